@@ -1,0 +1,1 @@
+"""The runtime: carries out what the strategies decide, through ports, under one clock."""

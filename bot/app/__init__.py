@@ -1,0 +1,1 @@
+"""The outermost ring: configuration, wiring, schedule and command line."""

@@ -1,0 +1,1 @@
+"""Adapters to brokers: one speaks to the simulated exchange in-process."""

@@ -1,0 +1,1 @@
+"""Builds the trading calendar from library, own Cboe and CFE rules and overrides."""

@@ -1,0 +1,1 @@
+"""The engine: collect, decide, remember, act. Knows ports, never adapters."""

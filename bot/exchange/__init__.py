@@ -1,0 +1,1 @@
+"""The simulated market and exchange: seeded, deterministic, honest about fills."""

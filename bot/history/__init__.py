@@ -1,0 +1,1 @@
+"""Bundled market history and user files that extend or replace it."""

@@ -1,0 +1,113 @@
+"""The four ports: what the engine needs from the world, and nothing about who provides it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+from strategies.model.book import Account
+from strategies.model.fills import CashMovement, Fill
+from strategies.model.ids import ClientOrderId
+from strategies.model.instruments import Instrument
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.orders import ApprovedOrder
+from strategies.model.quotes import Quote
+from strategies.model.snapshots import DailyHistory, MarketQuotes
+
+
+class Clock(Protocol):
+    """Time as the bot knows it."""
+
+    def now(self) -> datetime:
+        """Return the current instant, aware, in UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds`` of this clock's time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """What the broker says about one order of ours."""
+
+    client_order_id: ClientOrderId
+    broker_order_id: str  # permanent id (IB's permId)
+    status: OrderStatus
+    filled_quantity: int  # packages
+    leaves_quantity: int  # packages
+    limit_price: Decimal
+    note: str = ""  # the broker's words, the reason of a rejection
+
+
+class Broker(Protocol):
+    """Order entry and account truth. Silence is an error, never an empty answer."""
+
+    async def connect(self) -> None:
+        """Connect and return once every question below can be answered.
+
+        Raises: BrokerUnavailable.
+        """
+        ...
+
+    async def submit(self, order: ApprovedOrder) -> OrderReport:
+        """Send ``order`` once and return the broker's acknowledgement.
+
+        Raises: BrokerUnavailable (nothing was sent), OutcomeUnknown, OrderRejected.
+        """
+        ...
+
+    async def cancel(self, client_order_id: ClientOrderId) -> OrderReport:
+        """Ask to cancel and return the order's state once the broker has confirmed one.
+
+        Raises: BrokerUnavailable, OutcomeUnknown.
+        """
+        ...
+
+    async def fetch_orders(self) -> tuple[OrderReport, ...]:
+        """Return every order of ours the broker knows, open and completed."""
+        ...
+
+    async def fetch_fills(self, since: datetime) -> tuple[Fill, ...]:
+        """Return the executions of ours at or after ``since``, oldest first."""
+        ...
+
+    async def fetch_cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:
+        """Return settlements and variation margin booked at or after ``since``, oldest first."""
+        ...
+
+    async def fetch_positions(self) -> dict[str, int]:
+        """Return net contracts by symbol, without zeros; an empty dict is a statement."""
+        ...
+
+    async def fetch_account(self) -> Account:
+        """Return the account values."""
+        ...
+
+
+class MarketData(Protocol):
+    """Quotes and history."""
+
+    async def fetch_market(self) -> MarketQuotes:
+        """Return every quote as it stands now.
+
+        Raises: MarketDataMissing, BrokerUnavailable.
+        """
+        ...
+
+    async def fetch_quotes(self, instruments: Sequence[Instrument]) -> dict[str, Quote]:
+        """Return current quotes by symbol; an instrument nobody quotes is left out."""
+        ...
+
+    async def fetch_history(self, before: date) -> DailyHistory:
+        """Return completed daily bars of sessions strictly before ``before``."""
+        ...
+
+
+class Alerts(Protocol):
+    """Tell a person."""
+
+    def raise_alert(self, severity: str, text: str) -> None:
+        """Deliver ``text``; never blocks trading and never raises."""
+        ...

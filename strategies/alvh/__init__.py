@@ -1,0 +1,1 @@
+"""Rules L, B and G: the three hedge layers, their rotation and governors."""

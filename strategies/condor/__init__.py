@@ -1,0 +1,1 @@
+"""Rules C: which condors to open, keep and close."""

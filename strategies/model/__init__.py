@@ -1,0 +1,1 @@
+"""The words of the domain: instruments, quotes, orders, fills, books, plans, rules."""

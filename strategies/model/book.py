@@ -1,0 +1,112 @@
+"""What is owned and owed: condors, hedge positions, orders at work, and the account."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from strategies.model.ids import ClientOrderId
+from strategies.model.instruments import Instrument, OptionContract
+from strategies.model.lifecycle import OrderStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondorLegs:
+    """The four options of an iron condor with 1x1 wings."""
+
+    long_put: OptionContract
+    short_put: OptionContract
+    short_call: OptionContract
+    long_call: OptionContract
+
+    @property
+    def put_width(self) -> Decimal:
+        """Index points between the put strikes."""
+        return self.short_put.strike - self.long_put.strike
+
+    @property
+    def call_width(self) -> Decimal:
+        """Index points between the call strikes."""
+        return self.long_call.strike - self.short_call.strike
+
+    @property
+    def width(self) -> Decimal:
+        """The wider of the two wings, index points."""
+        return max(self.put_width, self.call_width)
+
+    def signed(self) -> tuple[tuple[OptionContract, int], ...]:
+        """Return each leg with +1 (long) or -1 (short), puts first, strikes ascending."""
+        return (
+            (self.long_put, 1),
+            (self.short_put, -1),
+            (self.short_call, -1),
+            (self.long_call, 1),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondorPosition:
+    """One open condor position."""
+
+    condor_id: str
+    legs: CondorLegs
+    quantity: int  # condors, > 0
+    entry_credit: Decimal  # index points received per condor
+    opened_at: datetime
+    entry_spot: float  # SPX at entry (S10)
+    entry_sigma_sqrt_t: float  # at-the-money implied vol x sqrt(years) at entry (S10)
+
+    @property
+    def max_loss_usd(self) -> Decimal:
+        """Loss at expiry beyond the wider wing, credit kept."""
+        return (self.legs.width - self.entry_credit) * 100 * self.quantity
+
+    @property
+    def expiry(self) -> date:
+        """The common expiry of the legs."""
+        return self.legs.short_put.expiry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgePosition:
+    """One VIX instrument held as a hedge. Its layer follows from its days to expiry (B10)."""
+
+    instrument: Instrument
+    net_contracts: int  # long > 0, never 0
+    average_cost: Decimal  # index points paid per contract
+    opened_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkingOrder:
+    """An order that may still trade (SENDING, UNKNOWN, LIVE or PARTIALLY_FILLED)."""
+
+    client_order_id: ClientOrderId
+    purpose: str
+    status: OrderStatus
+    legs: tuple[tuple[str, int], ...]  # (symbol, ratio)
+    leaves_quantity: int  # packages not yet filled
+    limit_price: Decimal
+    layer: str | None
+    condor_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """Everything the bot holds and has at work. Order within the tuples carries no meaning."""
+
+    condors: tuple[CondorPosition, ...]
+    hedges: tuple[HedgePosition, ...]
+    working: tuple[WorkingOrder, ...]
+    hedge_cost_365d_usd: Decimal  # G1: premium, carry, commissions less payouts; a cost is > 0
+    condor_ids_opened_today: int  # entries of this session, filled or at work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The account as the broker reports it."""
+
+    net_liquidation_usd: Decimal
+    cash_usd: Decimal
+    initial_margin_usd: Decimal
+    maintenance_margin_usd: Decimal
+    excess_liquidity_usd: Decimal

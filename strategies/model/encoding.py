@@ -1,0 +1,196 @@
+"""Values to JSON and back, canonically: the same value always gives the same bytes.
+
+Dates and instants are ISO-8601 (instants in UTC), decimals strings, enumerations their values,
+arrays plain lists with null for NaN, tuples lists. Decoding is driven by the dataclass types.
+"""
+
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from strategies.model.errors import DomainError
+from strategies.model.instruments import FutureContract, OptionContract, parse_symbol
+
+T = TypeVar("T")
+
+
+class UndecodableValue(DomainError):
+    """JSON that does not have the shape of the value it should become."""
+
+
+def to_json(value: object) -> str:
+    """Return the canonical JSON text of a domain value."""
+    return json.dumps(encode(value), separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def from_json(kind: type[T], text: str) -> T:
+    """Return the value of type ``kind`` that ``to_json`` wrote; raises UndecodableValue."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as cause:
+        raise UndecodableValue(f"line {cause.lineno}: {cause.msg}") from cause
+    value: T = decode(kind, data)
+    return value
+
+
+def encode(value: object) -> Any:  # noqa: ANN401 JSON has no closed type
+    """Return ``value`` as plain JSON types."""
+    match value:
+        case Enum():
+            return value.value
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return None if math.isnan(value) else value
+        case Decimal():
+            return str(value)
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case date():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case OptionContract() | FutureContract():
+            return value.symbol
+        case np.ndarray():
+            return _encode_array(value)
+        case np.generic():
+            return encode(value.item())
+        case Mapping():
+            return {str(encode(key)): encode(item) for key, item in value.items()}
+        case tuple() | list():
+            return [encode(item) for item in value]
+        case _:
+            return _encode_dataclass(value)
+
+
+def _encode_dataclass(value: object) -> dict[str, Any]:
+    assert is_dataclass(value), f"{type(value).__name__} has no JSON form"
+    return {entry.name: encode(getattr(value, entry.name)) for entry in fields(value)}
+
+
+def _encode_array(array: np.ndarray[Any, Any]) -> list[Any]:
+    if array.dtype.kind == "M":
+        return [str(item) for item in array.astype("datetime64[D]")]
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        return [encode(item) for item in array.tolist()]
+    items: list[Any] = array.tolist()
+    return items
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def decode(kind: Any, data: Any) -> Any:  # noqa: ANN401 one row a type
+    """Return ``data`` as a value of type ``kind``; raises UndecodableValue."""
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _decode_union(kind, data)
+    if origin is np.ndarray:
+        return _decode_array(kind, data)
+    if origin is tuple:
+        return _decode_tuple(get_args(kind), _expect(list, data, kind))
+    if origin is dict:
+        item_kind = get_args(kind)[1]
+        mapping = _expect(dict, data, kind)
+        return {str(key): decode(item_kind, item) for key, item in mapping.items()}
+    if is_dataclass(kind) and kind not in (OptionContract, FutureContract):
+        return _decode_dataclass(kind, _expect(dict, data, kind))
+    return _decode_scalar(kind, data)
+
+
+def _decode_dataclass(kind: Any, data: dict[str, Any]) -> Any:  # noqa: ANN401
+    hints = _hints(kind)
+    names = {entry.name for entry in fields(kind)}
+    if unknown := data.keys() - names:
+        raise UndecodableValue(f"{kind.__name__}: unknown key {sorted(unknown)[0]!r}")
+    values = {}
+    for name in names & data.keys():
+        try:
+            values[name] = decode(hints[name], data[name])
+        except UndecodableValue as cause:
+            raise UndecodableValue(f"{kind.__name__}.{name}: {cause}") from cause
+    try:
+        return kind(**values)
+    except TypeError as cause:
+        raise UndecodableValue(f"{kind.__name__}: {cause}") from cause
+
+
+def _decode_union(kind: Any, data: Any) -> Any:  # noqa: ANN401
+    options = get_args(kind)
+    if data is None and type(None) in options:
+        return None
+    for option in options:
+        if option is type(None):
+            continue
+        try:
+            return decode(option, data)
+        except (UndecodableValue, DomainError):
+            continue
+    raise UndecodableValue(f"{data!r} is none of {kind}")
+
+
+def _decode_array(kind: Any, data: Any) -> Any:  # noqa: ANN401
+    items = _expect(list, data, kind)
+    scalar = get_args(get_args(kind)[1])[0]
+    try:
+        if scalar is np.datetime64:
+            return np.array(items, dtype="datetime64[D]")
+        if scalar is np.float64:
+            return np.array(items, dtype=np.float64)  # None becomes NaN
+        return np.array(items, dtype=scalar)
+    except (TypeError, ValueError) as cause:
+        raise UndecodableValue(f"not an array of {scalar.__name__}: {cause}") from cause
+
+
+def _decode_tuple(kinds: tuple[Any, ...], items: list[Any]) -> tuple[Any, ...]:
+    if len(kinds) == 2 and kinds[1] is Ellipsis:  # noqa: PLR2004 tuple[X, ...]
+        return tuple(decode(kinds[0], item) for item in items)
+    if len(kinds) != len(items):
+        raise UndecodableValue(f"expected {len(kinds)} items, found {len(items)}")
+    return tuple(decode(kind, item) for kind, item in zip(kinds, items, strict=True))
+
+
+def _decode_scalar(kind: Any, data: Any) -> Any:  # noqa: ANN401 one row a type
+    try:
+        if kind is datetime:
+            return datetime.fromisoformat(_expect(str, data, kind))
+        if kind is date:
+            return date.fromisoformat(_expect(str, data, kind))
+        if kind is timedelta:
+            return timedelta(seconds=float(data))
+        if kind is Decimal:
+            return Decimal(_expect(str, data, kind))
+        if kind in (OptionContract, FutureContract):
+            instrument = parse_symbol(_expect(str, data, kind))
+            return _expect(kind, instrument, kind)
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            return kind(data)
+    except (ValueError, ArithmeticError, TypeError) as cause:
+        raise UndecodableValue(f"{data!r} is not a {kind.__name__}") from cause
+    if kind is float:
+        if isinstance(data, bool):
+            raise UndecodableValue(f"{data!r} is not a number")
+        return float("nan") if data is None else float(_expect((int, float), data, kind))
+    if kind is int and isinstance(data, bool):
+        raise UndecodableValue(f"{data!r} is not a whole number")
+    supertype = getattr(kind, "__supertype__", None)  # NewType
+    return _expect(supertype or kind, data, kind)
+
+
+def _expect(kind: Any, data: Any, wanted: Any) -> Any:  # noqa: ANN401
+    if not isinstance(data, kind):
+        name = getattr(wanted, "__name__", str(wanted))
+        raise UndecodableValue(f"expected {name}, found {data!r:.80}")
+    return data

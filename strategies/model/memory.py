@@ -1,0 +1,47 @@
+"""What one decision leaves for the next: latches, counters and rotations in progress."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+
+class Curve(StrEnum):
+    """The shape of the VIX futures curve (R1)."""
+
+    CONTANGO = "contango"
+    FLAT = "flat"
+    BACKWARDATION = "backwardation"
+    UNKNOWN = "unknown"  # not yet seen, or no futures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeMemory:
+    """R: confirmed regimes and the evidence gathered for the next one."""
+
+    curve: Curve = Curve.UNKNOWN  # as confirmed
+    candidate: Curve = Curve.UNKNOWN  # what the last intervals said
+    candidate_intervals: int = 0  # consecutive intervals it said so
+    spike: bool = False  # R3
+    shift: bool = False  # R4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationMemory:
+    """B: a flip or a restoration being carried out, in weights rather than in contracts."""
+
+    l1_cut: float = 0.0  # share of L1's target now given to L2, 0 to B1's fraction
+    flips_rotated: int = 0  # flips answered so far; B1 acts once a flip
+    restoring_since: date | None = None  # B11: first session of the unwinding
+    l1_cut_at_restore: float = 0.0  # l1_cut when B11 began
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The engine's whole memory. A value: the next decision gets it back unchanged."""
+
+    session: date | None = None  # of the last decision
+    rsi_vix_high: bool = False  # S1 latch
+    regime: RegimeMemory = field(default_factory=RegimeMemory)
+    rotation: RotationMemory = field(default_factory=RotationMemory)
+    core_contracts: int = 0  # L1 contracts bought as the G2 core and still held
+    condors_opened: int = 0  # serial number of the last condor id

@@ -1,0 +1,280 @@
+"""The rules in force, as data: every default of the rule book with its id, bounds and unit.
+
+Each field names the rule it belongs to, what it means and the bounds the configuration enforces,
+so that the config schema and the rule reference are generated from here and from nowhere else.
+"""
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+RULE_BOOK_VERSION = "1.0"
+
+
+def rule(
+    default: Any,  # noqa: ANN401 the field's own type
+    what: str,
+    *,
+    rule_id: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:  # noqa: ANN401 as dataclasses.field
+    """Declare one rule value: its default, meaning, rule id and the bounds it must stay in."""
+    metadata = {"rule": rule_id, "what": what, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondorRules:
+    """C: how condors are chosen, sized and closed."""
+
+    bias: str = rule("negative", "vega bias of new condors", rule_id="C4", choices=("negative",))
+    min_hours_before_early_close: float = rule(
+        2.0, "hours before an early close without entries", rule_id="C1", low=0, high=6
+    )
+    skip_event_days: bool = rule(False, "skip entries on the day of FOMC, CPI or PPI", rule_id="C1")
+    target_dte: int = rule(45, "days to expiry aimed at", rule_id="C2", low=30, high=45)
+    min_dte: int = rule(30, "fewest days to expiry", rule_id="C2", low=7, high=45)
+    max_dte: int = rule(50, "most days to expiry", rule_id="C2", low=30, high=60)
+    allow_am_settled: bool = rule(False, "allow AM-settled SPX", rule_id="C2")
+    short_delta: float = rule(
+        0.16, "absolute delta of both shorts", rule_id="C3", low=0.15, high=0.20
+    )
+    min_net_vega: float = rule(
+        -0.35, "lowest net vega per contract", rule_id="C4", low=-2.0, high=0.0
+    )
+    max_net_vega: float = rule(
+        -0.15, "highest net vega per contract", rule_id="C4", low=-2.0, high=0.0
+    )
+    min_credit_to_width: float = rule(
+        0.10, "credit over widest wing, at least", rule_id="C6", low=0.0, high=0.5
+    )
+    max_loss_fraction: float = rule(
+        0.025,
+        "max loss of one condor position over net liquidation",
+        rule_id="C7",
+        low=0.001,
+        high=0.03,
+    )
+    max_margin_fraction: float = rule(
+        0.50, "total condor margin over net liquidation", rule_id="C7", low=0.05, high=0.50
+    )
+    profit_target: float = rule(
+        0.50, "close at this share of the credit", rule_id="C9", low=0.1, high=0.95
+    )
+    time_exit_dte: int = rule(21, "close at this many days to expiry", rule_id="C9", low=1, high=30)
+    stop_loss_credits: float = rule(
+        2.0, "close when the loss reaches this many credits", rule_id="C9", low=0.5, high=5.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRules:
+    """S: windows and thresholds of the signals."""
+
+    rsi_period: int = rule(14, "Wilder period of RSI", rule_id="S1", low=2, high=50)
+    rsi_vix_high: float = rule(60.0, "RSI(VIX) latches high above", rule_id="S1", low=50, high=90)
+    rsi_vix_reset: float = rule(50.0, "RSI(VIX) latch resets below", rule_id="S1", low=30, high=60)
+    rsi_vix_low: float = rule(30.0, "RSI(VIX) is low below", rule_id="S1", low=5, high=50)
+    rsi_spx_weak: float = rule(35.0, "RSI(SPX) is weak below", rule_id="S2", low=10, high=50)
+    macd_fast: int = rule(12, "fast EMA of MACD", rule_id="S3", low=2, high=50)
+    macd_slow: int = rule(26, "slow EMA of MACD", rule_id="S3", low=5, high=100)
+    macd_signal: int = rule(9, "signal EMA of MACD", rule_id="S3", low=2, high=50)
+    basis_fast: int = rule(10, "fast EMA of the basis MACD", rule_id="S4", low=2, high=50)
+    basis_slow: int = rule(30, "slow EMA of the basis MACD", rule_id="S4", low=5, high=100)
+    divergence_window: int = rule(20, "days of the A/D divergence", rule_id="S5", low=5, high=60)
+    divergence_near_high: float = rule(
+        0.005, "SPX within this fraction of its high", rule_id="S5", low=0.0, high=0.05
+    )
+    divergence_sigmas: float = rule(
+        1.0, "A/D line below its high by this many sigmas", rule_id="S5", low=0.0, high=5.0
+    )
+    dislocation_window: int = rule(252, "days of the regression", rule_id="S8", low=60, high=756)
+    dislocation_z: float = rule(
+        3.0, "absolute residual z that is a dislocation", rule_id="S8", low=1.5, high=10.0
+    )
+    max_quote_age_s: float = rule(
+        120.0, "oldest intraday input, seconds", rule_id="S", low=1.0, high=900.0
+    )
+    max_history_age_days: int = rule(
+        5, "calendar days the newest daily bar may be old", rule_id="S", low=1, high=10
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeRules:
+    """R: regimes with hysteresis."""
+
+    dead_band: float = rule(
+        0.005, "half width of flat around VX1/VX2 - 1 = 0", rule_id="R1", low=0.0, high=0.05
+    )
+    confirm_closes: int = rule(
+        2, "daily closes that confirm a curve state", rule_id="R1", low=1, high=5
+    )
+    confirm_intervals: int = rule(
+        4, "consecutive intervals that confirm a curve state", rule_id="R1", low=1, high=40
+    )
+    pre_event_days: int = rule(3, "trading days before an event", rule_id="R2", low=0, high=10)
+    spike_fraction: float = rule(
+        0.20, "VIX rise on the day that is a spike", rule_id="R3", low=0.05, high=1.0
+    )
+    spike_points: float = rule(
+        4.0, "VIX points on the day that are a spike", rule_id="R3", low=1.0, high=20.0
+    )
+    spike_z: float = rule(3.0, "5-day z of VIX that is a spike", rule_id="R3", low=1.0, high=10.0)
+    shift_backwardation: float = rule(
+        0.03, "backwardation of a regime shift", rule_id="R4", low=0.0, high=0.2
+    )
+    shift_closes: int = rule(
+        3, "daily closes that confirm a regime shift", rule_id="R4", low=1, high=10
+    )
+    shift_sma: int = rule(50, "days of the SPX mean", rule_id="R4", low=10, high=250)
+    shift_leave_closes: int = rule(
+        5, "contango closes that end a regime shift", rule_id="R4", low=1, high=20
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRules:
+    """L: shares, tenors and instruments of the three layers."""
+
+    l1_share: float = rule(0.50, "L1 share of the short vega", rule_id="L1", low=0.40, high=0.60)
+    l2_share: float = rule(0.30, "L2 share of the short vega", rule_id="L2", low=0.20, high=0.40)
+    l3_share: float = rule(0.20, "L3 share of the short vega", rule_id="L3", low=0.10, high=0.30)
+    l1_max_days: int = rule(30, "last day of the L1 tenor", rule_id="L1", low=20, high=45)
+    l2_max_days: int = rule(90, "last day of the L2 tenor", rule_id="L2", low=60, high=120)
+    l3_max_days: int = rule(190, "last day of the L3 tenor", rule_id="L3", low=120, high=270)
+    l2_backwardation: float = rule(
+        0.03,
+        "backwardation that, with weak RSI(SPX), activates L2",
+        rule_id="L2",
+        low=0.0,
+        high=0.2,
+    )
+    l3_rsi_period: int = rule(7, "RSI period of the L3 gate", rule_id="L3", low=2, high=30)
+    l3_sma: int = rule(20, "days of the SPX mean of the L3 gate", rule_id="L3", low=5, high=100)
+    max_scale: float = rule(1.5, "a layer's scale never exceeds", rule_id="L4", low=1.0, high=1.5)
+    call_delta_low: float = rule(
+        0.10, "lowest delta of a VIX call bought", rule_id="L1", low=0.05, high=0.30
+    )
+    call_delta_high: float = rule(
+        0.30, "highest delta of a VIX call bought", rule_id="L1", low=0.15, high=0.60
+    )
+    min_premium: float = rule(
+        0.10, "cheapest VIX option bought, index points", rule_id="L5", low=0.01, high=1.0
+    )
+    carry_weight: float = rule(
+        1.0, "weight of carry per unit of factor vega", rule_id="L5", low=0.0, high=10.0
+    )
+    convexity_weight: float = rule(
+        1.0,
+        "weight of the gain under VIX +8 per unit of factor vega",
+        rule_id="L5",
+        low=0.0,
+        high=10.0,
+    )
+    use_vxm: bool = rule(True, "trade VXM as well as VX", rule_id="L5")
+    stagger_from_contracts: int = rule(
+        4, "contracts from which expirations are staggered", rule_id="L7", low=2, high=100
+    )
+    stagger_max_share: float = rule(
+        0.60, "largest share of one expiry in a layer", rule_id="L7", low=0.3, high=1.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationRules:
+    """B: rotation and rebalancing."""
+
+    flip_cut: float = rule(
+        0.50, "share of L1 rotated into L2 on a flip", rule_id="B1", low=0.40, high=0.60
+    )
+    flip_intervals: int = rule(
+        4, "intervals over which a flip is spread", rule_id="B1", low=1, high=40
+    )
+    addon_points: float = rule(
+        3.0, "VX1 - VX2 points that call the L2 add-on", rule_id="B2", low=0.5, high=20.0
+    )
+    addon: float = rule(0.25, "the L2 add-on", rule_id="B2", low=0.0, high=0.5)
+    band_low: float = rule(-0.05, "net vega floor", rule_id="B8", low=-0.5, high=0.0)
+    band_high: float = rule(0.10, "net vega ceiling", rule_id="B8", low=0.0, high=0.5)
+    increment: float = rule(
+        0.25,
+        "largest step of a layer an interval, of its target",
+        rule_id="B9",
+        low=0.05,
+        high=1.0,
+    )
+    no_trade_fraction: float = rule(
+        0.10, "no-trade zone around the target", rule_id="B9", low=0.0, high=0.5
+    )
+    option_roll_days: int = rule(
+        5, "VIX options close or roll at this many days", rule_id="B10", low=1, high=15
+    )
+    future_roll_days: int = rule(
+        3, "futures close or roll at this many days", rule_id="B10", low=1, high=15
+    )
+    restore_closes: int = rule(
+        3, "contango closes that restore the base", rule_id="B11", low=1, high=10
+    )
+    restore_days: int = rule(5, "days over which B1-B3 unwind", rule_id="B11", low=1, high=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GovernorRules:
+    """G: caps on cost, size and risk."""
+
+    cost_soft: float = rule(
+        0.01,
+        "trailing 365-day hedge cost over net liquidation: only the core opens above",
+        rule_id="G1",
+        low=0.0,
+        high=0.05,
+    )
+    cost_hard: float = rule(
+        0.02,
+        "trailing 365-day hedge cost over net liquidation: nothing opens above",
+        rule_id="G1",
+        low=0.0,
+        high=0.10,
+    )
+    core_premium: float = rule(
+        0.10, "L1 core premium over the condor's credit", rule_id="G2", low=0.08, high=0.12
+    )
+    notional_cap: float = rule(
+        0.25, "hedge notional over condor max loss", rule_id="G3", low=0.15, high=0.25
+    )
+    quick_ratio: float = rule(
+        1.5, "quick ratio below which L3 may not grow", rule_id="G6", low=1.0, high=5.0
+    )
+    max_net_vega: float = rule(0.10, "net vega no order may pass", rule_id="G7", low=0.0, high=0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Every rule value in force."""
+
+    condor: CondorRules = field(default_factory=CondorRules)
+    signals: SignalRules = field(default_factory=SignalRules)
+    regime: RegimeRules = field(default_factory=RegimeRules)
+    layers: LayerRules = field(default_factory=LayerRules)
+    rotation: RotationRules = field(default_factory=RotationRules)
+    governors: GovernorRules = field(default_factory=GovernorRules)
+
+
+def rule_bounds_violations(rules: Rules) -> list[str]:
+    """Return one sentence for each value outside the bounds of its rule; empty when all hold."""
+    violations = []
+    for section in fields(rules):
+        group = getattr(rules, section.name)
+        assert is_dataclass(group), "rules are grouped in dataclasses"
+        for entry in fields(group):
+            value = getattr(group, entry.name)
+            low, high = entry.metadata["low"], entry.metadata["high"]
+            choices = entry.metadata["choices"]
+            name = f"{section.name}.{entry.name}"
+            if choices and value not in choices:
+                violations.append(f"{name}: {value!r} is not one of {', '.join(choices)}")
+            if (low is not None and value < low) or (high is not None and value > high):
+                violations.append(f"{name}: {value} is outside {low} .. {high}")
+    return violations

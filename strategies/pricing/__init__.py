@@ -1,0 +1,1 @@
+"""Arithmetic of options: prices, implied vols, greeks, surfaces, shocks."""

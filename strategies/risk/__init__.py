@@ -1,0 +1,1 @@
+"""The pre-trade gate: the only maker of approved orders."""

@@ -1,0 +1,1 @@
+"""Signals S and regimes R, computed from a snapshot."""
