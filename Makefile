@@ -1,0 +1,63 @@
+# make run   set up and watch the bot trade February to April 2020
+# make test  set up and run everything CI runs
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types imports tests soak bench lock fix clean
+
+help:               ## list targets
+	@grep -hE '^[a-z]+:.*##' Makefile
+
+run: $(VENV)/run.stamp        ## set up, replay the shipped configuration, print a summary
+	$(BIN)/alvh run --config paper_config.yaml
+
+test: lint types imports tests  ## set up, then style, types, floors and tests: what CI runs
+
+lint: $(VENV)/dev.stamp       ## style
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: $(VENV)/dev.stamp      ## mypy strict
+	$(BIN)/mypy
+
+imports: $(VENV)/dev.stamp    ## floors and homes of libraries
+	$(BIN)/lint-imports
+
+tests: $(VENV)/dev.stamp      ## all tests but the slow ones
+	$(BIN)/pytest -n auto -m "not slow"
+
+soak: $(VENV)/dev.stamp       ## the slow tests: kills at random moments, whole runs
+	$(BIN)/pytest -m slow
+
+bench: $(VENV)/dev.stamp      ## benchmarks, one JSON document each
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+fix: $(VENV)/dev.stamp        ## format and repair what can be repaired
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+lock:               ## pin every dependency by hash again
+	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
+	  -o requirements-dev.lock
+
+clean:              ## remove the environment and every run-time file
+	rm -rf $(VENV) var
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
+	  "alvh needs Python 3.11, 3.12 or 3.13; say which with: make PYTHON=python3.11 run")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes --only-binary :all: -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes --only-binary :all: -r requirements-dev.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,113 @@
+"""Time: the wall clock, and a virtual one that drives a whole event loop.
+
+In a simulated run nothing waits. ``VirtualTimeLoop`` is an asyncio loop whose selector, instead of
+sleeping until the next timer, moves time there. time-machine makes every reader of the wall clock
+in the process (APScheduler above all) see the same instant, so the real scheduler runs unchanged.
+"""
+
+import asyncio
+import selectors
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import time_machine
+
+_MICROS_PER_SECOND = 1_000_000
+# Selecting with nothing scheduled would be a deadlock; look at real sockets this often instead.
+_IDLE_POLL_S = 0.05
+
+
+class SystemClock:
+    """The wall clock of the running loop: real, or virtual under ``virtual_time``."""
+
+    def now(self) -> datetime:
+        """Return the current instant, in UTC."""
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for ``seconds``; returns at once for zero or less."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    """A selector that moves virtual time where a real one would wait."""
+
+    def __init__(self, start: datetime, speed: float | None) -> None:
+        self._inner = selectors.DefaultSelector()
+        self._speed = speed
+        self._start = start
+        self._micros = 0
+        self.traveller: time_machine.Traveller | None = None
+
+    def elapsed_s(self) -> float:
+        """Virtual seconds since the start."""
+        return self._micros / _MICROS_PER_SECOND
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Return ready files; without any, move time forward by ``timeout``."""
+        ready = self._inner.select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if timeout is None:
+            return self._inner.select(_IDLE_POLL_S)
+        if self._speed is not None:
+            began = time.perf_counter()
+            ready = self._inner.select(timeout / self._speed)
+            if ready:
+                timeout = min(timeout, (time.perf_counter() - began) * self._speed)
+        self._advance(timeout)
+        return ready
+
+    def _advance(self, seconds: float) -> None:
+        self._micros += max(1, round(seconds * _MICROS_PER_SECOND))
+        assert self.traveller is not None, "the loop runs inside virtual_time"
+        self.traveller.move_to(self._start + timedelta(microseconds=self._micros), tick=False)
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:  # noqa: ANN401 as in the base class
+        """Register a file object with the real selector."""
+        return self._inner.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:  # noqa: ANN401 as in the base class
+        """Unregister a file object from the real selector."""
+        return self._inner.unregister(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        """Return the real selector's registrations."""
+        return self._inner.get_map()
+
+    def close(self) -> None:
+        """Close the real selector."""
+        self._inner.close()
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time is virtual."""
+
+    def __init__(self, selector: _JumpingSelector) -> None:
+        super().__init__(selector)
+        self._virtual = selector
+        self._clock_resolution = 1 / _MICROS_PER_SECOND
+
+    def time(self) -> float:
+        """Return virtual seconds since the start."""
+        return self._virtual.elapsed_s()
+
+
+@contextmanager
+def virtual_time(start: datetime, *, speed: float | None = None) -> Iterator[VirtualTimeLoop]:
+    """Yield an event loop whose clock stands at ``start`` and jumps from timer to timer.
+
+    ``speed`` limits it to that many virtual seconds a second; None means as fast as it can.
+    """
+    assert start.tzinfo is not None, "virtual time starts at an aware instant"
+    selector = _JumpingSelector(start.astimezone(UTC), speed)
+    with time_machine.travel(start, tick=False) as traveller:
+        selector.traveller = traveller
+        loop = VirtualTimeLoop(selector)
+        try:
+            yield loop
+        finally:
+            loop.close()
