@@ -1,0 +1,66 @@
+"""Logging: JSON lines in a rotating file, warnings on stderr, libraries' own logs included."""
+
+import logging
+import logging.handlers
+from pathlib import Path
+
+import structlog
+
+_FILE_BYTES_MAX = 20_000_000
+_FILES_KEPT = 5
+
+
+def start_logging(log_file: Path, level: str) -> None:
+    """Send structlog and stdlib records of ``level`` and above to ``log_file`` as JSON lines.
+
+    Warnings and errors also go to stderr, one line each. Starting again replaces the handlers.
+    """
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    to_file = logging.handlers.RotatingFileHandler(
+        log_file, maxBytes=_FILE_BYTES_MAX, backupCount=_FILES_KEPT, encoding="utf-8"
+    )
+    to_file.setFormatter(_formatter(shared, structlog.processors.JSONRenderer()))
+    to_screen = logging.StreamHandler()
+    to_screen.setLevel(logging.ERROR)
+    to_screen.setFormatter(_formatter(shared, structlog.dev.ConsoleRenderer(colors=False)))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(to_file)
+    root.addHandler(to_screen)
+    root.setLevel(level.upper())
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+
+
+def _formatter(
+    shared: list[structlog.typing.Processor], renderer: structlog.typing.Processor
+) -> structlog.stdlib.ProcessorFormatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+    )
+
+
+class LogAlerts:
+    """Alerts that go to the log, and so to stderr."""
+
+    def raise_alert(self, severity: str, text: str) -> None:
+        """Log ``text`` as an error."""
+        structlog.get_logger("alerts").error(text, severity=severity)

@@ -1,0 +1,236 @@
+"""The engine: one interval is collect, decide, remember, act, remember. It knows ports only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import structlog
+
+from bot.engine.collect import EventsAhead, collect_snapshot, is_open
+from bot.engine.control import pending_commands
+from bot.engine.execute import Executor
+from bot.engine.prices import WalkPolicy
+from bot.engine.profit import DailyProfit, measure_profit
+from bot.engine.synchronise import find_differences, reconcile, synchronise
+from bot.errors import BooksDisagree, RetryLater, SkipInterval
+from bot.ports import Alerts, Broker, Clock, MarketData
+from state.ledger import Ledger
+from strategies.decide import decide
+from strategies.model.book import Account, Book
+from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
+from strategies.model.limits import HaltScope, Limits, Readiness, SystemState
+from strategies.model.memory import Memory
+from strategies.model.plan import Plan
+from strategies.model.rules import Rules
+from strategies.model.snapshots import MarketSnapshot
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """What an interval saw and decided, for whoever watches."""
+
+    snapshot: MarketSnapshot
+    account: Account
+    book: Book
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What the engine is told once, at wiring."""
+
+    run_id: str
+    calendar: TradingCalendar
+    events_ahead: EventsAhead
+    rules: Rules
+    limits: Limits
+    walk: WalkPolicy
+    control_dir: Path
+    starting_cash_usd: Decimal
+
+
+class Engine:
+    """Runs intervals and ends of day against one ledger, one broker and one clock."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        *,
+        ledger: Ledger,
+        broker: Broker,
+        market_data: MarketData,
+        clock: Clock,
+        alerts: Alerts,
+        on_interval: Callable[[Interval], None],
+        on_session: Callable[[DailyProfit], None],
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._broker = broker
+        self._market_data = market_data
+        self._clock = clock
+        self._alerts = alerts
+        self._on_interval = on_interval
+        self._on_session = on_session
+        self._connected = False
+        self._reconciled = False
+        self._executor = Executor(
+            ledger=ledger,
+            broker=broker,
+            market_data=market_data,
+            clock=clock,
+            limits=settings.limits,
+            policy=settings.walk,
+            readiness=self._readiness,
+            book=self._book,
+        )
+
+    async def start(self) -> None:
+        """Connect, reconcile, and finish whatever a stop left unfinished. Start-up is recovery.
+
+        Raises: BrokerUnavailable, HaltTrading.
+        """
+        halted = self._ledger.system_state()
+        self._set_state(SystemState.RECONCILING, scope=None, reason="start", by="bot")
+        await self._broker.connect()
+        self._connected = True
+        await reconcile(self._ledger, self._broker, self._clock.now())
+        self._reconciled = True
+        if halted is not None and halted.state is SystemState.HALTED:
+            self._set_state(
+                SystemState.HALTED, scope=halted.scope, reason=halted.reason, by=halted.by
+            )
+        else:
+            self._set_state(SystemState.RUNNING, scope=None, reason="reconciled", by="bot")
+        last = self._ledger.last_decision()
+        if last is not None and not last.completed:
+            log.info("resuming an interval", plan_id=last.plan_id, at=last.at.isoformat())
+            await self._act(last.plan_id, last.at)
+
+    async def run_interval(self, scheduled_at: datetime, *, entry_due: bool) -> str:
+        """Run one interval; return ``ran``, or why it was skipped.
+
+        An instant that has been decided already is not decided again.
+
+        Raises: ReconcileFirst, HaltTrading.
+        """
+        if not is_open(self._settings.calendar, scheduled_at):
+            return "skipped: the market is closed"
+        last = self._ledger.last_decision()
+        if last is not None and last.at >= scheduled_at:
+            return "skipped: decided before"
+        self._take_commands()
+        try:
+            await synchronise(self._ledger, self._broker, self._clock.now())
+            snapshot = await collect_snapshot(
+                self._market_data,
+                session=_session_of(scheduled_at),
+                entry_due=entry_due,
+                calendar=self._settings.calendar,
+                events_ahead=self._settings.events_ahead,
+            )
+            account = await self._broker.fetch_account()
+        except (SkipInterval, RetryLater) as cause:
+            log.warning("interval skipped", reason=str(cause))
+            return f"skipped: {cause}"
+        book = self._book()
+        memory = last.memory if last is not None else Memory()
+        plan, memory_after = decide(snapshot, book, account, memory, self._settings.rules)
+        with self._ledger.transaction() as tx:
+            tx.record_decision(
+                run_id=self._settings.run_id,
+                snapshot=snapshot,
+                book=book,
+                account=account,
+                plan=plan,
+                memory_before=memory,
+                memory_after=memory_after,
+                completed=not plan.orders,
+            )
+        if plan.orders:
+            await self._act(plan.plan_id, plan.at)
+        self._on_interval(Interval(snapshot=snapshot, account=account, book=book, plan=plan))
+        return "ran"
+
+    async def end_of_day(self, scheduled_at: datetime) -> str:
+        """Book the day: settlements, variation margin, profit and loss; reconcile to the cent.
+
+        Raises: HaltTrading if ledger and broker differ.
+        """
+        session = _session_of(scheduled_at)
+        if not self._settings.calendar.is_session(session):
+            return "skipped: no session"
+        if self._ledger.has_daily_pnl(session):
+            return "skipped: booked before"
+        await synchronise(self._ledger, self._broker, self._clock.now())
+        differences = await find_differences(self._ledger, self._broker)
+        profit = await measure_profit(
+            self._ledger,
+            self._broker,
+            self._market_data,
+            session=session,
+            starting_cash_usd=self._settings.starting_cash_usd,
+        )
+        with self._ledger.transaction() as tx:
+            tx.record_daily_pnl(profit.row())
+        self._on_session(profit)
+        if differences:
+            raise BooksDisagree("; ".join(differences))
+        return "ran"
+
+    def halt(self, reason: str) -> None:
+        """Halt everything and say why, durably. Only an operator's resume ends it."""
+        self._set_state(SystemState.HALTED, scope=HaltScope.ALL, reason=reason, by="bot")
+        self._alerts.raise_alert("critical", f"halted: {reason}")
+
+    async def differences(self) -> list[str]:
+        """Return every difference between ledger and broker, after synchronising."""
+        await synchronise(self._ledger, self._broker, self._clock.now())
+        return await find_differences(self._ledger, self._broker)
+
+    async def _act(self, plan_id: str, decided_at: datetime) -> None:
+        await self._executor.carry_out(plan_id, decided_at)
+        with self._ledger.transaction() as tx:
+            tx.complete_interval(plan_id, self._clock.now())
+
+    def _book(self) -> Book:
+        now = self._clock.now()
+        return self._ledger.book(_session_of(now), now)
+
+    def _readiness(self) -> Readiness:
+        self._take_commands()
+        now = self._clock.now()
+        current = self._ledger.system_state()
+        assert current is not None, "start() has set a state"
+        return Readiness(
+            at=now,
+            state=current.state,
+            halt_scope=current.scope,
+            connected=self._connected,
+            reconciled=self._reconciled,
+            lease_held=self._ledger.holds_lease(),
+            orders_today=self._ledger.orders_sent_on(_session_of(now)),
+        )
+
+    def _take_commands(self) -> None:
+        """Record and obey halt and resume requests dropped by another process."""
+        for path, command in pending_commands(self._settings.control_dir):
+            self._set_state(
+                command.state, scope=command.scope, reason=command.reason, by=command.by
+            )
+            path.unlink()
+            log.warning("operator command", state=command.state, reason=command.reason)
+
+    def _set_state(
+        self, state: SystemState, *, scope: HaltScope | None, reason: str, by: str
+    ) -> None:
+        with self._ledger.transaction() as tx:
+            tx.set_system_state(state, self._clock.now(), scope=scope, reason=reason, by=by)
+
+
+def _session_of(at: datetime) -> date:
+    return at.astimezone(EXCHANGE_ZONE).date()
