@@ -57,23 +57,29 @@ def fee_per_contract(
 
     The broker's minimum per order is not included; see ``order_minimum_top_up``.
     """
+    commission = commission_per_contract(instrument, price, schedule)
     if not isinstance(instrument, OptionContract):
-        mini = instrument.root == "VXM"
-        commission = schedule.vxm_commission if mini else schedule.vx_commission
-        exchange = schedule.vxm_exchange if mini else schedule.vx_exchange
+        exchange = schedule.vxm_exchange if instrument.root == "VXM" else schedule.vx_exchange
         return commission + exchange + schedule.futures_regulatory
-    if price >= Decimal("0.10"):
-        commission = schedule.option_commission
-    elif price >= Decimal("0.05"):
-        commission = schedule.option_commission_low
-    else:
-        commission = schedule.option_commission_lowest
     if instrument.underlying == "SPX":
         exchange = schedule.spx_exchange if price >= 1 else schedule.spx_exchange_low
     else:
         tiers = schedule.vix_exchange_complex if is_combo else schedule.vix_exchange_simple
         exchange = tiers[sum(price > bound for bound in _VIX_TIERS)]
     return commission + exchange + schedule.orf + schedule.occ
+
+
+def commission_per_contract(
+    instrument: Instrument, price: Decimal, schedule: FeeSchedule
+) -> Decimal:
+    """Return the broker's own part of the fees of one contract traded at ``price``."""
+    if not isinstance(instrument, OptionContract):
+        return schedule.vxm_commission if instrument.root == "VXM" else schedule.vx_commission
+    if price >= Decimal("0.10"):
+        return schedule.option_commission
+    if price >= Decimal("0.05"):
+        return schedule.option_commission_low
+    return schedule.option_commission_lowest
 
 
 def order_minimum_top_up(commission_usd: Decimal, schedule: FeeSchedule) -> Decimal:
