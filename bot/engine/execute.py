@@ -103,29 +103,30 @@ class Executor:
             price = walk_price(order.intent, quote, step, self.policy.steps)
             if order.status in _RESTING and price != order.intent.limit_price:
                 to_cancel.append(order)
-        for order in await self._cancel(to_cancel):
-            if intent := self._next_attempt(order, quotes, step):
-                to_send.append(intent)
-        cancelled_before = [o for o in working if o.status is OrderStatus.CANCELLED]
-        for order in cancelled_before:
-            if intent := self._next_attempt(order, quotes, step):
-                to_send.append(intent)
+        stopped = [
+            *await self._cancel(to_cancel),
+            *(order for order in working if order.status is OrderStatus.CANCELLED),
+        ]
+        for order in stopped:
+            to_send.extend(self._next_attempt(order, quotes, step))
         await self._send(to_send, quotes)
 
     def _next_attempt(
         self, order: StoredOrder, quotes: dict[str, Quote], step: int
-    ) -> OrderIntent | None:
+    ) -> list[OrderIntent]:
         if order.status is not OrderStatus.CANCELLED or order.leaves_quantity == 0:
-            return None  # it filled while the cancel was on its way
+            return []  # it filled while the cancel was on its way
         quote = package_quote(order.intent.legs, quotes)
         if quote is None:
-            return None
-        return replace(
-            order.intent,
-            quantity=order.leaves_quantity,
-            limit_price=walk_price(order.intent, quote, step, self.policy.steps),
-            attempt=order.intent.attempt + 1,
-        )
+            return []
+        return [
+            replace(
+                order.intent,
+                quantity=order.leaves_quantity,
+                limit_price=walk_price(order.intent, quote, step, self.policy.steps),
+                attempt=order.intent.attempt + 1,
+            )
+        ]
 
     async def _cancel(self, orders: Sequence[StoredOrder]) -> list[StoredOrder]:
         """Cancel and return the orders as the broker confirmed them."""
