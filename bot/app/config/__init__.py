@@ -1,0 +1,1 @@
+"""Configuration: read once, refuse the unknown, remember where every value came from."""

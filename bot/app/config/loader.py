@@ -1,0 +1,157 @@
+"""A configuration file, the environment and flags to one effective configuration.
+
+Layers, the later ones winning: defaults, file, environment (``ALVH_BROKER__MARKET__FROM=...``),
+flags (``--set broker.seed=9``). Nothing is read again while the bot runs (D1).
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.app.config.documents import KeyPath, dotted, read_document
+from bot.app.config.limits import load_limits
+from bot.app.config.problems import ConfigInvalid, Place, Problem
+from bot.app.config.schema import BotConfig
+from bot.app.config.validation import Layers, Override, validate
+from strategies.model.encoding import encode
+from strategies.model.limits import Limits
+from strategies.model.rules import Rules
+
+ENVIRONMENT_PREFIX = "ALVH_"
+# Variables with the prefix that are no configuration values
+RESERVED_VARIABLES = frozenset({"ALVH_CONFIG", "ALVH_STATE_DIR", "ALVH_SHARED_DATA"})
+_LEVEL = "__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectiveValue:
+    """One value in force and who said so."""
+
+    key: str  # dotted
+    value: str
+    origin: str  # "default", "paper_config.yaml:14", "environment ALVH_X", "flag --set x"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedConfig:
+    """Everything a run needs to know that a person decided."""
+
+    path: Path
+    label: str
+    bot: BotConfig
+    limits: Limits
+    limits_path: Path
+    text_hash: str  # SHA-256 of the file as it stands
+    config_hash: str  # SHA-256 of the canonical effective values and limits, secrets left out
+    redacted_json: str  # the effective values and limits, secrets starred out
+    values: tuple[EffectiveValue, ...]
+
+    @property
+    def rules(self) -> Rules:
+        """The rules in force."""
+        return self.bot.rules
+
+    @property
+    def mode(self) -> str:
+        """``simulated``, ``ib_paper`` or ``ib_live``."""
+        return self.bot.broker.kind
+
+    @property
+    def account(self) -> str:
+        """The account the configuration names."""
+        return self.bot.broker.account
+
+    def resolve(self, path: Path) -> Path:
+        """Return a path of the configuration, which is relative to the configuration file."""
+        return self.path.parent / path
+
+
+def load_config(
+    path: Path, *, environment: Mapping[str, str], flags: Sequence[str] = ()
+) -> LoadedConfig:
+    """Return the effective configuration of the file at ``path``.
+
+    Args:
+        path: The YAML file.
+        environment: Environment variables; those with the ``ALVH_`` prefix count.
+        flags: ``key.path=value`` texts, strongest of all.
+
+    Raises: ConfigInvalid, or ConfigUnsafe where only safeguards stand in the way.
+    """
+    document = read_document(path, label=path.name)
+    layers = Layers(document=document)
+    layers.apply(_environment_overrides(environment))
+    layers.apply(_flag_override(flag) for flag in flags)
+    bot = validate(BotConfig, layers)
+    limits_path = path.parent / bot.limits
+    limits = _load_limits(limits_path, layers, bot)
+    redacted = {"config": bot.model_dump(mode="json", by_alias=True), "limits": encode(limits)}
+    return LoadedConfig(
+        path=path,
+        label=document.label,
+        bot=bot,
+        limits=limits,
+        limits_path=limits_path,
+        text_hash=hashlib.sha256(document.text.encode()).hexdigest(),
+        config_hash=hashlib.sha256(_canonical(_without_secrets(redacted)).encode()).hexdigest(),
+        redacted_json=_canonical(redacted),
+        values=tuple(_effective_values(redacted["config"], layers)),
+    )
+
+
+def _load_limits(path: Path, layers: Layers, bot: BotConfig) -> Limits:
+    if not path.is_file():
+        place = layers.place_of(("limits",))
+        message = f"no such file: {bot.limits} (looked in {path.parent.name or '.'}/)"
+        raise ConfigInvalid([Problem(place=place, key="limits", message=message)])
+    return load_limits(path, label=str(bot.limits))
+
+
+def _environment_overrides(environment: Mapping[str, str]) -> list[Override]:
+    overrides = []
+    top_level = {entry.alias or name for name, entry in BotConfig.model_fields.items()}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in RESERVED_VARIABLES:
+            continue
+        keys = tuple(variable.removeprefix(ENVIRONMENT_PREFIX).lower().split(_LEVEL))
+        # Other programs may use the prefix too; what looks like a key of ours must be one
+        if len(keys) > 1 or difflib.get_close_matches(keys[0], top_level, n=1, cutoff=0.75):
+            place = Place(source=f"environment {variable}")
+            overrides.append(Override(path=keys, text=text, place=place))
+    return overrides
+
+
+def _flag_override(flag: str) -> Override:
+    key, equals, text = flag.partition("=")
+    place = Place(source=f"flag --set {key}")  # the value may be a secret
+    if not equals or not all(key.split(".")):
+        message = "expected KEY=VALUE, such as broker.seed=9"
+        raise ConfigInvalid([Problem(place=place, key="", message=message)])
+    return Override(path=tuple(key.split(".")), text=text, place=place)
+
+
+def _canonical(values: object) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def _without_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
+    broker = {key: item for key, item in values["config"]["broker"].items() if key != "arm_token"}
+    return {**values, "config": {**values["config"], "broker": broker}}
+
+
+def _effective_values(
+    values: Mapping[str, Any], layers: Layers, path: KeyPath = ()
+) -> list[EffectiveValue]:
+    rows = []
+    for key, value in values.items():
+        here = (*path, key)
+        if isinstance(value, dict) and value:
+            rows += _effective_values(value, layers, here)
+            continue
+        shown = "" if value is None else json.dumps(value) if value == {} else str(value)
+        rows.append(EffectiveValue(key=dotted(here), value=shown, origin=layers.origin(here)))
+    return rows

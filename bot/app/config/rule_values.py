@@ -1,0 +1,112 @@
+"""The ``rules`` section of a configuration, generated from the rule declarations.
+
+Names, defaults, kinds, bounds and choices come from ``strategies/model/rules.py`` and stand
+nowhere else; only relations between two values are written here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, fields
+from functools import cache
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import PlainSerializer, PlainValidator, create_model, model_validator
+
+from bot.app.config.scalars import Number, Switch, Text, Whole
+from bot.app.config.sections import Section, misplaced, within
+from strategies.model.encoding import encode
+from strategies.model.rules import Rules
+
+_KINDS: Mapping[type, Any] = {int: Whole, float: Number, bool: Switch, str: Text}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """Two values of one group that must stay in order."""
+
+    lower: str
+    upper: str
+    may_be_equal: bool = False
+
+
+_ORDERS: Mapping[str, tuple[_Order, ...]] = {
+    "condor": (
+        _Order(lower="min_dte", upper="target_dte", may_be_equal=True),
+        _Order(lower="target_dte", upper="max_dte", may_be_equal=True),
+        _Order(lower="time_exit_dte", upper="min_dte"),
+        _Order(lower="min_net_vega", upper="max_net_vega"),
+    ),
+    "signals": (
+        _Order(lower="macd_fast", upper="macd_slow"),
+        _Order(lower="basis_fast", upper="basis_slow"),
+        _Order(lower="rsi_vix_low", upper="rsi_vix_reset"),
+        _Order(lower="rsi_vix_reset", upper="rsi_vix_high"),
+    ),
+    "layers": (
+        _Order(lower="l1_max_days", upper="l2_max_days"),
+        _Order(lower="l2_max_days", upper="l3_max_days"),
+        _Order(lower="call_delta_low", upper="call_delta_high"),
+    ),
+    "rotation": (_Order(lower="band_low", upper="band_high"),),
+    "governors": (_Order(lower="cost_soft", upper="cost_hard", may_be_equal=True),),
+}
+
+
+def _keep_order(group: str) -> Callable[[Section], Section]:
+    def check(section: Section) -> Section:
+        for order in _ORDERS.get(group, ()):
+            lower, upper = getattr(section, order.lower), getattr(section, order.upper)
+            if lower > upper or (lower == upper and not order.may_be_equal):
+                relation = "at most" if order.may_be_equal else "below"
+                message = f"{lower} must be {relation} {order.upper}, which is {upper}"
+                raise misplaced(order.lower, message)
+        return section
+
+    return check
+
+
+def _value_type(entry: Field[Any], kind: type) -> Any:  # noqa: ANN401 an annotation
+    metadata = entry.metadata
+    owner = f"rule {metadata['rule']}: {metadata['what']}"
+    if metadata["choices"]:
+        return Literal[metadata["choices"]]
+    if kind in (int, float):
+        return Annotated[_KINDS[kind], within(metadata["low"], metadata["high"], owner)]
+    return _KINDS[kind]
+
+
+def _group_section(name: str, kind: type) -> type[Section]:
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {
+        entry.name: (_value_type(entry, hints[entry.name]), entry.default) for entry in fields(kind)
+    }
+    checks: dict[str, Any] = {"order": model_validator(mode="after")(_keep_order(name))}
+    return create_model(
+        f"{kind.__name__}Section", __base__=Section, __validators__=checks, **values
+    )
+
+
+@cache
+def rules_section() -> type[Section]:
+    """Return the model of the ``rules`` section: one nested section a group of rules."""
+    groups: dict[str, Any] = {}
+    for name, kind in get_type_hints(Rules).items():
+        section = _group_section(name, kind)
+        groups[name] = (section, section())
+    return create_model("RulesSection", __base__=Section, **groups)
+
+
+def parse_rules(data: object) -> Rules:
+    """Return the rules a ``rules`` section asks for, defaults where it says nothing.
+
+    Raises: pydantic.ValidationError.
+    """
+    if isinstance(data, Rules):
+        return data
+    section = rules_section().model_validate(data)
+    groups = get_type_hints(Rules)
+    return Rules(
+        **{name: kind(**getattr(section, name).model_dump()) for name, kind in groups.items()}
+    )
+
+
+RuleValues = Annotated[Rules, PlainValidator(parse_rules), PlainSerializer(encode)]
