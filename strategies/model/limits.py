@@ -51,3 +51,4 @@ class Readiness:
     reconciled: bool
     lease_held: bool
     orders_today: int
+    quotes_at: datetime | None = None  # when the oldest quote shown to the gate was true

@@ -33,6 +33,9 @@ class RotationMemory:
     flips_rotated: int = 0  # flips answered so far; B1 acts once a flip
     restoring_since: date | None = None  # B11: first session of the unwinding
     l1_cut_at_restore: float = 0.0  # l1_cut when B11 began
+    steps_left: int = 0  # intervals of the flip being answered that are still to come
+    l1_at_flip: tuple[tuple[str, int], ...] = ()  # L1 as the flip found it: (symbol, contracts)
+    l1_weight_at_flip: float = 0.0  # its factor vega over -V_c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
