@@ -78,7 +78,9 @@ def _encode_dataclass(value: object) -> dict[str, Any]:
     return {entry.name: encode(getattr(value, entry.name)) for entry in fields(value)}
 
 
-def _encode_array(array: np.ndarray[Any, Any]) -> list[Any]:
+def _encode_array(array: np.ndarray[Any, Any]) -> list[Any] | dict[str, list[int]]:
+    if array.size == 0 and array.ndim > 1:  # a plain [] would forget the columns
+        return {"shape": list(array.shape)}
     if array.dtype.kind == "M":
         return [str(item) for item in array.astype("datetime64[D]")]
     if array.dtype.kind == "f" and np.isnan(array).any():
@@ -114,26 +116,26 @@ def _decode_dataclass(kind: Any, data: dict[str, Any]) -> Any:  # noqa: ANN401
     hints = _hints(kind)
     names = {entry.name for entry in fields(kind)}
     if unknown := data.keys() - names:
-        raise UndecodableValue(f"{kind.__name__}: unknown key {sorted(unknown)[0]!r}")
+        raise UndecodableValue(f"{kind.__name__}: unknown key {min(unknown)!r}")
     values = {}
-    for name in names & data.keys():
+    for name in (entry.name for entry in fields(kind) if entry.name in data):
         try:
             values[name] = decode(hints[name], data[name])
         except UndecodableValue as cause:
             raise UndecodableValue(f"{kind.__name__}.{name}: {cause}") from cause
     try:
         return kind(**values)
-    except TypeError as cause:
+    except (TypeError, AssertionError, DomainError) as cause:  # AssertionError: an invariant of it
         raise UndecodableValue(f"{kind.__name__}: {cause}") from cause
 
 
 def _decode_union(kind: Any, data: Any) -> Any:  # noqa: ANN401
-    options = get_args(kind)
-    if data is None and type(None) in options:
+    options = [option for option in get_args(kind) if option is not types.NoneType]
+    if data is None and len(options) < len(get_args(kind)):
         return None
+    if len(options) == 1:  # its own message says more, and where
+        return decode(options[0], data)
     for option in options:
-        if option is type(None):
-            continue
         try:
             return decode(option, data)
         except (UndecodableValue, DomainError):
@@ -141,17 +143,30 @@ def _decode_union(kind: Any, data: Any) -> Any:  # noqa: ANN401
     raise UndecodableValue(f"{data!r} is none of {kind}")
 
 
+# Kinds of array that plain JSON items may become; an object array is floats with null for NaN.
+_ARRAY_KINDS = {np.float64: "ifO", np.int64: "i", np.bool_: "b", np.datetime64: "U"}
+
+
 def _decode_array(kind: Any, data: Any) -> Any:  # noqa: ANN401
-    items = _expect(list, data, kind)
     scalar = get_args(get_args(kind)[1])[0]
+    dtype = "datetime64[D]" if scalar is np.datetime64 else scalar
+    if isinstance(data, dict):
+        return np.empty(_decode_empty_shape(data), dtype=dtype)
+    items = _expect(list, data, kind)
     try:
-        if scalar is np.datetime64:
-            return np.array(items, dtype="datetime64[D]")
-        if scalar is np.float64:
-            return np.array(items, dtype=np.float64)  # None becomes NaN
-        return np.array(items, dtype=scalar)
+        array = np.array(items)
+        if array.size and array.dtype.kind not in _ARRAY_KINDS[scalar]:
+            raise UndecodableValue(f"not an array of {scalar.__name__}")
+        return array.astype(dtype)  # None becomes NaN
     except (TypeError, ValueError) as cause:
         raise UndecodableValue(f"not an array of {scalar.__name__}: {cause}") from cause
+
+
+def _decode_empty_shape(data: dict[str, Any]) -> tuple[int, ...]:
+    shape = data.get("shape")
+    if data.keys() != {"shape"} or not isinstance(shape, list) or 0 not in shape:
+        raise UndecodableValue(f"{data!r:.80} is not the shape of an empty array")
+    return _decode_tuple((int, ...), shape)
 
 
 def _decode_tuple(kinds: tuple[Any, ...], items: list[Any]) -> tuple[Any, ...]:
@@ -165,7 +180,10 @@ def _decode_tuple(kinds: tuple[Any, ...], items: list[Any]) -> tuple[Any, ...]:
 def _decode_scalar(kind: Any, data: Any) -> Any:  # noqa: ANN401 one row a type
     try:
         if kind is datetime:
-            return datetime.fromisoformat(_expect(str, data, kind))
+            instant = datetime.fromisoformat(_expect(str, data, kind))
+            if instant.tzinfo is None:
+                raise UndecodableValue(f"{data!r} has no time zone")
+            return instant
         if kind is date:
             return date.fromisoformat(_expect(str, data, kind))
         if kind is timedelta:

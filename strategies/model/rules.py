@@ -49,6 +49,13 @@ class CondorRules:
     min_credit_to_width: float = rule(
         0.10, "credit over widest wing, at least", rule_id="C6", low=0.0, high=0.5
     )
+    entry_concession: float = rule(
+        0.5,
+        "share of the way from mid to the natural price an entry may give up",
+        rule_id="C6",
+        low=0.0,
+        high=1.0,
+    )
     max_loss_fraction: float = rule(
         0.025,
         "max loss of one condor position over net liquidation",
@@ -275,6 +282,7 @@ def rule_bounds_violations(rules: Rules) -> list[str]:
             name = f"{section.name}.{entry.name}"
             if choices and value not in choices:
                 violations.append(f"{name}: {value!r} is not one of {', '.join(choices)}")
-            if (low is not None and value < low) or (high is not None and value > high):
+            # asked this way round, NaN is outside too
+            if (low is not None and not value >= low) or (high is not None and not value <= high):
                 violations.append(f"{name}: {value} is outside {low} .. {high}")
     return violations
