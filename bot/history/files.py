@@ -206,7 +206,8 @@ def _parquet_rows(path: Path, layout: FileLayout) -> Iterator[tuple[int, Mapping
             table = file.read(columns=list(wanted.values()))
         for number, cells in enumerate(table.to_pylist(), start=1):
             yield number, {name: cells[own] for name, own in wanted.items()}
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as cause:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as cause:
+        # Damaged pages surface as any of these, dates beyond the year 9999 as OverflowError.
         raise HistoryFileInvalid(path, f"expected a parquet file: {cause}") from cause
 
 

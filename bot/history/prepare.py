@@ -1,11 +1,10 @@
 """Rebuilds the bundled history from a folder of collected CSV files.
 
-``python -m bot.history.prepare SOURCE_DIR [TARGET_DIR]`` writes one parquet file a series. Where
-the figures come from, what was dropped and which defects remain is said in each file's own metadata
+``python -m bot.history.prepare SOURCE_DIR`` writes one parquet file a series. Where the figures come from, what was dropped and which defects remain is said in each file's own metadata
 (``source`` and ``note``, shown by ``alvh data list``) and at length in ``data/PROVENANCE.md``.
 """
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +40,10 @@ def prepare(source: Path, target: Path) -> None:
         source="Yahoo Finance ^GSPC",
         note="no opens before 2008: the vendor repeated the previous close",
     )
-    vix = _daily(source, "vix_daily.csv", sessions, extra=["ohlc_ok"])
-    vix["ohlc_ok"] = vix["ohlc_ok"].astype("int8")
     _write(
         target,
         "VIX",
-        vix,
+        _daily(source, "vix_daily.csv", sessions),
         source="Cboe VIX_History; Yahoo Finance from 2026-08",
         note="close only in 1990-91; no value on 4 sessions; 45 rows open outside high-low",
     )
@@ -78,7 +75,7 @@ def prepare(source: Path, target: Path) -> None:
         "VIX6M",
         _daily(source, "vix6m_daily.csv", sessions),
         source="Cboe VIX6M_History; Yahoo Finance from 2026-05",
-        note="",
+        note="high below low on 2019-07-05",
     )
     _write(
         target,
@@ -114,14 +111,15 @@ def _read(source: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(source / name)
 
 
-def _daily(
-    source: Path, name: str, keep: "pd.Series[pd.Timestamp]", extra: list[str] | None = None
-) -> pd.DataFrame:
+def _daily(source: Path, name: str, keep: "pd.Series[pd.Timestamp]") -> pd.DataFrame:
     rows = _read(source, name)
     if "source" in rows:
         rows = rows[rows["source"] != _NOT_TO_BE_PACKAGED]
-    rows = rows[_DAILY_COLUMNS + (extra or [])].dropna(subset="close")
+    rows = rows[_DAILY_COLUMNS].dropna(subset="close")
     rows["date"] = pd.to_datetime(rows["date"])
+    bars = rows[["open", "high", "low", "close"]]
+    is_out_of_order = (bars.min(axis=1) < rows["low"]) | (bars.max(axis=1) > rows["high"])
+    rows["ohlc_ok"] = (~is_out_of_order).astype("int8")
     return rows[rows["date"].isin(keep)]
 
 
@@ -185,4 +183,8 @@ def _to_arrow(column: "pd.Series[Any]") -> pa.Array:
 
 
 if __name__ == "__main__":
-    prepare(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else BUNDLED_FOLDER)  # noqa: PLR2004
+    parser = argparse.ArgumentParser(prog="python -m bot.history.prepare", description=__doc__)
+    parser.add_argument("source", type=Path, help="folder with the collected CSV files")
+    parser.add_argument("target", type=Path, nargs="?", default=BUNDLED_FOLDER)
+    arguments = parser.parse_args()
+    prepare(arguments.source, arguments.target)

@@ -56,7 +56,7 @@ class DailySeries:
     high: FloatArray
     low: FloatArray
     close: FloatArray
-    ohlc_ok: BoolArray  # False where the vendor's open lies outside its own high-low
+    ohlc_ok: BoolArray  # False where the vendor's open or close lies outside its own high-low
 
     def rows_before(self, before: date) -> int:
         """Return how many rows lie strictly before a date."""

@@ -1,0 +1,8 @@
+import pytest
+
+from bot.history.store import History
+
+
+@pytest.fixture(scope="session")
+def history():
+    return History.bundled()
