@@ -1,0 +1,386 @@
+"""The simulated exchange and broker back office: one account, its orders, and time.
+
+Everything follows from the market (a pure function), the seed and the inputs, and an input is an
+order or a cancel with its instant. Time moves only forward and only when somebody asks: the
+exchange then works through every happening since it was last asked. Matching looks at the market
+on a fixed grid of instants, so nothing depends on who asks, when, or how often.
+"""
+
+from bisect import bisect_left
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from bot.errors import OutcomeUnknown
+from bot.exchange.accounts import Holding, TradingAccount
+from bot.exchange.entry import EntryDesk, Refusal
+from bot.exchange.journal import CancelAsked, Input, Journal, Submitted, World
+from bot.exchange.margin import MarginConvention
+from bot.exchange.market import Market
+from bot.exchange.matching import (
+    DEFAULT_FILL_MODEL,
+    FillModel,
+    PackageQuote,
+    allocate,
+    draw,
+    fill_probability,
+    from_cents,
+    quote_package,
+    to_cents,
+)
+from bot.exchange.orders import WORKING, NewOrder, OrderRecord, RejectReason, report_of
+from bot.exchange.settlement import SessionPhases, daily_value, final_value, settles_at
+from bot.exchange.valuation import Valuation
+from bot.ports import OrderReport
+from strategies.model.book import Account
+from strategies.model.calendars import at_exchange
+from strategies.model.encoding import to_json
+from strategies.model.fees import (
+    DEFAULT_FEES,
+    FeeSchedule,
+    commission_per_contract,
+    fee_per_contract,
+    order_minimum_top_up,
+)
+from strategies.model.fills import CashMovement, Fill, Side
+from strategies.model.ids import ClientOrderId, digest
+from strategies.model.instruments import Instrument, OptionContract
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.quotes import Quote
+from strategies.model.snapshots import MarketQuotes
+
+GRID = timedelta(seconds=10)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EXEC_ID_LENGTH = 12
+_FINGERPRINT_AFTER_OPEN = timedelta(minutes=97)
+
+
+class Exchange:
+    """A deterministic exchange with one account.
+
+    Args:
+        market: Where prices come from.
+        account_id: Names the account.
+        starting_cash_usd: Deposited before the market's first session.
+        seed: Decides the luck of resting orders.
+        fees: Commissions and exchange fees.
+        journal_path: Where inputs are written down; an existing journal is replayed. None keeps
+            nothing.
+        margin_convention: How the sides of a condor share margin.
+        fill_model: How generous the market is.
+
+    Raises: JournalMismatch, JournalDamaged.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        account_id: str,
+        starting_cash_usd: Decimal,
+        seed: int,
+        fees: FeeSchedule = DEFAULT_FEES,
+        journal_path: Path | None = None,
+        margin_convention: MarginConvention = "ib",
+        fill_model: FillModel = DEFAULT_FILL_MODEL,
+    ) -> None:
+        self.market = market
+        self.account_id = account_id
+        self._seed = seed
+        self._fees = fees
+        self._fill_model = fill_model
+        self._phases = SessionPhases(market.calendar, market.first_session, market.last_session)
+        self._now = at_exchange(market.first_session, time(0)).astimezone(UTC)
+        self._account = TradingAccount()
+        self._valuation = Valuation(market, self._account, self._phases, margin_convention)
+        self._desk = EntryDesk(
+            market=market, phases=self._phases, valuation=self._valuation, fees=fees
+        )
+        self._orders: dict[ClientOrderId, OrderRecord] = {}
+        self._working: dict[ClientOrderId, OrderRecord] = {}
+        self._fills: list[Fill] = []
+        deposit_id = f"DEP-{account_id}-{market.first_session}"
+        deposit = self._account.deposit(deposit_id, starting_cash_usd, self._now)
+        self._movements: list[CashMovement] = [deposit]
+        self._journal: Journal | None = None
+        if journal_path is not None:
+            terms = (starting_cash_usd.normalize(), fees, fill_model, margin_convention)
+            world = World(
+                account_id=account_id,
+                seed=seed,
+                market=_fingerprint(market, self._phases),
+                terms=digest(*map(to_json, terms)),
+            )
+            self._journal = Journal(journal_path, world)
+            for entry in self._journal.inputs:
+                self._replay(entry)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> datetime:
+        """The latest instant the exchange has worked through, in UTC."""
+        return self._now
+
+    def advance_to(self, at: datetime) -> None:
+        """Work through everything up to and including ``at``; an instant already passed is no-op.
+
+        At one instant orders expire first, then settlements and variation are booked, then orders
+        meet the market.
+        """
+        at = at.astimezone(UTC)
+        while (instant := self._next_happening()) is not None and instant <= at:
+            self._now = instant
+            self._expire_orders()
+            if instant in self._phases:
+                self._settle_expired()
+                self._mark_futures()
+            if (instant - _EPOCH) % GRID == timedelta(0):
+                self._match_orders()
+        self._now = max(self._now, at)
+
+    def _next_happening(self) -> datetime | None:
+        happenings = []
+        if self._working:
+            grid_number = (self._now - _EPOCH) // GRID + 1
+            happenings.append(_EPOCH + grid_number * GRID)
+            happenings.append(min(record.expires_at for record in self._working.values()))
+        if self._account.holdings() and (phase := self._phases.after(self._now)) is not None:
+            happenings.append(phase)
+        return min(happenings, default=None)
+
+    # --- inputs -------------------------------------------------------------------------------
+
+    def submit(self, order: NewOrder, at: datetime) -> OrderReport:
+        """Take an order, or return the state of the one that has its id already.
+
+        The order meets the market from the next grid instant on. A refused order is reported as
+        REJECTED with the reason as note.
+
+        Args:
+            order: What is wanted.
+            at: The instant it arrives; if the exchange has already passed it, it arrives now.
+        """
+        self.advance_to(at)
+        known = self._orders.get(order.client_order_id)
+        if known is None:
+            self._remember(Submitted(at=self._now, order=order))
+            return self._accept(order)
+        if known.order == order:
+            return known.report
+        return report_of(
+            order, "", OrderStatus.REJECTED, note=f"{RejectReason.DUPLICATE_ID}: content differs"
+        )
+
+    def cancel(self, client_order_id: ClientOrderId, at: datetime) -> OrderReport:
+        """Cancel what is left of an order and return its state; a done order stays as it is.
+
+        Raises: OutcomeUnknown if the exchange has never seen the id.
+        """
+        self.advance_to(at)
+        record = self._orders.get(client_order_id)
+        if record is None:
+            raise OutcomeUnknown(f"{client_order_id} is not known to the exchange")
+        if record.report.status in WORKING:
+            self._remember(CancelAsked(at=self._now, client_order_id=client_order_id))
+            self._cancel(record, "cancelled by its owner")
+        return record.report
+
+    def _remember(self, entry: Input) -> None:
+        if self._journal is not None:
+            self._journal.append(entry)
+
+    def _replay(self, entry: Input) -> None:
+        self.advance_to(entry.at)
+        match entry:
+            case Submitted():
+                self._accept(entry.order)
+            case CancelAsked():
+                self._cancel(self._orders[entry.client_order_id], "cancelled by its owner")
+
+    def close(self) -> None:
+        """Close the journal; queries still answer."""
+        if self._journal is not None:
+            self._journal.close()
+
+    # --- questions ----------------------------------------------------------------------------
+
+    def orders(self) -> tuple[OrderReport, ...]:
+        """Return every order the exchange has seen, oldest first."""
+        return tuple(record.report for record in self._orders.values())
+
+    def fills(self, since: datetime) -> tuple[Fill, ...]:
+        """Return the executions at or after an instant, oldest first."""
+        first = bisect_left(self._fills, since, key=lambda fill: fill.executed_at)
+        return tuple(self._fills[first:])
+
+    def cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:
+        """Return deposits, settlements and variation booked at or after an instant."""
+        first = bisect_left(self._movements, since, key=lambda movement: movement.booked_at)
+        return tuple(self._movements[first:])
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """Return open positions with their average price, and futures that owe variation."""
+        return self._account.holdings()
+
+    def positions(self) -> dict[str, int]:
+        """Return net contracts by symbol, without zeros."""
+        return {
+            holding.instrument.symbol: holding.net_contracts
+            for holding in self._account.holdings()
+            if holding.net_contracts
+        }
+
+    def account(self) -> Account:
+        """Return the account values now; outside session hours at the marks of the last close."""
+        return self._valuation.account(self._now)
+
+    def quotes_at(self, at: datetime) -> MarketQuotes:
+        """Return the whole market with every option the account holds in it.
+
+        Raises: MarketDataMissing outside session hours or outside the market's range.
+        """
+        return self._valuation.quotes_at(at)
+
+    # --- orders -------------------------------------------------------------------------------
+
+    def _accept(self, order: NewOrder) -> OrderReport:
+        broker_order_id = f"{self.account_id}-{len(self._orders) + 1:06d}"
+        verdict = self._desk.examine(order, self._working.values(), self._now)
+        if isinstance(verdict, Refusal):
+            report = report_of(order, broker_order_id, OrderStatus.REJECTED, note=str(verdict))
+            record = OrderRecord(order=order, report=report)
+        else:
+            report = report_of(order, broker_order_id, OrderStatus.LIVE)
+            record = OrderRecord(
+                order=order,
+                report=report,
+                expires_at=verdict.expires_at,
+                requirement_usd=verdict.requirement_usd,
+            )
+            self._working[order.client_order_id] = record
+        self._orders[order.client_order_id] = record
+        return record.report
+
+    def _cancel(self, record: OrderRecord, note: str) -> None:
+        record.move(OrderStatus.CANCELLED, filled=record.report.filled_quantity, note=note)
+        del self._working[record.order.client_order_id]
+
+    def _expire_orders(self) -> None:
+        for record in tuple(self._working.values()):
+            if record.expires_at <= self._now:
+                self._cancel(record, "expired with its day")
+
+    def _match_orders(self) -> None:
+        quotes: dict[Instrument, Quote | None] = {}
+
+        def quote_of(instrument: Instrument) -> Quote | None:
+            if instrument not in quotes:
+                quotes[instrument] = self.market.quote(instrument, self._now)
+            return quotes[instrument]
+
+        for record in tuple(self._working.values()):
+            package = quote_package(record.order.legs, quote_of)
+            if package is not None:
+                self._match(record, package)
+
+    def _match(self, record: OrderRecord, package: PackageQuote) -> None:
+        """Let one order meet the market once."""
+        limit = to_cents(record.order.limit_price)
+        is_marketable = limit >= package.natural
+        record.is_resting |= not is_marketable
+        probability = fill_probability(limit, package, self._fill_model.probability_max)
+        if probability <= 0:
+            return
+        luck = draw(self._seed, record.order.client_order_id, self._now)
+        if luck.chance >= probability:
+            return
+        # an order that has been waiting is hit at its own price, not at a better one
+        prices = allocate(package, limit if record.is_resting else package.natural)
+        if prices is None:
+            return
+        displayed = luck.displayed(
+            *self._fill_model.displayed_range(record.order.legs[0].instrument)
+        )
+        self._execute(record, min(record.report.leaves_quantity, displayed), prices)
+
+    def _execute(self, record: OrderRecord, quantity: int, prices: tuple[int, ...]) -> None:
+        """Trade packages of one order, every leg in its ratio, at these prices in cents."""
+        order = record.order
+        record.matches += 1
+        root = digest(self.account_id, str(self._seed), order.client_order_id)[:_EXEC_ID_LENGTH]
+        top_up = self._top_up(record, quantity, prices)
+        for number, (leg, cents) in enumerate(zip(order.legs, prices, strict=True), start=1):
+            price = from_cents(cents)
+            contracts = quantity * abs(leg.ratio)
+            fee = fee_per_contract(leg.instrument, price, self._fees, is_combo=order.is_combo)
+            fill = Fill(
+                exec_root=f"{root}.{record.matches:03d}.{number}",
+                revision=1,
+                client_order_id=order.client_order_id,
+                symbol=leg.instrument.symbol,
+                side=Side.BUY if leg.ratio > 0 else Side.SELL,
+                quantity=contracts,
+                price=price,
+                commission_usd=fee * contracts + (top_up if number == 1 else 0),
+                executed_at=self._now,
+            )
+            self._account.record_fill(fill)
+            self._fills.append(fill)
+        filled = record.report.filled_quantity + quantity
+        is_done = filled == order.quantity
+        record.move(OrderStatus.FILLED if is_done else OrderStatus.PARTIALLY_FILLED, filled=filled)
+        if is_done:
+            del self._working[order.client_order_id]
+
+    def _top_up(self, record: OrderRecord, quantity: int, prices: tuple[int, ...]) -> Decimal:
+        """Return what the broker's minimum adds to the first match of an option order."""
+        legs = record.order.legs
+        if record.matches > 1 or not isinstance(legs[0].instrument, OptionContract):
+            return Decimal(0)
+        commission = sum(
+            commission_per_contract(leg.instrument, from_cents(cents), self._fees)
+            * quantity
+            * abs(leg.ratio)
+            for leg, cents in zip(legs, prices, strict=True)
+        )
+        return order_minimum_top_up(Decimal(commission), self._fees)
+
+    # --- what happens by itself ---------------------------------------------------------------
+
+    def _settle_expired(self) -> None:
+        calendar = self.market.calendar
+        expired = [
+            holding.instrument
+            for holding in self._account.holdings()
+            if settles_at(holding.instrument, calendar) <= self._now
+        ]
+        for instrument in sorted(expired, key=lambda each: each.symbol):
+            value = final_value(self.market.settlement_value(instrument))
+            self._movements.append(
+                self._account.record_settlement(instrument, value, instrument.expiry, self._now)
+            )
+
+    def _mark_futures(self) -> None:
+        session = self._phases.variation_session(self._now)
+        if session is None:
+            return
+        for contract in sorted(contract for contract, _ in self._account.futures()):
+            settle = daily_value(self.market.daily_settle(contract, session))
+            self._movements.append(
+                self._account.record_variation(contract, settle, session, self._now)
+            )
+
+
+def _fingerprint(market: Market, phases: SessionPhases) -> str:
+    """Return which market this is: its kind, its sessions and a digest of prices within them."""
+    opening = phases.after(at_exchange(market.first_session, time(0)).astimezone(UTC))
+    assert opening is not None, "a market has sessions"
+    closing = market.calendar.closes_at(market.last_session)
+    prices = [
+        f"{market.index_at(name, at):.4f}"
+        for name in ("SPX", "VIX")
+        for at in (opening, opening + _FINGERPRINT_AFTER_OPEN, closing)
+    ]
+    sessions = f"{market.first_session}..{market.last_session}"
+    return f"{type(market).__name__} {sessions} {digest(*prices)[:_EXEC_ID_LENGTH]}"
