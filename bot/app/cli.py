@@ -1,0 +1,359 @@
+"""The command line ``alvh``: what can be asked, and nothing about how it is done.
+
+Only typer is imported here; each command imports its work when it is called, so that help comes
+at once.
+"""
+
+import os
+import sys
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from bot.app.exit_codes import ExitCode
+
+
+class Output(StrEnum):
+    """How a result is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class TableOutput(StrEnum):
+    """How an audit table is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class QuoteOutput(StrEnum):
+    """How priced quotes are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Scope(StrEnum):
+    """What a halt forbids."""
+
+    OPENS = "opens"
+    REDUCE_ONLY = "reduce-only"
+    ALL = "all"
+
+
+class _Guarded(TyperCommand):
+    """A command whose failures are one screen of text and a documented exit code."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 typer's own context, which it vendors
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # The reader has seen enough (`alvh audit fills | head`)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(ExitCode.OK) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(ExitCode.SIGINT) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except Exception as error:
+            from bot.app.failures import explain
+
+            state_dir = ctx.params.get("state_dir") or Path("var")
+            code, text = explain(error, state_dir=state_dir)
+            sys.stderr.write(f"{text}\n")
+            raise typer.Exit(code) from error
+
+
+app = typer.Typer(
+    name="alvh",
+    help="SPX iron condors with an Adaptive Layered VIX Hedge: decides by rule, trades by ledger, "
+    "answers why. Start with: alvh run",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+audit = typer.Typer(
+    name="audit",
+    help="Read the ledger: what was done, and why.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data = typer.Typer(
+    name="data",
+    help="Bundled and user history.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(audit, rich_help_panel="Look")
+app.add_typer(data, rich_help_panel="Tools")
+
+ConfigPath = Annotated[
+    Path,
+    typer.Option(
+        "--config", "-c", envvar="ALVH_CONFIG", help="Configuration file.", show_default=True
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one value; may be repeated."),
+]
+StateDir = Annotated[
+    Path,
+    typer.Option("--state-dir", envvar="ALVH_STATE_DIR", help="Folder of databases and logs."),
+]
+Format = Annotated[Output, typer.Option("--format", "-f", help="How the result is written.")]
+TableFormat = Annotated[
+    TableOutput, typer.Option("--format", "-f", help="How the table is written.")
+]
+OutFile = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="From this time on (2020-03-09, 2020-03-09T10:00)."),
+]
+Until = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Up to this time; a date is its whole day.")
+]
+
+PAPER_CONFIG = Path("paper_config.yaml")
+STATE_DIR = Path("var")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"alvh {version('alvh-bot')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(cls=_Guarded, rich_help_panel="Run", epilog="Example: alvh run --until 2020-02-28")
+def run(
+    config: ConfigPath = PAPER_CONFIG,
+    until: Until = None,
+    once: Annotated[bool, typer.Option("--once", help="One interval, then stop.")] = False,
+    speed: Annotated[
+        str,
+        typer.Option(metavar="max|N", help="Virtual seconds a second; max: as fast as possible."),
+    ] = "max",
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Run the bot. The shipped configuration replays February to April 2020, offline."""
+    from bot.app.commands.run import run_command
+
+    raise typer.Exit(
+        run_command(
+            config,
+            until=until,
+            once=once,
+            speed=speed,
+            flags=set_ or [],
+            state_dir=state_dir,
+            output=output,
+        )
+    )
+
+
+@app.command(cls=_Guarded, rich_help_panel="Run", epilog="Example: alvh check --show-origin")
+def check(
+    config: ConfigPath = PAPER_CONFIG,
+    show_origin: Annotated[
+        bool, typer.Option("--show-origin", help="List every value in force and who said so.")
+    ] = False,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Say whether everything a run needs is in place, with a fix for what is not."""
+    from bot.app.commands.check import check_command, show_origin_command
+
+    if show_origin:
+        raise typer.Exit(show_origin_command(config, flags=set_ or [], output=output))
+    raise typer.Exit(check_command(config, flags=set_ or [], state_dir=state_dir, output=output))
+
+
+@app.command(cls=_Guarded, rich_help_panel="Operate", epilog="Example: alvh status --format json")
+def status(
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show the state of the bot: what it may do, what it holds, what it did last."""
+    from bot.app.commands.operate import status_command
+
+    raise typer.Exit(status_command(config, flags=set_ or [], state_dir=state_dir, output=output))
+
+
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Operate",
+    epilog='Example: alvh halt --reason "margin call pending" --scope reduce-only',
+)
+def halt(
+    reason: Annotated[str, typer.Option(help="Why; it is stored.")],
+    scope: Annotated[
+        Scope,
+        typer.Option(
+            help="opens: nothing opens; reduce-only: only orders that take risk away; "
+            "all: nothing is sent."
+        ),
+    ] = Scope.ALL,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Halt a running or stopped bot. The halt outlives a restart, until `alvh resume`."""
+    from bot.app.commands.operate import halt_command
+
+    raise typer.Exit(
+        halt_command(
+            config,
+            reason=reason,
+            scope=scope,
+            flags=set_ or [],
+            state_dir=state_dir,
+            output=output,
+        )
+    )
+
+
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Operate",
+    epilog='Example: alvh resume --reason "margin call settled"',
+)
+def resume(
+    reason: Annotated[str, typer.Option(help="Why; it is stored.")],
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Lift a halt."""
+    from bot.app.commands.operate import resume_command
+
+    raise typer.Exit(
+        resume_command(config, reason=reason, flags=set_ or [], state_dir=state_dir, output=output)
+    )
+
+
+@app.command(
+    cls=_Guarded, rich_help_panel="Look", epilog="Example: alvh decide snapshot.json --format json"
+)
+def decide(
+    snapshot: Annotated[Path, typer.Argument(help="A file that `alvh snapshot` wrote.")],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Take the rules from here, not from the file."),
+    ] = None,
+    set_: Settings = None,
+    output: Format = Output.TABLE,
+) -> None:
+    """Decide on one stored snapshot. Pure: same file, same plan, and no broker is asked."""
+    from bot.app.commands.decide import decide_command
+
+    raise typer.Exit(decide_command(snapshot, config, flags=set_ or [], output=output))
+
+
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Look",
+    epilog="Example: alvh snapshot --at 2020-03-09T10:00 --out snapshot.json",
+)
+def snapshot(
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="New York time; the last decision if left out."),
+    ] = None,
+    out: OutFile = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+) -> None:
+    """Write what an interval saw, or would see, as the JSON that `alvh decide` reads."""
+    from bot.app.commands.snapshot import snapshot_command
+
+    raise typer.Exit(
+        snapshot_command(config, at=at, out=out, flags=set_ or [], state_dir=state_dir)
+    )
+
+
+@app.command(
+    cls=_Guarded, rich_help_panel="Tools", epilog="Example: alvh price quotes.csv --format csv"
+)
+def price(
+    quotes: Annotated[
+        str,
+        typer.Argument(
+            help="CSV with the columns forward, strike, right, years, rate, and bid and ask or "
+            "price; - for stdin."
+        ),
+    ],
+    output: Annotated[
+        QuoteOutput, typer.Option("--format", "-f", help="How the result is written.")
+    ] = QuoteOutput.TABLE,
+) -> None:
+    """Add implied vol and greeks to a file of option quotes."""
+    from bot.app.commands.price import price_command
+
+    raise typer.Exit(price_command(quotes, output=output))
+
+
+@app.command(cls=_Guarded, rich_help_panel="Tools", epilog="Example: alvh calendar VIX --year 2026")
+def calendar(
+    symbol: Annotated[str, typer.Argument(help="SPX, SPXW, VIX, VX or VXM.")],
+    year: Annotated[int, typer.Option(min=1990, max=2100, help="Calendar year.")],
+    overrides: Annotated[
+        Path | None, typer.Option(help="CSV of date,kind,reason that corrects the calendar.")
+    ] = None,
+    output: Annotated[
+        QuoteOutput, typer.Option("--format", "-f", help="How the table is written.")
+    ] = QuoteOutput.TABLE,
+) -> None:
+    """List expiries, last trading days, holidays and early closes of a year."""
+    from bot.app.commands.reference import calendar_command
+
+    raise typer.Exit(calendar_command(symbol, year, overrides, output=output))
+
+
+@data.command("list", cls=_Guarded, epilog="Example: alvh data list --format json")
+def data_list(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Count in the history overrides of this file."),
+    ] = None,
+    output: Annotated[
+        QuoteOutput, typer.Option("--format", "-f", help="How the table is written.")
+    ] = QuoteOutput.TABLE,
+) -> None:
+    """List every history series: range, age, gaps and where it comes from."""
+    from bot.app.commands.reference import data_list_command
+
+    raise typer.Exit(data_list_command(config, output=output))
+
+
+def main() -> None:
+    """Run the command line; the process ends with one of the documented exit codes."""
+    app(prog_name="alvh")

@@ -1,0 +1,68 @@
+"""Every failure to one screen of text and an exit code; the one place that decides which.
+
+Imported only once something has failed, so that ``alvh --help`` stays quick.
+"""
+
+import hashlib
+import traceback
+from pathlib import Path
+
+from bot.app.config.problems import ConfigInvalid, ConfigUnsafe
+from bot.app.exit_codes import CommandFailed, ExitCode
+from bot.calendars.listing import UnknownSymbol
+from bot.calendars.special_days import CalendarFileInvalid
+from bot.errors import BotError, BrokerUnavailable, HaltTrading
+from bot.history.files import HistoryFileInvalid
+from state.errors import (
+    AmbiguousId,
+    BindingMismatch,
+    InstanceRunning,
+    LedgerCorrupt,
+    NoLedger,
+    NotALedger,
+    NothingStored,
+    QueryRefused,
+    SchemaTooNew,
+    StateError,
+    UnknownRecord,
+)
+from strategies.model.errors import DomainError
+
+# The first row that fits decides
+_CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
+    ((ConfigUnsafe, BindingMismatch, InstanceRunning), ExitCode.UNSAFE),
+    ((NotALedger, LedgerCorrupt, SchemaTooNew), ExitCode.UNSAFE),
+    ((ConfigInvalid, HistoryFileInvalid, CalendarFileInvalid, UnknownSymbol), ExitCode.USAGE),
+    ((NoLedger, NothingStored, UnknownRecord, AmbiguousId, QueryRefused), ExitCode.USAGE),
+    ((BrokerUnavailable,), ExitCode.UNREACHABLE),
+    ((BotError, StateError, DomainError), ExitCode.FAILED),
+)
+_DIGEST_LENGTH = 12
+
+
+def explain(error: Exception, *, state_dir: Path) -> tuple[ExitCode, str]:
+    """Return the exit code and the text for ``error``.
+
+    What nobody foresaw goes to a file of its own under ``state_dir``, with one line about it here.
+    """
+    if isinstance(error, CommandFailed):
+        return error.code, str(error)
+    for kinds, code in _CODES:
+        if isinstance(error, kinds):
+            prefix = "halted: " if isinstance(error, HaltTrading) else ""
+            return code, f"{prefix}{error}"
+    return ExitCode.FAILED, _unforeseen(error, state_dir)
+
+
+def _unforeseen(error: Exception, state_dir: Path) -> str:
+    text = "".join(traceback.format_exception(error))
+    line = f"unexpected {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    # Named by its contents: the same failure twice is one file
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    path = state_dir / "logs" / f"traceback-{digest}.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as cause:
+        return f"{line}\n(no traceback could be written to {path}: {cause.strerror})\n{text}"
+    return f"{line}\nthe traceback is in {path}; please report it"

@@ -1,0 +1,1 @@
+"""How things look: tables, the live view and pictures. Everything here reads and prints only."""
