@@ -180,5 +180,5 @@ def _solve(
         (weighted * target[:, None]).ravel(),
         series_count * size,
     ).reshape(series_count, size, 1)
-    solution: FloatArray = np.linalg.solve(system + _PENALTY, right)[..., 0]
-    return solution
+    solution = np.linalg.solve(system + _PENALTY, right)
+    return np.asarray(solution[..., 0], dtype=np.float64)
