@@ -1,7 +1,8 @@
 """Rebuilds the bundled history from a folder of collected CSV files.
 
-``python -m bot.history.prepare SOURCE_DIR`` writes one parquet file a series. Where the figures come from, what was dropped and which defects remain is said in each file's own metadata
-(``source`` and ``note``, shown by ``alvh data list``) and at length in ``data/PROVENANCE.md``.
+``python -m bot.history.prepare SOURCE_DIR`` writes one parquet file a series. Where the figures
+come from, what was dropped and which defects remain is said in each file's own metadata (``source``
+and ``note``, shown by ``alvh data list``) and at length in ``data/PROVENANCE.md``.
 """
 
 import argparse
@@ -74,7 +75,7 @@ def prepare(source: Path, target: Path) -> None:
         target,
         "VIX6M",
         _daily(source, "vix6m_daily.csv", sessions),
-        source="Cboe VIX6M_History; Yahoo Finance from 2026-05",
+        source="Cboe VIX6M_History; Yahoo Finance from 2026-04-27",
         note="high below low on 2019-07-05",
     )
     _write(

@@ -143,6 +143,13 @@ def parse_symbol(symbol: str) -> Instrument:
 
     Raises: InvalidInstrument.
     """
+    instrument = _parse(symbol)
+    if instrument.symbol != symbol:  # int() and strptime() forgive spaces, signs and underscores
+        raise InvalidInstrument(f"{symbol!r} is not an OCC symbol; meant {instrument.symbol!r}?")
+    return instrument
+
+
+def _parse(symbol: str) -> Instrument:
     root = symbol[:_ROOT_LENGTH].rstrip()
     try:
         expiry = datetime.strptime(symbol[6:12], "%y%m%d").date()  # noqa: DTZ007 a date, no zone
