@@ -10,8 +10,9 @@ from bot.exchange.margin import uncovered_shorts
 from bot.exchange.market import Market
 from bot.exchange.matching import from_cents, quote_in_cents
 from bot.exchange.orders import NewOrder, OrderRecord, RejectReason
-from bot.exchange.settlement import SessionPhases, last_trade_at
+from bot.exchange.settlement import SessionPhases, instants_of
 from bot.exchange.valuation import Valuation
+from strategies.model.errors import InvalidInstrument, MissingData
 from strategies.model.fees import FeeSchedule, fee_per_contract
 from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.quotes import Quote
@@ -89,11 +90,13 @@ class EntryDesk:
         calendar = self.market.calendar
         expires_at = calendar.closes_at(session).astimezone(UTC)
         for leg in order.legs:
-            has_expired = leg.instrument.expiry < session
-            last = at if has_expired else last_trade_at(leg.instrument, calendar)
-            if last <= at:
+            try:
+                last_trade_at = instants_of(leg.instrument, calendar).last_trade_at
+            except (InvalidInstrument, MissingData) as cause:
+                return Refusal(RejectReason.NOT_LISTED, str(cause))
+            if last_trade_at <= at:
                 return Refusal(RejectReason.AFTER_LAST_TRADE, str(leg.instrument))
-            expires_at = min(expires_at, last)
+            expires_at = min(expires_at, last_trade_at)
         return expires_at
 
     def _uncovered(self, order: NewOrder, others: Sequence[OrderRecord]) -> Refusal | None:

@@ -29,7 +29,7 @@ from bot.exchange.matching import (
     to_cents,
 )
 from bot.exchange.orders import WORKING, NewOrder, OrderRecord, RejectReason, report_of
-from bot.exchange.settlement import SessionPhases, daily_value, final_value, settles_at
+from bot.exchange.settlement import SessionPhases, daily_value, final_value, instants_of
 from bot.exchange.valuation import Valuation
 from bot.ports import OrderReport
 from strategies.model.book import Account
@@ -353,7 +353,7 @@ class Exchange:
         expired = [
             holding.instrument
             for holding in self._account.holdings()
-            if settles_at(holding.instrument, calendar) <= self._now
+            if instants_of(holding.instrument, calendar).settles_at <= self._now
         ]
         for instrument in sorted(expired, key=lambda each: each.symbol):
             value = final_value(self.market.settlement_value(instrument))

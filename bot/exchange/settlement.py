@@ -1,43 +1,41 @@
-"""When contracts stop trading and settle, and what they settle to.
+"""When contracts settle and futures are marked, and to how many decimals.
 
-Source: Cboe and CFE specifications as collected in ``docs/market.md``: SPXW settles to the close it
-expires on, SPX to the opening (SET), VIX options and futures to the VIX opening (VRO).
+Source: Cboe and CFE specifications as collected in ``docs/market.md``.
 """
 
 from bisect import bisect_right
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import NamedTuple
 
-from strategies.model.calendars import EQUITIES_CLOSE, OPTIONS_OPEN, TradingCalendar, at_exchange
-from strategies.model.instruments import Instrument, OptionContract, Right, Settlement
+from strategies.model.calendars import TradingCalendar, at_exchange
+from strategies.model.expiries import future_instants, series_instants
+from strategies.model.instruments import Instrument, OptionContract, Right
 
-FUTURE_LAST_TRADE = time(9, 0)  # 08:00 Chicago on the final settlement date
 _VARIATION = time(16, 0)  # 15:00 Chicago
 _VARIATION_EARLY = time(13, 15)  # CFE closes at 12:15 Chicago
 _SETTLEMENT_TICK = Decimal("0.01")
 _DAILY_SETTLE_TICK = Decimal("0.0001")  # VX daily settlements are averages
 
 
-def last_trade_at(instrument: Instrument, calendar: TradingCalendar) -> datetime:
-    """Return the instant from which an instrument no longer trades, in UTC.
+class Instants(NamedTuple):
+    """The two instants that matter of a contract, in UTC."""
 
-    Raises: MissingData if the calendar ends before a session that matters.
+    last_trade_at: datetime  # from here on it no longer trades
+    settles_at: datetime  # here it becomes cash
+
+
+def instants_of(instrument: Instrument, calendar: TradingCalendar) -> Instants:
+    """Return when an instrument stops trading and when it settles.
+
+    Raises: InvalidInstrument if it expires on no session, MissingData past the calendar's end.
     """
-    if not isinstance(instrument, OptionContract):
-        return at_exchange(instrument.expiry, FUTURE_LAST_TRADE).astimezone(UTC)
-    if instrument.settlement is Settlement.PM:
-        return settles_at(instrument, calendar)
-    return calendar.closes_at(calendar.previous_session(instrument.expiry)).astimezone(UTC)
-
-
-def settles_at(instrument: Instrument, calendar: TradingCalendar) -> datetime:
-    """Return the instant at which an instrument becomes cash, in UTC."""
-    expiry = instrument.expiry
-    if not isinstance(instrument, OptionContract) or instrument.settlement is Settlement.AM:
-        return at_exchange(expiry, OPTIONS_OPEN).astimezone(UTC)
-    if expiry in calendar.early_closes:
-        return calendar.equities_close_at(expiry).astimezone(UTC)
-    return at_exchange(expiry, EQUITIES_CLOSE).astimezone(UTC)
+    terms = (
+        series_instants(instrument.root, instrument.expiry, calendar)
+        if isinstance(instrument, OptionContract)
+        else future_instants(instrument.expiry, calendar)
+    )
+    return Instants(terms.last_trade_at.astimezone(UTC), terms.settles_at.astimezone(UTC))
 
 
 def variation_at(session: date, calendar: TradingCalendar) -> datetime:
