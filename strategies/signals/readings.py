@@ -239,7 +239,7 @@ _READERS: dict[str, dict[str, Reader]] = {
     },
     "S5": {"ad_divergence": _ad_divergence},
     "S6": {
-        "slope": lambda s, _: float(slopes(s.curve_today, s.vix[-1:])[0]),
+        "slope": lambda s, _: float(slopes(s.curve_today, np.array([s.index("VIX")]))[0]),
         "slope_falling_days": _falling_days,
     },
     "S7": {
