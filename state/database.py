@@ -1,0 +1,182 @@
+"""The one writing connection: pragmas, checks, migrations, and SQLite's errors in our words."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, StaticPool, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from state.errors import (
+    LedgerBusy,
+    LedgerCorrupt,
+    NotALedger,
+    SchemaTooNew,
+    StateError,
+    StorageFailed,
+)
+from state.migrations import HEAD, REVISIONS
+
+APPLICATION_ID = 0x414C5648  # "ALVH": marks the file as ours
+_FILE_MAGIC = b"SQLite format 3\0"
+_WAL_BYTES_MAX = 64 * 1024 * 1024
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def open_for_writing(path: Path, *, busy_timeout_ms: int) -> Connection:
+    """Return a checked connection to an up-to-date ledger file, which is created if need be.
+
+    The connection commits each statement on its own unless the caller says BEGIN.
+
+    Raises: NotALedger, LedgerCorrupt, LedgerBusy, SchemaTooNew, StorageFailed.
+    """
+    check_file(path)
+    with storage_errors(path):
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(path, isolation_level=None),
+            poolclass=StaticPool,
+        )
+        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with storage_errors(path):
+            _set_pragmas(connection, busy_timeout_ms)
+            _check_contents(connection, path)
+            bring_up_to_date(connection, path)
+    except BaseException:
+        close(connection)
+        raise
+    return connection
+
+
+def close(connection: Connection) -> None:
+    """Close the connection and its engine."""
+    connection.close()
+    connection.engine.dispose()
+
+
+def check_file(path: Path) -> None:
+    """Raise NotALedger unless the file is absent, empty, or begins like a SQLite database."""
+    try:
+        if not path.exists():
+            return
+        if not path.is_file():
+            raise NotALedger(path, "not a file")
+        with path.open("rb") as file:
+            start = file.read(len(_FILE_MAGIC))
+    except OSError as cause:
+        raise StorageFailed(path, cause.strerror or str(cause)) from cause
+    if start and start != _FILE_MAGIC:
+        raise NotALedger(path, "not a SQLite database")
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about the file into our own; errors about statements pass."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        ours = _ours(path, cause)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _ours(path: Path, cause: BaseException | None) -> StateError | None:
+    name: str = getattr(cause, "sqlite_errorname", "")
+    match name.removeprefix("SQLITE_").split("_")[0]:
+        case "BUSY" | "LOCKED":
+            return LedgerBusy(path)
+        case "CORRUPT":
+            return LedgerCorrupt(path, str(cause))
+        case "NOTADB":
+            return NotALedger(path, "not a SQLite database")
+        case "FULL" | "IOERR" | "READONLY" | "CANTOPEN" | "PERM":
+            return StorageFailed(path, str(cause))
+        case _:
+            return None
+
+
+def _set_pragmas(connection: Connection, busy_timeout_ms: int) -> None:
+    for pragma in (
+        f"busy_timeout = {busy_timeout_ms}",
+        "trusted_schema = OFF",
+        "foreign_keys = ON",
+        "recursive_triggers = ON",  # else INSERT OR REPLACE slips past a DELETE trigger
+        "mmap_size = 0",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        f"journal_size_limit = {_WAL_BYTES_MAX}",
+    ):
+        connection.exec_driver_sql(f"PRAGMA {pragma}")
+
+
+def _check_contents(connection: Connection, path: Path) -> None:
+    application = connection.exec_driver_sql("PRAGMA application_id").scalar_one()
+    objects = connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar_one()
+    if objects and application != APPLICATION_ID:
+        raise NotALedger(path, "a database of another program")
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if found != "ok":
+        raise LedgerCorrupt(path, str(found).splitlines()[-1])
+
+
+def stored_revision(connection: Connection) -> str | None:
+    """Return the schema revision of the file; None for a new one."""
+    known = "SELECT count(*) FROM sqlite_schema WHERE name = 'alembic_version'"
+    if not connection.exec_driver_sql(known).scalar_one():
+        return None
+    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if revision is None else str(revision)
+
+
+def bring_up_to_date(connection: Connection, path: Path) -> None:
+    """Migrate the file to the newest revision, all or nothing; do nothing if it is there.
+
+    Raises: SchemaTooNew.
+    """
+    revision = stored_revision(connection)
+    if revision == HEAD:
+        return
+    if revision is not None and revision not in REVISIONS:
+        raise SchemaTooNew(path, revision=revision, newest_known=HEAD)
+    migrate(connection, HEAD)
+
+
+def migrate(connection: Connection, revision: str, *, versions: tuple[Path, ...] = ()) -> None:
+    """Move the schema up or down to ``revision`` (or ``"base"``) in one transaction.
+
+    ``versions`` are further folders of revisions.
+    """
+    from alembic import command  # 0.1 to 1.3 s to load, and seldom needed
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "newline")
+    folders = (_MIGRATIONS / "versions", *versions)
+    config.set_main_option("version_locations", "\n".join(str(folder) for folder in folders))
+    config.attributes["connection"] = connection
+    current = stored_revision(connection)
+    down = revision == "base" or (
+        current is not None
+        and revision in REVISIONS
+        and (current not in REVISIONS or REVISIONS.index(revision) < REVISIONS.index(current))
+    )
+    # Copying a table drops the old one, which foreign keys would refuse
+    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            (command.downgrade if down else command.upgrade)(config, revision)
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+            assert broken is None, f"migration to {revision} broke a reference: {broken}"
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+    finally:
+        connection.exec_driver_sql("PRAGMA foreign_keys = ON")

@@ -1,0 +1,173 @@
+"""Decisions as rows: what one interval looked at, decided and left behind."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from state.snapshots import compress, decompress
+from strategies.model.book import Account, Book
+from strategies.model.encoding import from_json, to_json
+from strategies.model.memory import Memory
+from strategies.model.plan import Plan
+from strategies.model.snapshots import MarketSnapshot
+
+Row = dict[str, Any]
+
+_PLAN_LEVEL = 3  # of zlib: half the size of level 1 gains nothing more above it, at twice the time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionInputs:
+    """What a decision was given besides the snapshot and the rules."""
+
+    book: Book
+    account: Account
+    memory: Memory
+
+
+def pack(value: object) -> bytes:
+    """Return the canonical JSON of a domain value, compressed."""
+    return compress(to_json(value).encode(), _PLAN_LEVEL)
+
+
+def unpack_text(data: bytes) -> str:
+    """Return the canonical JSON that ``pack`` compressed."""
+    return decompress(data).decode()
+
+
+def unpack_plan(data: bytes) -> Plan:
+    """Return the plan that ``pack`` was given."""
+    return from_json(Plan, unpack_text(data))
+
+
+def unpack_inputs(data: bytes) -> DecisionInputs:
+    """Return the inputs that ``pack`` was given."""
+    return from_json(DecisionInputs, unpack_text(data))
+
+
+def joined(rules: tuple[str, ...]) -> str:
+    """Return rule ids as they stand in a column."""
+    return ",".join(rules)
+
+
+def decision_row(
+    run_id: str,
+    snapshot: MarketSnapshot,
+    inputs: DecisionInputs,
+    plan: Plan,
+    memory_after: Memory,
+    digests: tuple[str, str],
+) -> Row:
+    """Return the row of the decision itself; ``digests`` name its market and history blobs."""
+    indices = snapshot.market.indices
+    return {
+        "plan_id": plan.plan_id,
+        "run_id": run_id,
+        "at": plan.at,
+        "session": plan.session,
+        "entry_due": snapshot.entry_due,
+        "rules_hash": plan.rules_hash,
+        "curve": plan.curve.value,
+        "hedge_state": plan.hedge_state,
+        "spx": indices["SPX"].value if "SPX" in indices else None,
+        "vix": indices["VIX"].value if "VIX" in indices else None,
+        "net_liquidation_usd": inputs.account.net_liquidation_usd,
+        "cash_usd": inputs.account.cash_usd,
+        "maintenance_margin_usd": inputs.account.maintenance_margin_usd,
+        "condor_contracts": plan.before.condor_contracts if plan.before else None,
+        "net_vega_before": plan.before.net_vega_per_condor if plan.before else None,
+        "net_vega_after": plan.after.net_vega_per_condor if plan.after else None,
+        "order_count": len(plan.orders),
+        "no_trade_reasons": "; ".join(plan.no_trade_reasons),
+        "missing": ", ".join(plan.missing),
+        "regime_json": to_json(plan.regime),
+        "signals_json": to_json(plan.signals),
+        "before_json": to_json(plan.before) if plan.before else None,
+        "after_json": to_json(plan.after) if plan.after else None,
+        "memory_json": to_json(memory_after),
+        "market_digest": digests[0],
+        "history_digest": digests[1],
+        "inputs": pack(inputs),
+        "plan": pack(plan),
+    }
+
+
+def gate_rows(decision_id: int, plan: Plan) -> list[Row]:
+    """Return one row a gate."""
+    return [
+        {
+            "decision_id": decision_id,
+            "position": position,
+            "rule": gate.rule,
+            "name": gate.name,
+            "value": gate.value,
+            "threshold": gate.threshold,
+            "passed": gate.passed,
+            "note": gate.note,
+        }
+        for position, gate in enumerate(plan.gates)
+    ]
+
+
+def layer_rows(decision_id: int, plan: Plan) -> list[Row]:
+    """Return one row a layer, changed or not."""
+    return [
+        {
+            "decision_id": decision_id,
+            "position": position,
+            "layer": layer.layer,
+            "active": layer.active,
+            "reason": layer.reason.value,
+            "share": layer.share,
+            "scale": layer.scale,
+            "current_vega_usd": layer.current_vega_usd,
+            "target_vega_usd": layer.target_vega_usd,
+            "planned_vega_usd": layer.planned_vega_usd,
+            "current_contracts": layer.current_contracts,
+            "change_contracts": layer.change_contracts,
+            "instrument": layer.instrument,
+            "runner_up": layer.runner_up,
+            "rules": joined(layer.rules),
+            "binding_cap": layer.binding_cap,
+            "note": layer.note,
+        }
+        for position, layer in enumerate(plan.layers)
+    ]
+
+
+def condor_rows(decision_id: int, plan: Plan) -> list[Row]:
+    """Return one row a condor to open."""
+    return [
+        {
+            "condor_id": condor.condor_id,
+            "decision_id": decision_id,
+            "session": plan.session,
+            "long_put": condor.legs.long_put.symbol,
+            "short_put": condor.legs.short_put.symbol,
+            "short_call": condor.legs.short_call.symbol,
+            "long_call": condor.legs.long_call.symbol,
+            "expiry": condor.legs.short_put.expiry,
+            "planned_quantity": condor.quantity,
+            "mid_credit": condor.mid_credit,
+            "net_vega": condor.net_vega,
+            "short_put_delta": condor.short_put_delta,
+            "short_call_delta": condor.short_call_delta,
+            "entry_spot": condor.entry_spot,
+            "entry_sigma_sqrt_t": condor.entry_sigma_sqrt_t,
+            "rules": joined(condor.rules),
+        }
+        for condor in plan.opens
+    ]
+
+
+def close_rows(decision_id: int, plan: Plan) -> list[Row]:
+    """Return one row a condor to close."""
+    return [
+        {
+            "decision_id": decision_id,
+            "condor_id": close.condor_id,
+            "rules": joined(close.rules),
+            "mark_debit": close.mark_debit,
+            "note": close.note,
+        }
+        for close in plan.closes
+    ]

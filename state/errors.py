@@ -1,0 +1,181 @@
+"""What can go wrong with the stored state. Each text is one line that a person can act on.
+
+StateError
+├── InstanceRunning      another process has the ledger
+├── LeaseLost            another process took the ledger over while this one had it
+├── LedgerBusy           somebody else holds the database lock
+├── BindingMismatch      the file belongs to another mode or account
+├── NotALedger           the file is something else
+├── LedgerCorrupt        the file is damaged
+├── SchemaTooNew         the file was written by a newer version
+├── StorageFailed        the disk or the operating system refused
+├── RecordConflict       the same identity arrived with different contents
+│   ├── FillConflict, CashConflict, DecisionConflict, OrderConflict
+├── UnknownRecord        an id that nothing is stored under
+├── AmbiguousId          a shortened id that fits several records
+├── InexactAmount        an amount that whole micros cannot hold
+└── QueryRefused         a query that does more than read
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+
+class StateError(Exception):
+    """Base of every error of the stored state."""
+
+
+class InstanceRunning(StateError):
+    """Another process has this ledger."""
+
+    def __init__(self, path: Path, *, pid: int | None, since: str | None) -> None:
+        self.path = path
+        self.pid = pid
+        self.since = since
+        who = "another instance" if pid is None else f"another instance (process {pid})"
+        when = "" if since is None else f" since {since}"
+        super().__init__(f"{path}: {who} has this ledger{when}; stop it first")
+
+
+class LeaseLost(StateError):
+    """Another process took the ledger over; nothing of the last transaction was stored."""
+
+    def __init__(self, path: Path, *, own_epoch: int, current_epoch: int) -> None:
+        self.path = path
+        self.own_epoch = own_epoch
+        self.current_epoch = current_epoch
+        super().__init__(
+            f"{path}: lease {own_epoch} was taken over by lease {current_epoch}; nothing was stored"
+        )
+
+
+class LedgerBusy(StateError):
+    """Somebody else holds the database lock for longer than we wait."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path}: the database is locked by another program; close it and retry")
+
+
+class BindingMismatch(StateError):
+    """The ledger was made for another mode or account."""
+
+    def __init__(self, path: Path, *, bound: tuple[str, str], wanted: tuple[str, str]) -> None:
+        self.path = path
+        self.bound_mode, self.bound_account = bound
+        self.wanted_mode, self.wanted_account = wanted
+        super().__init__(
+            f"{path}: belongs to mode {bound[0]}, account {bound[1]}; "
+            f"refused for mode {wanted[0]}, account {wanted[1]}"
+        )
+
+
+class NotALedger(StateError):
+    """The file exists and is not a ledger of this program."""
+
+    def __init__(self, path: Path, found: str) -> None:
+        self.path = path
+        self.found = found
+        super().__init__(f"{path}: not an alvh ledger ({found}); nothing was changed")
+
+
+class NoLedger(StateError):
+    """There is no file to read from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path}: no ledger there yet; `alvh run` makes one")
+
+
+class LedgerCorrupt(StateError):
+    """The file is damaged: SQLite's own check failed, or a stored value cannot be read back."""
+
+    def __init__(self, path: Path, found: str) -> None:
+        self.path = path
+        self.found = found
+        super().__init__(f"{path}: the database is damaged ({found}); restore a backup")
+
+
+class SchemaTooNew(StateError):
+    """A newer version of the program wrote this file."""
+
+    def __init__(self, path: Path, *, revision: str, newest_known: str) -> None:
+        self.path = path
+        self.revision = revision
+        self.newest_known = newest_known
+        super().__init__(
+            f"{path}: schema {revision} is newer than this program's {newest_known}; update alvh"
+        )
+
+
+class StorageFailed(StateError):
+    """The disk or the operating system refused: full, read-only, gone."""
+
+    def __init__(self, path: Path, cause: str) -> None:
+        self.path = path
+        self.cause = cause
+        super().__init__(f"{path}: storage failed: {cause}")
+
+
+class RecordConflict(StateError):
+    """The same identity arrived with different contents; the stored record stays."""
+
+    def __init__(self, identity: str, *, stored: object, got: object) -> None:
+        self.identity = identity
+        self.stored = stored
+        self.got = got
+        super().__init__(f"{identity}: stored {stored}, got {got}")
+
+
+class FillConflict(RecordConflict):
+    """One execution id and revision with two contents."""
+
+
+class CashConflict(RecordConflict):
+    """One cash movement id with two contents."""
+
+
+class DecisionConflict(RecordConflict):
+    """One plan id, or one condor id, with two contents."""
+
+
+class OrderConflict(RecordConflict):
+    """One client order id with two contents."""
+
+
+class UnknownRecord(StateError):
+    """Nothing is stored under this id."""
+
+    def __init__(self, kind: str, identity: str) -> None:
+        self.kind = kind
+        self.identity = identity
+        super().__init__(f"no {kind} {identity!r} is stored")
+
+
+class AmbiguousId(StateError):
+    """A shortened id that fits several records."""
+
+    def __init__(self, prefix: str, candidates: tuple[str, ...]) -> None:
+        self.prefix = prefix
+        self.candidates = candidates
+        super().__init__(f"{prefix!r} fits several records: {', '.join(candidates)}")
+
+
+class NothingStored(StateError):
+    """No decision was stored at or before the instant asked for."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+        super().__init__(f"no decision is stored at or before {at.isoformat()}")
+
+
+class InexactAmount(StateError):
+    """An amount with more than six decimals, or one that is not finite."""
+
+    def __init__(self, amount: object) -> None:
+        self.amount = amount
+        super().__init__(f"{amount} is not a whole number of millionths; round it at its source")
+
+
+class QueryRefused(StateError):
+    """A query that does more than read, or that SQLite does not understand."""

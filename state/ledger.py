@@ -1,0 +1,1082 @@
+"""The ledger: everything the bot did, meant to do and owns, in one file with one writer.
+
+Records are written in transactions and never changed. Projections (positions, condors, hedges,
+orders) follow them in the same transaction. What comes back are domain values, never rows.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from state import projector
+from state.columns import from_micros, session_of
+from state.database import close, open_for_writing, storage_errors
+from state.decisions import (
+    DecisionInputs,
+    Row,
+    close_rows,
+    condor_rows,
+    decision_row,
+    gate_rows,
+    layer_rows,
+    pack,
+    unpack_inputs,
+    unpack_plan,
+    unpack_text,
+)
+from state.errors import (
+    BindingMismatch,
+    CashConflict,
+    DecisionConflict,
+    FillConflict,
+    LeaseLost,
+    OrderConflict,
+    UnknownRecord,
+)
+from state.leases import Lease
+from state.orders import (
+    UNFINISHED,
+    StoredOrder,
+    instrument_of,
+    leg_rows,
+    order_row,
+    to_intent,
+)
+from state.projector import Difference, Touched, condors_with_leg, current_fills
+from state.snapshots import (
+    Payload,
+    compress,
+    decompress,
+    history_payload,
+    market_payload,
+    read_snapshot,
+)
+from state.tables import (
+    BindingRow,
+    BlobRow,
+    CashMovementRow,
+    CompletionRow,
+    CondorCloseRow,
+    CondorRow,
+    CondorStateRow,
+    DailyPnlRow,
+    DecisionRow,
+    FillRow,
+    GateRow,
+    HedgeCashRow,
+    HedgeRow,
+    JobRunRow,
+    LayerPlanRow,
+    LeaseRow,
+    LedgerRow,
+    OrderEventRow,
+    OrderLegRow,
+    OrderRow,
+    OrderStateRow,
+    PositionRow,
+    RunRow,
+    SystemStateRow,
+    table_of,
+)
+from strategies.model.book import (
+    Account,
+    Book,
+    CondorLegs,
+    CondorPosition,
+    HedgePosition,
+    WorkingOrder,
+)
+from strategies.model.calendars import at_exchange
+from strategies.model.encoding import from_json
+from strategies.model.fills import CashKind, CashMovement, Fill, Side
+from strategies.model.ids import ClientOrderId
+from strategies.model.instruments import OptionContract
+from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus, advance
+from strategies.model.limits import HaltScope, SystemState
+from strategies.model.memory import Memory
+from strategies.model.orders import OrderIntent
+from strategies.model.plan import Plan
+from strategies.model.snapshots import MarketSnapshot
+
+BUSY_TIMEOUT_MS = 5_000
+HEDGE_COST_DAYS = 365  # G1
+_MARKET_LEVEL = 3  # of zlib; once a decision
+_HISTORY_LEVEL = 6  # once a session
+_ZERO = from_micros(0)
+
+_BINDING = table_of(BindingRow)
+_LEASES = table_of(LeaseRow)
+_RUNS = table_of(RunRow)
+_SYSTEM = table_of(SystemStateRow)
+_JOBS = table_of(JobRunRow)
+_BLOBS = table_of(BlobRow)
+_DECISIONS = table_of(DecisionRow)
+_COMPLETIONS = table_of(CompletionRow)
+_CONDORS = table_of(CondorRow)
+_ORDERS = table_of(OrderRow)
+_LEGS = table_of(OrderLegRow)
+_EVENTS = table_of(OrderEventRow)
+_STATES = table_of(OrderStateRow)
+_FILLS = table_of(FillRow)
+_MOVEMENTS = table_of(CashMovementRow)
+_POSITIONS = table_of(PositionRow)
+_HEDGES = table_of(HedgeRow)
+_CONDOR_STATES = table_of(CondorStateRow)
+_HEDGE_CASH = table_of(HedgeCashRow)
+_DAILY = table_of(DailyPnlRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastDecision:
+    """The newest decision on record."""
+
+    plan_id: str
+    at: datetime
+    session: date
+    completed: bool  # its act phase is done
+    memory: Memory  # what it left for the next decision
+    plan: Plan
+
+
+class StoredSystemState(NamedTuple):
+    """What the bot may do, and who said so; ``at`` and ``by`` are empty in a new ledger."""
+
+    state: SystemState
+    scope: HaltScope | None
+    reason: str
+    by: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyPnl:
+    """The account at the end of one session; amounts in USD since the beginning, gains > 0."""
+
+    session: date
+    at: datetime
+    net_liquidation_usd: Decimal
+    cash_usd: Decimal
+    condor_realised_usd: Decimal  # fees excluded
+    condor_unrealised_usd: Decimal
+    hedge_realised_usd: Decimal
+    hedge_unrealised_usd: Decimal
+    fees_usd: Decimal  # a cost is > 0
+    hedge_cost_365d_usd: Decimal  # G1; a cost is > 0
+    spx_close: float | None
+    vix_close: float | None
+    condors_open: int  # positions
+    net_vega_per_condor: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealisedPnl:
+    """What is earned and paid for good, USD since the beginning."""
+
+    condors_usd: Decimal  # fees excluded
+    hedges_usd: Decimal  # by average cost, fees excluded
+    fees_usd: Decimal  # a cost is > 0
+    deposits_usd: Decimal
+
+
+class Ledger:
+    """The durable state of one mode and account. One process at a time may have it open."""
+
+    def __init__(self, path: Path, connection: Connection, lease: Lease, epoch: int) -> None:
+        self.path = path
+        self.epoch = epoch
+        self._connection = connection
+        self._lease = lease
+        self._transaction: LedgerTransaction | None = None
+        self._legs: dict[str, CondorLegs] = {}  # of condors on record, which never change
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        mode: str,
+        account: str,
+        now: datetime,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    ) -> "Ledger":
+        """Open a ledger for writing; create or migrate it if need be, and take its lease.
+
+        Raises: InstanceRunning, BindingMismatch, NotALedger, LedgerCorrupt, LedgerBusy,
+            SchemaTooNew, StorageFailed.
+        """
+        lease = Lease.take(path, now)
+        connection: Connection | None = None
+        try:
+            connection = open_for_writing(path, busy_timeout_ms=busy_timeout_ms)
+            with storage_errors(path):
+                epoch = _bind(connection, path, mode=mode, account=account, now=now)
+        except BaseException:
+            if connection is not None:
+                close(connection)
+            lease.release()
+            raise
+        return cls(path, connection, lease, epoch)
+
+    def close(self) -> None:
+        """Close the file and give the lease back; doing so again changes nothing."""
+        assert self._transaction is None, "a transaction is still open"
+        close(self._connection)
+        self._lease.release()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator["LedgerTransaction"]:
+        """Run a block as one transaction: all of it is on disk afterwards, or none of it.
+
+        Raises: LeaseLost, LedgerBusy, LedgerCorrupt, StorageFailed.
+        """
+        assert self._transaction is None, "transactions do not nest"
+        with storage_errors(self.path):
+            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                self._check_lease()
+                self._transaction = LedgerTransaction(self._connection)
+                yield self._transaction
+                self._transaction.refresh_projections()
+                self._connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                self._connection.exec_driver_sql("ROLLBACK")
+                self._legs.clear()
+                raise
+            finally:
+                self._transaction = None
+
+    def _check_lease(self) -> None:
+        current = self._connection.execute(select(func.max(_LEASES.c.epoch))).scalar_one()
+        if current != self.epoch:
+            raise LeaseLost(self.path, own_epoch=self.epoch, current_epoch=current)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        if self._transaction is not None:
+            self._transaction.refresh_projections()
+        with storage_errors(self.path):
+            yield self._connection
+
+    # --- decisions --------------------------------------------------------------------------
+
+    def last_decision(self) -> LastDecision | None:
+        """Return the newest decision; None in a new ledger."""
+        query = (
+            select(_DECISIONS, _COMPLETIONS.c.at.label("completed_at"))
+            .outerjoin(_COMPLETIONS, _COMPLETIONS.c.decision_id == _DECISIONS.c.decision_id)
+            .order_by(_DECISIONS.c.decision_id.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        return LastDecision(
+            plan_id=row["plan_id"],
+            at=row["at"],
+            session=row["session"],
+            completed=row["completed_at"] is not None,
+            memory=from_json(Memory, row["memory_json"]),
+            plan=unpack_plan(row["plan"]),
+        )
+
+    def plan(self, plan_id: str) -> Plan:
+        """Return a stored plan; raises UnknownRecord."""
+        return unpack_plan(self._of_decision(plan_id, "plan"))
+
+    def inputs_of(self, plan_id: str) -> DecisionInputs:
+        """Return the book, account and memory a decision was given; raises UnknownRecord."""
+        return unpack_inputs(self._of_decision(plan_id, "inputs"))
+
+    def snapshot_of(self, plan_id: str) -> MarketSnapshot:
+        """Return the snapshot of a decision, equal to the bit; raises UnknownRecord."""
+        digests = (
+            self._of_decision(plan_id, "market_digest"),
+            self._of_decision(plan_id, "history_digest"),
+        )
+        with self._reading() as connection:
+            payloads = [
+                decompress(
+                    connection.execute(
+                        select(_BLOBS.c.data).where(_BLOBS.c.digest == digest)
+                    ).scalar_one()
+                )
+                for digest in digests
+            ]
+        return read_snapshot(*payloads)
+
+    def _of_decision(self, plan_id: str, column: str) -> Any:  # noqa: ANN401 the column's type
+        query = select(_DECISIONS.c[column]).where(_DECISIONS.c.plan_id == plan_id)
+        with self._reading() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise UnknownRecord("plan", plan_id)
+        return row[0]
+
+    # --- orders -----------------------------------------------------------------------------
+
+    def open_intents(self) -> tuple[StoredOrder, ...]:
+        """Return every order that may still do something, PLANNED ones included, oldest first."""
+        return self._orders(_orders_query().where(_STATES.c.status.in_(UNFINISHED)))
+
+    def orders_of_plan(self, plan_id: str) -> tuple[StoredOrder, ...]:
+        """Return the orders of a plan, in the order of the plan, later attempts last."""
+        return self._orders(_orders_query().where(_DECISIONS.c.plan_id == plan_id))
+
+    def order(self, client_order_id: ClientOrderId) -> StoredOrder:
+        """Return one order; raises UnknownRecord."""
+        found = self._orders(_orders_query().where(_ORDERS.c.client_order_id == client_order_id))
+        if not found:
+            raise UnknownRecord("order", client_order_id)
+        return found[0]
+
+    def known_order_ids(self) -> frozenset[ClientOrderId]:
+        """Return the ids of all orders on record, sent or not."""
+        with self._reading() as connection:
+            ids = connection.execute(select(_ORDERS.c.client_order_id)).scalars()
+            return frozenset(ClientOrderId(order_id) for order_id in ids)
+
+    def sent_order_ids(self) -> frozenset[ClientOrderId]:
+        """Return the ids of all orders that may have reached the broker."""
+        query = select(_EVENTS.c.client_order_id).where(_EVENTS.c.status == OrderStatus.SENDING)
+        with self._reading() as connection:
+            ids = connection.execute(query).scalars()
+            return frozenset(ClientOrderId(order_id) for order_id in ids)
+
+    def orders_sent_on(self, session: date) -> int:
+        """Return how many orders were sent on a session's date at the exchange."""
+        midnight = at_exchange(session, time())
+        next_midnight = at_exchange(session + timedelta(days=1), time())
+        query = select(func.count(_EVENTS.c.client_order_id.distinct())).where(
+            _EVENTS.c.status == OrderStatus.SENDING,
+            _EVENTS.c.at >= midnight,
+            _EVENTS.c.at < next_midnight,
+        )
+        with self._reading() as connection:
+            count: int = connection.execute(query).scalar_one()
+        return count
+
+    def _orders(self, query: Select[Any]) -> tuple[StoredOrder, ...]:
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings().all()
+            ids = [row["client_order_id"] for row in rows]
+            legs = _legs_of(connection, ids)
+        return tuple(
+            StoredOrder(
+                intent=to_intent(row, legs[row["client_order_id"]]),
+                status=OrderStatus(row["status"]),
+                filled_quantity=row["filled"],
+                leaves_quantity=row["leaves"],
+                limit_price=row["limit_price_now"],
+                arrival_mid=row["arrival_mid"],
+                broker_order_id=row["broker_order_id"],
+                note=row["note"],
+                planned_at=row["planned_at"],
+                updated_at=row["updated_at"],
+            )
+            for row in rows
+        )
+
+    # --- the book ---------------------------------------------------------------------------
+
+    def book(self, session: date, at: datetime) -> Book:
+        """Return what is owned and at work, and G1's hedge cost of the 365 days up to ``at``."""
+        with self._reading() as connection:
+            return Book(
+                condors=self._open_condors(connection),
+                hedges=_held_hedges(connection),
+                working=_working_orders(connection),
+                hedge_cost_365d_usd=_hedge_cost(connection, session_of(at)),
+                condor_ids_opened_today=_condors_opened_on(connection, session),
+            )
+
+    def _open_condors(self, connection: Connection) -> tuple[CondorPosition, ...]:
+        query = (
+            select(
+                _CONDOR_STATES.c.condor_id,
+                _CONDOR_STATES.c.quantity,
+                _CONDOR_STATES.c.entry_credit,
+                _CONDOR_STATES.c.opened_at,
+                _CONDORS,
+            )
+            .join(_CONDORS, _CONDORS.c.condor_id == _CONDOR_STATES.c.condor_id)
+            .where(_CONDOR_STATES.c.status.in_(("OPEN", "CLOSING")))
+            .order_by(_CONDOR_STATES.c.condor_id)
+        )
+        return tuple(
+            CondorPosition(
+                condor_id=row["condor_id"],
+                legs=self._legs.get(row["condor_id"]) or self._keep_legs(row),
+                quantity=row["quantity"],
+                entry_credit=row["entry_credit"],
+                opened_at=row["opened_at"],
+                entry_spot=row["entry_spot"],
+                entry_sigma_sqrt_t=row["entry_sigma_sqrt_t"],
+            )
+            for row in connection.execute(query).mappings()
+        )
+
+    def _keep_legs(self, row: Any) -> CondorLegs:  # noqa: ANN401 a row mapping
+        legs = CondorLegs(
+            **{
+                name: _option(row[name])
+                for name in ("long_put", "short_put", "short_call", "long_call")
+            }
+        )
+        self._legs[row["condor_id"]] = legs
+        return legs
+
+    def positions(self) -> dict[str, int]:
+        """Return net contracts by symbol, without zeros."""
+        query = select(_POSITIONS.c.symbol, _POSITIONS.c.net_contracts)
+        with self._reading() as connection:
+            return {row.symbol: row.net_contracts for row in connection.execute(query)}
+
+    def cash_usd(self) -> Decimal:
+        """Return the cash that deposits, fills, settlements and variation add up to."""
+        fills = current_fills().with_only_columns(func.sum(_FILLS.c.cash_flow_usd))
+        moves = select(func.sum(_MOVEMENTS.c.amount_usd))
+        with self._reading() as connection:
+            parts = [connection.execute(query).scalar() for query in (fills, moves)]
+        return sum((part for part in parts if part is not None), _ZERO)
+
+    def hedge_cost_365d_usd(self, at: datetime) -> Decimal:
+        """Return G1's net hedge cost of the 365 days up to ``at``; a cost is > 0."""
+        with self._reading() as connection:
+            return _hedge_cost(connection, session_of(at))
+
+    def realised_pnl(self) -> RealisedPnl:
+        """Return realised profit and loss of condors and hedges, fees and deposits."""
+        fees = current_fills().with_only_columns(func.sum(_FILLS.c.commission_usd))
+        deposits = select(func.sum(_MOVEMENTS.c.amount_usd)).where(
+            _MOVEMENTS.c.kind == CashKind.DEPOSIT.value
+        )
+        queries = (
+            select(func.sum(_CONDOR_STATES.c.realised_usd)),
+            select(func.sum(_HEDGES.c.realised_usd)),
+            fees,
+            deposits,
+        )
+        with self._reading() as connection:
+            sums = [connection.execute(query).scalar() or _ZERO for query in queries]
+        return RealisedPnl(
+            condors_usd=sums[0], hedges_usd=sums[1], fees_usd=sums[2], deposits_usd=sums[3]
+        )
+
+    # --- fills and cash ---------------------------------------------------------------------
+
+    def fills_since(self, at: datetime) -> tuple[Fill, ...]:
+        """Return fills at or after ``at`` in their latest revision, oldest first."""
+        query = select(_FILLS).where(_FILLS.c.executed_at >= at)
+        newest = current_fills("exec_root", "revision").subquery()
+        query = query.join(
+            newest,
+            (newest.c.exec_root == _FILLS.c.exec_root) & (newest.c.revision == _FILLS.c.revision),
+        )
+        with self._reading() as connection:
+            rows = connection.execute(
+                query.order_by(_FILLS.c.executed_at, _FILLS.c.exec_root)
+            ).mappings()
+            return tuple(_to_fill(row) for row in rows)
+
+    def last_fill_at(self) -> datetime | None:
+        """Return the instant of the newest fill."""
+        return self._newest(select(func.max(_FILLS.c.executed_at)))
+
+    def last_cash_movement_at(self) -> datetime | None:
+        """Return the instant of the newest cash movement."""
+        return self._newest(select(func.max(_MOVEMENTS.c.booked_at)))
+
+    def cash_movements_since(self, at: datetime) -> tuple[CashMovement, ...]:
+        """Return cash movements booked at or after ``at``, oldest first."""
+        query = (
+            select(_MOVEMENTS)
+            .where(_MOVEMENTS.c.booked_at >= at)
+            .order_by(_MOVEMENTS.c.booked_at, _MOVEMENTS.c.movement_id)
+        )
+        with self._reading() as connection:
+            return tuple(_to_movement(row) for row in connection.execute(query).mappings())
+
+    def _newest(self, query: Select[Any]) -> datetime | None:
+        with self._reading() as connection:
+            newest: datetime | None = connection.execute(query).scalar()
+        return newest
+
+    # --- the program itself -----------------------------------------------------------------
+
+    def system_state(self) -> StoredSystemState:
+        """Return what the bot may do; STARTING in a new ledger."""
+        query = select(_SYSTEM).order_by(_SYSTEM.c.sequence.desc()).limit(1)
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            return StoredSystemState(SystemState.STARTING, None, "", "", None)
+        scope = row["halt_scope"]
+        return StoredSystemState(
+            SystemState(row["state"]),
+            None if scope is None else HaltScope(scope),
+            row["reason"],
+            row["set_by"],
+            row["at"],
+        )
+
+    def daily_pnl(self, session: date) -> DailyPnl | None:
+        """Return the end of one session; None if it was not recorded."""
+        return self._pnl(select(_DAILY).where(_DAILY.c.session == session))
+
+    def last_daily_pnl(self, before: date) -> DailyPnl | None:
+        """Return the newest end of a session strictly before a date."""
+        query = select(_DAILY).where(_DAILY.c.session < before)
+        return self._pnl(query.order_by(_DAILY.c.session.desc()).limit(1))
+
+    def _pnl(self, query: Select[Any]) -> DailyPnl | None:
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else DailyPnl(**row)
+
+    def rebuild_projections_and_compare(self) -> tuple[Difference, ...]:
+        """Add up the records from the beginning; return each projected row that says otherwise."""
+        with self._reading() as connection:
+            return projector.compare(connection)
+
+
+class LedgerTransaction:
+    """Writes of one transaction. Made by ``Ledger.transaction`` only."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._touched = Touched()
+        self._last_events: dict[str, Row] = {}
+
+    def refresh_projections(self) -> None:
+        """Write what this transaction's records so far add up to."""
+        if self._touched:
+            projector.refresh(self._connection, self._touched)
+
+    # --- decisions --------------------------------------------------------------------------
+
+    def start_run(
+        self,
+        run_id: str,
+        at: datetime,
+        *,
+        mode: str,
+        account: str,
+        config_text_hash: str,
+        config_redacted_json: str,
+        rules_json: str,
+        rules_hash: str,
+        package_version: str,
+        seed: int | None,
+    ) -> None:
+        """Record a start of the bot with what is in force; secrets must not be among it."""
+        epoch = self._connection.execute(select(func.max(_LEASES.c.epoch))).scalar_one()
+        self._insert(
+            RunRow,
+            run_id=run_id,
+            epoch=epoch,
+            started_at=at,
+            mode=mode,
+            account=account,
+            config_hash=config_text_hash,
+            config_json=config_redacted_json,
+            rules_hash=rules_hash,
+            rules_json=rules_json,
+            package_version=package_version,
+            seed=seed,
+        )
+
+    def record_decision(
+        self,
+        run_id: str,
+        snapshot: MarketSnapshot,
+        book: Book,
+        account: Account,
+        plan: Plan,
+        memory_before: Memory,
+        memory_after: Memory,
+    ) -> bool:
+        """Record one decision with everything it looked at, and its orders as PLANNED.
+
+        Returns: False if this plan is on record already.
+
+        Raises: DecisionConflict if the plan's id, or a condor's, is on record with other contents.
+        """
+        stored = self._connection.execute(
+            select(_DECISIONS.c.plan).where(_DECISIONS.c.plan_id == plan.plan_id)
+        ).scalar()
+        if stored is not None:
+            if stored != pack(plan):
+                raise DecisionConflict(
+                    f"plan {plan.plan_id}", stored=unpack_text(stored)[:200], got="another plan"
+                )
+            return False
+        digests = (
+            self._keep_blob("market", market_payload(snapshot), _MARKET_LEVEL),
+            self._keep_blob("history", history_payload(snapshot.history), _HISTORY_LEVEL),
+        )
+        inputs = DecisionInputs(book=book, account=account, memory=memory_before)
+        row = decision_row(run_id, snapshot, inputs, plan, memory_after, digests)
+        self._insert(DecisionRow, **row)
+        decision_id = self._decision_id(plan.plan_id)
+        self._insert_all(GateRow, gate_rows(decision_id, plan))
+        self._insert_all(LayerPlanRow, layer_rows(decision_id, plan))
+        self._record_condors(decision_id, plan)
+        self._insert_all(CondorCloseRow, close_rows(decision_id, plan))
+        self._record_intents(plan.orders, decision_id, plan.at)
+        return True
+
+    def complete_interval(self, plan_id: str, at: datetime) -> bool:
+        """Record that the act phase of a decision is done; False if it was on record."""
+        statement = insert(_COMPLETIONS).on_conflict_do_nothing()
+        row = {"decision_id": self._decision_id(plan_id), "at": at}
+        return self._connection.execute(statement, row).rowcount == 1
+
+    def _keep_blob(self, kind: str, payload: Payload, level: int) -> str:
+        known = select(_BLOBS.c.size).where(_BLOBS.c.digest == payload.digest)
+        if self._connection.execute(known).first() is None:
+            self._insert(
+                BlobRow,
+                digest=payload.digest,
+                kind=kind,
+                size=len(payload.data),
+                data=compress(payload.data, level),
+            )
+        return payload.digest
+
+    def _record_condors(self, decision_id: int, plan: Plan) -> None:
+        rows = condor_rows(decision_id, plan)
+        ids = [row["condor_id"] for row in rows]
+        taken = self._connection.execute(
+            select(_CONDORS.c.condor_id).where(_CONDORS.c.condor_id.in_(ids))
+        ).scalar()
+        if taken is not None:
+            raise DecisionConflict(
+                f"condor {taken}", stored="a condor of an earlier plan", got="another"
+            )
+        self._insert_all(CondorRow, rows)
+        self._touched.condors.update(ids)
+
+    def _decision_id(self, plan_id: str) -> int:
+        query = select(_DECISIONS.c.decision_id).where(_DECISIONS.c.plan_id == plan_id)
+        decision_id: int | None = self._connection.execute(query).scalar()
+        if decision_id is None:
+            raise UnknownRecord("plan", plan_id)
+        return decision_id
+
+    # --- orders -----------------------------------------------------------------------------
+
+    def record_intent(self, intent: OrderIntent, at: datetime) -> bool:
+        """Record a further attempt of a plan's purpose as PLANNED; False if it was on record.
+
+        Raises: UnknownRecord if its plan is not on record; OrderConflict if the id is, with other
+            contents.
+        """
+        decision_id = self._decision_id(intent.plan_id)
+        stored = (
+            self._connection.execute(
+                _orders_query().where(_ORDERS.c.client_order_id == intent.client_order_id)
+            )
+            .mappings()
+            .first()
+        )
+        if stored is None:
+            self._record_intents((intent,), decision_id, at)
+            return True
+        legs = _legs_of(self._connection, [intent.client_order_id])
+        on_record = to_intent(stored, legs[intent.client_order_id])
+        if on_record != intent:
+            raise OrderConflict(f"order {intent.client_order_id}", stored=on_record, got=intent)
+        return False
+
+    def _record_intents(
+        self, intents: Sequence[OrderIntent], decision_id: int, at: datetime
+    ) -> None:
+        self._insert_all(OrderRow, [order_row(intent, decision_id, at) for intent in intents])
+        self._insert_all(OrderLegRow, [leg for intent in intents for leg in leg_rows(intent)])
+        for intent in intents:
+            event: Row = {
+                "client_order_id": intent.client_order_id,
+                "at": at,
+                "status": OrderStatus.PLANNED.value,
+                "filled": 0,
+                "leaves": intent.quantity,
+                "limit_price": intent.limit_price,
+                "arrival_mid": None,
+                "broker_order_id": "",
+                "note": "",
+            }
+            self._append_event(event, intent.condor_id)
+
+    def record_order_event(
+        self,
+        client_order_id: ClientOrderId,
+        at: datetime,
+        status: OrderStatus,
+        note: str = "",
+        broker_order_id: str = "",
+        filled: int | None = None,
+        leaves: int | None = None,
+        limit_price: Decimal | None = None,
+        arrival_mid: Decimal | None = None,
+    ) -> bool:
+        """Record a move in the life of an order.
+
+        What is not given stays as it was; ``leaves`` then follows from the quantity. Quantities
+        are packages, prices index points of one package.
+
+        Returns: False if the last event said the same, and nothing was recorded.
+
+        Raises: UnknownRecord; ImpossibleMove (``strategies.model.lifecycle``).
+        """
+        order = self._order_row(client_order_id)
+        last = self._last_event(client_order_id)
+        advance(OrderStatus(last["status"]), status)
+        filled = last["filled"] if filled is None else filled
+        if leaves is None:
+            leaves = max(0, order["quantity"] - filled) if status in UNFINISHED else 0
+        event: Row = {
+            "client_order_id": client_order_id,
+            "at": at,
+            "status": status.value,
+            "filled": filled,
+            "leaves": leaves,
+            "limit_price": last["limit_price"] if limit_price is None else limit_price,
+            "arrival_mid": last["arrival_mid"] if arrival_mid is None else arrival_mid,
+            "broker_order_id": broker_order_id or last["broker_order_id"],
+            "note": note,
+        }
+        unchanged = event.keys() - {"at"} if note else event.keys() - {"at", "note"}
+        if all(event[name] == last[name] for name in unchanged):
+            return False
+        self._append_event(event, order["condor_id"])
+        return True
+
+    def _append_event(self, event: Row, condor_id: str | None) -> None:
+        self._insert(OrderEventRow, **event)
+        self._last_events[event["client_order_id"]] = event
+        self._touched.orders.add(event["client_order_id"])
+        if condor_id is not None:
+            self._touched.condors.add(condor_id)
+
+    def _last_event(self, client_order_id: str) -> Row:
+        if client_order_id in self._last_events:
+            return self._last_events[client_order_id]
+        query = (
+            select(_EVENTS)
+            .where(_EVENTS.c.client_order_id == client_order_id)
+            .order_by(_EVENTS.c.sequence.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).mappings().one()
+        return dict(row)
+
+    def _order_row(self, client_order_id: str) -> Row:
+        query = select(_ORDERS).where(_ORDERS.c.client_order_id == client_order_id)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise UnknownRecord("order", client_order_id)
+        return dict(row)
+
+    # --- fills and cash ---------------------------------------------------------------------
+
+    def record_fill(self, fill: Fill) -> bool:
+        """Record an execution; positions, condors, hedges and the order follow it.
+
+        A higher revision of an execution replaces the lower ones wherever things are added up.
+
+        Returns: False if it was on record already.
+
+        Raises: FillConflict if its root and revision are on record with other contents;
+            UnknownRecord if its order is not; InexactAmount.
+        """
+        order = self._order_row(fill.client_order_id)
+        statement = insert(_FILLS).on_conflict_do_nothing()
+        row = {
+            **asdict(fill),
+            "side": fill.side.value,
+            "cash_flow_usd": fill.cash_flow_usd,
+            "session": session_of(fill.executed_at),
+            "layer": order["layer"],
+            "condor_id": order["condor_id"],
+        }
+        if self._connection.execute(statement, row).rowcount == 0:
+            query = select(_FILLS).where(
+                _FILLS.c.exec_root == fill.exec_root, _FILLS.c.revision == fill.revision
+            )
+            stored = _to_fill(self._connection.execute(query).mappings().one())
+            if stored != fill:
+                raise FillConflict(
+                    f"fill {fill.exec_root}.{fill.revision:02d}", stored=stored, got=fill
+                )
+            return False
+        self._touch_fill(fill, order)
+        return True
+
+    def _touch_fill(self, fill: Fill, order: Row) -> None:
+        self._touched.symbols.add(fill.symbol)
+        self._touched.orders.add(fill.client_order_id)
+        if order["condor_id"] is not None:
+            self._touched.condors.add(order["condor_id"])
+        if fill.revision > 1:  # what it corrects may have stood elsewhere
+            query = select(_FILLS.c.symbol, _FILLS.c.session).where(
+                _FILLS.c.exec_root == fill.exec_root
+            )
+            for symbol, session in self._connection.execute(query):
+                self._touched.symbols.add(symbol)
+                self._touched.hedge_sessions.add(session)
+        if order["layer"] is not None:
+            self._touched.hedge_sessions.add(session_of(fill.executed_at))
+
+    def record_cash_movement(self, movement: CashMovement) -> bool:
+        """Record cash that moved without an order; a settlement ends positions and condors.
+
+        Returns: False if it was on record already.
+
+        Raises: CashConflict if its id is on record with other contents; InexactAmount.
+        """
+        row = {
+            **asdict(movement),
+            "kind": movement.kind.value,
+            "session": session_of(movement.booked_at),
+        }
+        statement = insert(_MOVEMENTS).on_conflict_do_nothing(index_elements=["movement_id"])
+        if self._connection.execute(statement, row).rowcount == 0:
+            query = select(_MOVEMENTS).where(_MOVEMENTS.c.movement_id == movement.movement_id)
+            stored = _to_movement(self._connection.execute(query).mappings().one())
+            if stored != movement:
+                raise CashConflict(
+                    f"cash movement {movement.movement_id}", stored=stored, got=movement
+                )
+            return False
+        if movement.symbol is not None:
+            if instrument_of(movement.symbol).underlying == "VIX":
+                self._touched.hedge_sessions.add(session_of(movement.booked_at))
+            if movement.kind is CashKind.SETTLEMENT:
+                self._touched.symbols.add(movement.symbol)
+                self._touched.condors |= condors_with_leg(self._connection, movement.symbol)
+        return True
+
+    # --- the program itself -----------------------------------------------------------------
+
+    def record_daily_pnl(self, pnl: DailyPnl) -> None:
+        """Record the end of a session; calculated again, it replaces the earlier figures."""
+        statement = insert(_DAILY)
+        changes = {
+            column.key: statement.excluded[column.key]
+            for column in _DAILY.columns
+            if not column.primary_key
+        }
+        self._connection.execute(
+            statement.on_conflict_do_update(index_elements=["session"], set_=changes), asdict(pnl)
+        )
+
+    def record_job_run(
+        self,
+        job: str,
+        scheduled_at: datetime,
+        started_at: datetime | None,
+        finished_at: datetime | None,
+        outcome: str,
+        note: str = "",
+    ) -> None:
+        """Record what became of one due time of a job (``state.tables.JOB_OUTCOMES``)."""
+        self._insert(
+            JobRunRow,
+            job=job,
+            scheduled_at=scheduled_at,
+            started_at=started_at,
+            finished_at=finished_at,
+            outcome=outcome,
+            note=note,
+        )
+
+    def set_system_state(
+        self, state: SystemState, at: datetime, scope: HaltScope | None, reason: str, by: str
+    ) -> None:
+        """Record what the bot may do from now on, why, and who said so."""
+        self._insert(
+            SystemStateRow,
+            at=at,
+            state=state.value,
+            halt_scope=None if scope is None else scope.value,
+            reason=reason,
+            set_by=by,
+        )
+
+    def _insert(self, row_class: type[LedgerRow], **values: object) -> None:
+        self._connection.execute(insert(table_of(row_class)), values)
+
+    def _insert_all(self, row_class: type[LedgerRow], rows: Sequence[Row]) -> None:
+        if rows:
+            self._connection.execute(insert(table_of(row_class)), rows)
+
+
+def _bind(connection: Connection, path: Path, *, mode: str, account: str, now: datetime) -> int:
+    """Check or write whom the file belongs to, and take the next epoch."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        bound = connection.execute(select(_BINDING.c.mode, _BINDING.c.account)).first()
+        if bound is None:
+            row = {"id": 1, "mode": mode, "account": account, "created_at": now}
+            connection.execute(insert(_BINDING), row)
+        else:
+            _check_binding(path, (bound[0], bound[1]), (mode, account))
+        newest = connection.execute(select(func.max(_LEASES.c.epoch))).scalar()
+        epoch = 1 + (newest or 0)
+        lease = {"epoch": epoch, "process_id": os.getpid(), "taken_at": now}
+        connection.execute(insert(_LEASES), lease)
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+    return epoch
+
+
+def _check_binding(path: Path, bound: tuple[str, str], wanted: tuple[str, str]) -> None:
+    if bound != wanted:
+        raise BindingMismatch(path, bound=bound, wanted=wanted)
+
+
+def _orders_query() -> Select[Any]:
+    return (
+        select(
+            _ORDERS,
+            _DECISIONS.c.plan_id,
+            _STATES.c.status,
+            _STATES.c.filled,
+            _STATES.c.leaves,
+            _STATES.c.limit_price.label("limit_price_now"),
+            _STATES.c.arrival_mid,
+            _STATES.c.broker_order_id,
+            _STATES.c.note,
+            _STATES.c.updated_at,
+        )
+        .join(_DECISIONS, _DECISIONS.c.decision_id == _ORDERS.c.decision_id)
+        .outerjoin(_STATES, _STATES.c.client_order_id == _ORDERS.c.client_order_id)
+        .order_by(_ORDERS.c.planned_at, _ORDERS.c.attempt)
+    )
+
+
+def _legs_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    query = (
+        select(_LEGS.c.client_order_id, _LEGS.c.symbol, _LEGS.c.ratio)
+        .where(_LEGS.c.client_order_id.in_(ids))
+        .order_by(_LEGS.c.client_order_id, _LEGS.c.position)
+    )
+    legs: dict[str, list[tuple[str, int]]] = {order_id: [] for order_id in ids}
+    for order_id, symbol, ratio in connection.execute(query):
+        legs[order_id].append((symbol, ratio))
+    return legs
+
+
+def _held_hedges(connection: Connection) -> tuple[HedgePosition, ...]:
+    query = select(_HEDGES).where(_HEDGES.c.net_contracts != 0).order_by(_HEDGES.c.symbol)
+    return tuple(
+        HedgePosition(
+            instrument=instrument_of(row["symbol"]),
+            net_contracts=row["net_contracts"],
+            average_cost=row["average_cost"],
+            opened_on=row["opened_on"],
+        )
+        for row in connection.execute(query).mappings()
+    )
+
+
+def _working_orders(connection: Connection) -> tuple[WorkingOrder, ...]:
+    query = (
+        select(
+            _ORDERS.c.client_order_id,
+            _ORDERS.c.purpose,
+            _ORDERS.c.layer,
+            _ORDERS.c.condor_id,
+            _STATES.c.status,
+            _STATES.c.leaves,
+            _STATES.c.limit_price,
+        )
+        .join(_STATES, _STATES.c.client_order_id == _ORDERS.c.client_order_id)
+        .where(_STATES.c.status.in_(OPEN_STATUSES))
+        .order_by(_ORDERS.c.planned_at, _ORDERS.c.client_order_id)
+    )
+    rows = connection.execute(query).mappings().all()
+    legs = _legs_of(connection, [row["client_order_id"] for row in rows]) if rows else {}
+    return tuple(
+        WorkingOrder(
+            client_order_id=ClientOrderId(row["client_order_id"]),
+            purpose=row["purpose"],
+            status=OrderStatus(row["status"]),
+            legs=tuple(legs[row["client_order_id"]]),
+            leaves_quantity=row["leaves"],
+            limit_price=row["limit_price"],
+            layer=row["layer"],
+            condor_id=row["condor_id"],
+        )
+        for row in rows
+    )
+
+
+def _hedge_cost(connection: Connection, session: date) -> Decimal:
+    """Return what hedging cost on the 365 dates that end with ``session``; a cost is > 0."""
+    query = select(func.sum(_HEDGE_CASH.c.cash_flow_usd)).where(
+        _HEDGE_CASH.c.session > session - timedelta(days=HEDGE_COST_DAYS),
+        _HEDGE_CASH.c.session <= session,
+    )
+    received: Decimal | None = connection.execute(query).scalar()
+    return _ZERO if not received else -received
+
+
+def _condors_opened_on(connection: Connection, session: date) -> int:
+    query = (
+        select(func.count())
+        .select_from(_CONDORS)
+        .join(_CONDOR_STATES, _CONDOR_STATES.c.condor_id == _CONDORS.c.condor_id)
+        .where(_CONDORS.c.session == session, _CONDOR_STATES.c.status != "UNFILLED")
+    )
+    count: int = connection.execute(query).scalar_one()
+    return count
+
+
+def _option(symbol: str) -> OptionContract:
+    instrument = instrument_of(symbol)
+    assert isinstance(instrument, OptionContract), f"{symbol} is no option"
+    return instrument
+
+
+def _to_fill(row: Any) -> Fill:  # noqa: ANN401 a row mapping
+    return Fill(
+        exec_root=row["exec_root"],
+        revision=row["revision"],
+        client_order_id=ClientOrderId(row["client_order_id"]),
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        quantity=row["quantity"],
+        price=row["price"],
+        commission_usd=row["commission_usd"],
+        executed_at=row["executed_at"],
+    )
+
+
+def _to_movement(row: Any) -> CashMovement:  # noqa: ANN401 a row mapping
+    return CashMovement(
+        movement_id=row["movement_id"],
+        kind=CashKind(row["kind"]),
+        symbol=row["symbol"],
+        quantity=row["quantity"],
+        price=row["price"],
+        amount_usd=row["amount_usd"],
+        booked_at=row["booked_at"],
+    )

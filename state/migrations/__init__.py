@@ -1,0 +1,4 @@
+"""Revisions of the schema, oldest first; named here so that opening need not load Alembic."""
+
+REVISIONS = ("0001",)
+HEAD = REVISIONS[-1]

@@ -1,0 +1,355 @@
+"""Keep the projections true: write what records add up to, and compare it with what is stored."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, and_, delete, exists, func, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from state.decisions import Row
+from state.orders import UNFINISHED, instrument_of
+from state.projections import (
+    CondorHistory,
+    LegFill,
+    LegSettlement,
+    Trade,
+    follow_condor,
+    hold_hedge,
+    packages_filled,
+)
+from state.tables import (
+    PROJECTIONS,
+    CashMovementRow,
+    CondorRow,
+    CondorStateRow,
+    FillRow,
+    HedgeCashRow,
+    HedgeRow,
+    LedgerRow,
+    OrderEventRow,
+    OrderLegRow,
+    OrderRow,
+    OrderStateRow,
+    PositionRow,
+    table_of,
+)
+from strategies.model.fills import CashKind, Side
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.orders import PositionEffect
+
+_FILLS = table_of(FillRow)
+_MOVEMENTS = table_of(CashMovementRow)
+_ORDERS = table_of(OrderRow)
+_LEGS = table_of(OrderLegRow)
+_EVENTS = table_of(OrderEventRow)
+_CONDORS = table_of(CondorRow)
+_HEDGE_ROOTS = ("VIX", "VIXW", "VX", "VXM")
+
+
+def current_fills(*columns: str) -> Select[Any]:
+    """Return the query of every execution in its latest revision."""
+    newer = _FILLS.alias("newer")
+    superseded = exists().where(
+        and_(newer.c.exec_root == _FILLS.c.exec_root, newer.c.revision > _FILLS.c.revision)
+    )
+    return select(*(_FILLS.c[column] for column in columns)).where(~superseded)
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a transaction may have moved."""
+
+    symbols: set[str] = field(default_factory=set)
+    condors: set[str] = field(default_factory=set)
+    orders: set[str] = field(default_factory=set)
+    hedge_sessions: set[date] = field(default_factory=set)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for names in (self.symbols, self.condors, self.orders):
+            names.clear()
+        self.hedge_sessions.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self.symbols or self.condors or self.orders or self.hedge_sessions)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A projected row that is not what the records add up to; None = there is no such row."""
+
+    table: str
+    key: str
+    stored: Mapping[str, object] | None
+    rebuilt: Mapping[str, object] | None
+
+    def __str__(self) -> str:
+        """Return one line: which row, and the columns that differ."""
+        if self.stored is None or self.rebuilt is None:
+            what = "is missing" if self.stored is None else "should not be there"
+            return f"{self.table} {self.key}: {what}"
+        columns = [
+            f"{name} is {self.stored[name]}, should be {value}"
+            for name, value in self.rebuilt.items()
+            if self.stored[name] != value
+        ]
+        return f"{self.table} {self.key}: {'; '.join(columns)}"
+
+
+def refresh(connection: Connection, touched: Touched) -> None:
+    """Write the projections of everything touched."""
+    if touched.orders:
+        _upsert(connection, table_of(OrderStateRow), order_states(connection, touched.orders))
+    if touched.symbols:
+        positions, hedges = holdings(connection, touched.symbols)
+        held = {row["symbol"] for row in positions}
+        table = table_of(PositionRow)
+        if gone := touched.symbols - held:
+            connection.execute(delete(table).where(table.c.symbol.in_(gone)))
+        _upsert(connection, table, positions)
+        _upsert(connection, table_of(HedgeRow), hedges)
+    if touched.condors:
+        _upsert(connection, table_of(CondorStateRow), condor_states(connection, touched.condors))
+    if touched.hedge_sessions:
+        _upsert(connection, table_of(HedgeCashRow), hedge_cash(connection, touched.hedge_sessions))
+    touched.clear()
+
+
+def compare(connection: Connection) -> tuple[Difference, ...]:
+    """Rebuild every projection from the records; return each row that is stored otherwise."""
+    positions, hedges = holdings(connection, None)
+    rebuilt: dict[type[LedgerRow], list[Row]] = {
+        OrderStateRow: order_states(connection, None),
+        PositionRow: positions,
+        HedgeRow: hedges,
+        CondorStateRow: condor_states(connection, None),
+        HedgeCashRow: hedge_cash(connection, None),
+    }
+    assert set(rebuilt) == set(PROJECTIONS), "every projection can be rebuilt"
+    differences: list[Difference] = []
+    for row_class, rows in rebuilt.items():
+        differences += _differences(connection, table_of(row_class), rows)
+    return tuple(differences)
+
+
+def order_states(connection: Connection, orders: Collection[str] | None) -> list[Row]:
+    """Return where orders are: their last event, and what their fills make up."""
+    query = (
+        select(_EVENTS, _ORDERS.c.quantity)
+        .join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
+        .order_by(_EVENTS.c.sequence)
+    )
+    legs = select(_LEGS.c.client_order_id, _LEGS.c.symbol, _LEGS.c.ratio)
+    fills = current_fills("client_order_id", "symbol", "side", "quantity")
+    if orders is not None:
+        query = query.where(_EVENTS.c.client_order_id.in_(orders))
+        legs = legs.where(_LEGS.c.client_order_id.in_(orders))
+        fills = fills.where(_FILLS.c.client_order_id.in_(orders))
+    ratios: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for order_id, symbol, ratio in connection.execute(legs):
+        ratios[order_id][symbol] = ratio
+    signed: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for order_id, symbol, side, quantity in connection.execute(fills):
+        signed[order_id][symbol] += Side(side).sign * quantity
+    states: dict[str, Row] = {}
+    for event in connection.execute(query).mappings():
+        order_id = event["client_order_id"]
+        filled = max(event["filled"], packages_filled(ratios[order_id], signed[order_id]))
+        over = OrderStatus(event["status"]) not in UNFINISHED
+        states[order_id] = {
+            "client_order_id": order_id,
+            "status": event["status"],
+            "filled": filled,
+            "leaves": 0 if over else max(0, event["quantity"] - filled),
+            "limit_price": event["limit_price"],
+            "arrival_mid": event["arrival_mid"],
+            "broker_order_id": event["broker_order_id"],
+            "note": event["note"],
+            "updated_at": event["at"],
+        }
+    return list(states.values())
+
+
+def holdings(
+    connection: Connection, symbols: Collection[str] | None
+) -> tuple[list[Row], list[Row]]:
+    """Return the rows of positions and of hedges, for some symbols or for all."""
+    fills = current_fills("symbol", "executed_at", "exec_root", "side", "quantity", "price")
+    settlements = select(
+        _MOVEMENTS.c.symbol,
+        _MOVEMENTS.c.booked_at,
+        _MOVEMENTS.c.movement_id,
+        _MOVEMENTS.c.quantity,
+        _MOVEMENTS.c.price,
+    ).where(_MOVEMENTS.c.kind == CashKind.SETTLEMENT.value)
+    if symbols is not None:
+        fills = fills.where(_FILLS.c.symbol.in_(symbols))
+        settlements = settlements.where(_MOVEMENTS.c.symbol.in_(symbols))
+    trades: defaultdict[str, list[Trade]] = defaultdict(list)
+    for symbol, at, root, side, quantity, price in connection.execute(fills):
+        trades[symbol].append(Trade(at, f"fill {root}", Side(side).sign * quantity, price))
+    for symbol, at, movement_id, quantity, price in connection.execute(settlements):
+        trades[symbol].append(Trade(at, f"settlement {movement_id}", quantity, price))
+
+    positions, hedges = [], []
+    for symbol, changes in trades.items():
+        if net := sum(trade.quantity for trade in changes):
+            positions.append({"symbol": symbol, "net_contracts": net})
+        instrument = instrument_of(symbol)
+        if instrument.underlying == "VIX":
+            state = hold_hedge(changes, instrument.multiplier)
+            hedges.append({"symbol": symbol, **asdict(state)})
+    return positions, hedges
+
+
+def condor_states(connection: Connection, condors: Collection[str] | None) -> list[Row]:
+    """Return where condors are, for some or for all."""
+    legs = select(
+        _CONDORS.c.condor_id,
+        _CONDORS.c.long_put,
+        _CONDORS.c.short_put,
+        _CONDORS.c.short_call,
+        _CONDORS.c.long_call,
+    )
+    last = select(func.max(_EVENTS.c.sequence)).group_by(_EVENTS.c.client_order_id)
+    orders = (
+        select(_ORDERS.c.condor_id, _ORDERS.c.effect, _EVENTS.c.status)
+        .join(_EVENTS, _EVENTS.c.client_order_id == _ORDERS.c.client_order_id)
+        .where(_ORDERS.c.condor_id.is_not(None))
+    )
+    fills = current_fills(
+        "condor_id", "symbol", "side", "quantity", "price", "commission_usd", "executed_at"
+    ).add_columns(_ORDERS.c.effect)
+    fills = fills.join(_ORDERS, _ORDERS.c.client_order_id == _FILLS.c.client_order_id)
+    fills = fills.where(_FILLS.c.condor_id.is_not(None)).order_by(
+        _FILLS.c.executed_at, _FILLS.c.exec_root
+    )
+    if condors is not None:
+        legs = legs.where(_CONDORS.c.condor_id.in_(condors))
+        theirs = _ORDERS.c.condor_id.in_(condors)
+        last = last.join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
+        last = last.where(theirs)
+        orders = orders.where(theirs)
+        fills = fills.where(_FILLS.c.condor_id.in_(condors))
+    orders = orders.where(_EVENTS.c.sequence.in_(last))
+    symbols = {row[0]: (row[1], row[2], row[3], row[4]) for row in connection.execute(legs)}
+    statuses: defaultdict[str, defaultdict[str, list[OrderStatus]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for condor_id, effect, status in connection.execute(orders):
+        statuses[condor_id][effect].append(OrderStatus(status))
+    leg_fills: defaultdict[str, list[LegFill]] = defaultdict(list)
+    for row in connection.execute(fills).mappings():
+        leg_fills[row["condor_id"]].append(
+            LegFill(
+                symbol=row["symbol"],
+                effect=PositionEffect(row["effect"]),
+                quantity=Side(row["side"]).sign * row["quantity"],
+                price=row["price"],
+                commission_usd=row["commission_usd"],
+                at=row["executed_at"],
+            )
+        )
+    every_leg = {leg for four in symbols.values() for leg in four}
+    settlements = _settlements(connection, None if condors is None else every_leg)
+    settling = {
+        leg for four in symbols.values() if not settlements.keys().isdisjoint(four) for leg in four
+    }
+    held = _held(connection, settling)
+    rows = []
+    for condor_id, four in symbols.items():
+        history = CondorHistory(
+            symbols=four,
+            fills=tuple(leg_fills[condor_id]),
+            settlements={leg: settlements[leg] for leg in four if leg in settlements},
+            held=held,
+            opening=tuple(statuses[condor_id][PositionEffect.OPEN.value]),
+            closing=tuple(statuses[condor_id][PositionEffect.CLOSE.value]),
+        )
+        rows.append({"condor_id": condor_id, **asdict(follow_condor(history))})
+    return rows
+
+
+def hedge_cash(connection: Connection, sessions: Collection[date] | None) -> list[Row]:
+    """Return G1's cash flows by session: layer fills with fees, and movements of VIX products."""
+    fills = current_fills("session", "cash_flow_usd").where(_FILLS.c.layer.is_not(None))
+    movements = select(_MOVEMENTS.c.session, _MOVEMENTS.c.amount_usd).where(
+        or_(*(_MOVEMENTS.c.symbol.startswith(f"{root:<6}") for root in _HEDGE_ROOTS))
+    )
+    if sessions is not None:
+        fills = fills.where(_FILLS.c.session.in_(sessions))
+        movements = movements.where(_MOVEMENTS.c.session.in_(sessions))
+    totals: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for query in (fills, movements):
+        for session, amount in connection.execute(query):
+            totals[session] += amount
+    return [{"session": day, "cash_flow_usd": total} for day, total in totals.items()]
+
+
+def condors_with_leg(connection: Connection, symbol: str) -> set[str]:
+    """Return the condors that have a symbol among their legs."""
+    legs = (
+        _CONDORS.c.long_put,
+        _CONDORS.c.short_put,
+        _CONDORS.c.short_call,
+        _CONDORS.c.long_call,
+    )
+    query = select(_CONDORS.c.condor_id).where(or_(*(leg == symbol for leg in legs)))
+    return set(connection.execute(query).scalars())
+
+
+def _settlements(
+    connection: Connection, symbols: Collection[str] | None
+) -> dict[str, LegSettlement]:
+    query = select(_MOVEMENTS.c.symbol, _MOVEMENTS.c.price, _MOVEMENTS.c.booked_at).where(
+        _MOVEMENTS.c.kind == CashKind.SETTLEMENT.value
+    )
+    if symbols is not None:
+        query = query.where(_MOVEMENTS.c.symbol.in_(symbols))
+    return {symbol: LegSettlement(price, at) for symbol, price, at in connection.execute(query)}
+
+
+def _held(connection: Connection, symbols: Collection[str]) -> dict[str, int]:
+    """Return net contracts of some symbols, from the records and not from their projection."""
+    if not symbols:
+        return {}
+    sign = func.iif(_FILLS.c.side == Side.BUY.value, 1, -1)
+    fills = current_fills("symbol").add_columns(func.sum(sign * _FILLS.c.quantity))
+    moves = select(_MOVEMENTS.c.symbol, func.sum(_MOVEMENTS.c.quantity))
+    held: defaultdict[str, int] = defaultdict(int)
+    for query, symbol_column in ((fills, _FILLS.c.symbol), (moves, _MOVEMENTS.c.symbol)):
+        grouped = query.where(symbol_column.in_(symbols)).group_by(symbol_column)
+        for symbol, count in connection.execute(grouped):
+            held[symbol] += count
+    return dict(held)
+
+
+def _upsert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    changes = {
+        column.key: statement.excluded[column.key]
+        for column in table.columns
+        if not column.primary_key
+    }
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
+
+
+def _differences(connection: Connection, table: Table, rows: Iterable[Row]) -> list[Difference]:
+    (key_column,) = table.primary_key
+    stored = {
+        row[key_column.key]: dict(row) for row in connection.execute(select(table)).mappings()
+    }
+    rebuilt = {row[key_column.key]: row for row in rows}
+    return [
+        Difference(table.name, str(key), stored.get(key), rebuilt.get(key))
+        for key in sorted({*stored, *rebuilt}, key=str)
+        if stored.get(key) != rebuilt.get(key)
+    ]
