@@ -58,7 +58,8 @@ class LoadedConfig:
     @property
     def mode(self) -> str:
         """``simulated``, ``ib_paper`` or ``ib_live``."""
-        return self.bot.broker.kind
+        section = self.bot.broker
+        return section.kind
 
     @property
     def account(self) -> str:
