@@ -1,0 +1,131 @@
+"""Pictures are well-formed SVG with the right shapes in them; payoffs are right to the dollar."""
+
+import math
+from datetime import date, timedelta
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.app.render.payoffs import layer_bars, payoff_at_expiry, payoff_curve, payoff_text
+from bot.app.render.svg import (
+    CurveShot,
+    LayerHistory,
+    ProfitHistory,
+    curve_svg,
+    layers_svg,
+    payoff_svg,
+    profit_svg,
+)
+from tests.builders import condor_position
+
+SVG = "{http://www.w3.org/2000/svg}"
+CONDORS = [
+    condor_position("SPXW 20MAR20 3000/3010/3400/3410", quantity=20, credit="1.10"),
+    condor_position("SPXW 20MAR20 3050/3060/3450/3460", quantity=30, credit="1.20"),
+]
+
+
+def parse(text: str) -> ElementTree.Element:
+    root = ElementTree.fromstring(text)
+    assert root.tag == f"{SVG}svg"
+    return root
+
+
+def test_the_payoff_of_one_condor_is_credit_inside_and_width_less_credit_outside():
+    levels = np.array([2900.0, 3000.0, 3005.0, 3010.0, 3200.0, 3400.0, 3410.0, 4000.0])
+    payoff = payoff_at_expiry(CONDORS[:1], levels)
+    lost = (1.10 - 10) * 20 * 100
+    kept = 1.10 * 20 * 100
+    half = (1.10 - 5) * 20 * 100
+    expected = [lost, lost, half, kept, kept, kept, lost, lost]
+    assert payoff == pytest.approx(expected)
+
+
+def test_breakevens_are_where_the_payoff_is_zero():
+    payoff = payoff_curve(CONDORS, 3230.0)
+    assert len(payoff.breakevens) == 2
+    at_zero = payoff_at_expiry(CONDORS, np.array(payoff.breakevens))
+    assert at_zero == pytest.approx([0.0, 0.0], abs=900)  # between two levels of the curve
+
+
+def test_the_payoff_picture_is_well_formed_whatever_its_title():
+    root = parse(payoff_svg(payoff_curve(CONDORS, 3230.0), 'a <b> & "c"'))
+    assert root.find(f"{SVG}title").text == 'a <b> & "c"'
+    assert len(root.findall(f"{SVG}polyline")) == 1
+
+
+def test_the_payoff_of_today_is_drawn_beside_that_of_expiry():
+    payoff = payoff_curve(CONDORS, 3230.0, np.zeros(201))
+    assert len(parse(payoff_svg(payoff, "t")).findall(f"{SVG}polyline")) == 2
+
+
+def test_the_payoff_as_text_fits_and_names_spot_and_breakevens():
+    text = payoff_text(payoff_curve(CONDORS, 3230.0))
+    assert "SPX 3,230" in text
+    assert "break-even at expiry: 3,0" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_no_condors_draw_no_payoff():
+    assert payoff_text(payoff_curve([], 3230.0)) == "no condors, no payoff"
+
+
+def test_layer_bars_show_held_against_target():
+    text = layer_bars([("L1", 2000.0, 4000.0), ("L2", 0.0, 0.0)])
+    first, second = text.splitlines()
+    assert first.count("#") == first.count(".") == 25
+    assert "#" not in second
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert layer_bars([]) == ""
+
+
+def test_the_curve_picture_has_a_line_a_day():
+    shots = [
+        CurveShot(label="3 Feb", days=[16, 44, 72], prices=[17.0, 17.2, 17.5]),
+        CurveShot(label="9 Mar", days=[9, 37, 65], prices=[50.0, 42.0, 35.0]),
+    ]
+    root = parse(curve_svg(shots, "curve"))
+    assert len(root.findall(f"{SVG}polyline")) == 2
+    assert len(root.findall(f"{SVG}circle")) == 6
+
+
+def layer_history(size: int) -> LayerHistory:
+    sessions = [date(2020, 2, 3) + timedelta(index // 26) for index in range(size)]
+    values = [math.sin(index) for index in range(size)]
+    return LayerHistory(
+        sessions=sessions,
+        vix=[None if index % 7 == 0 else 15.0 for index in range(size)],
+        curve=["contango" if index < size // 2 else "backwardation" for index in range(size)],
+        current_usd={"L1": values, "L2": values, "L3": values},
+        target_usd={"L1": values, "L2": values, "L3": values},
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 300])
+def test_the_layer_picture_is_well_formed_at_any_length(size):
+    root = parse(layers_svg(layer_history(size), "layers"))
+    if size == 300:
+        rectangles = root.findall(f"{SVG}rect")
+        assert len(rectangles) == 1 + 4 * 2  # paper, and two states of the curve in four panels
+
+
+def test_a_gap_in_the_data_is_a_gap_in_the_line():
+    history = layer_history(22)
+    whole = parse(layers_svg(history, "layers"))
+    assert len(whole.findall(f"{SVG}polyline")) == 3 + 6  # VIX in three pieces, two lines a layer
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), max_size=30),
+)
+def test_profit_pictures_are_well_formed_for_any_amounts(amounts):
+    sessions = [date(2020, 2, 3) + timedelta(index) for index in range(len(amounts))]
+    history = ProfitHistory(
+        sessions=sessions, total_usd=amounts, condors_usd=amounts, hedge_usd=amounts
+    )
+    text = profit_svg(history, "profit")
+    parse(text)
+    assert "nan" not in text.lower()
