@@ -29,6 +29,7 @@ _SMOOTHING = 1.0  # weight of the penalty; see the error on recorded chains in t
 _NOISE = 0.02  # of the variance: what a spline may miss a vol by however tight the quote
 _OUTLIER = 4.0  # errors beyond which a quote counts less
 _FEWEST_QUOTES = 5
+_FEWEST_EACH_SIDE = 2  # of the money
 _LEAST_VARIANCE = 0.01  # of that at the money
 _LEAST_SPREAD = 0.01  # points; a locked market is not exact
 _LEAST_VEGA = 1e-6
@@ -136,7 +137,8 @@ def _scales(vols: _QuotedVols, forwards: Forwards) -> tuple[BoolArray, FloatArra
     series_count = len(forwards.ok)
     puts = np.bincount(vols.series[~vols.is_call], minlength=series_count)
     count = np.bincount(vols.series, minlength=series_count)
-    ok = (puts > 0) & (count > puts) & (count >= _FEWEST_QUOTES)
+    ok = (puts >= _FEWEST_EACH_SIDE) & (count - puts >= _FEWEST_EACH_SIDE)
+    ok &= count >= _FEWEST_QUOTES
     first_call = (np.cumsum(count) - count + puts)[ok]
     deviation = np.zeros(series_count)
     deviation[ok] = 0.5 * (vols.deviation[first_call - 1] + vols.deviation[first_call])
