@@ -1,12 +1,13 @@
 """Margin as the simulated broker asks for it, and which short options nobody covers.
 
-Source: ``docs/market.md``, margin. Options follow Regulation T: a spread is margined at the
-distance of its strikes, a condor on one side (``ib``: only where the sides are equally wide;
-``cboe``: the greater side). The exchange does its own arithmetic and can contradict the bot's.
+Source: ``docs/market.md``, margin. Options follow Regulation T: every short is paired with a long,
+and the pair is margined at the distance of its strikes. Of a put and a call spread only one can
+lose, so they share: under ``ib`` where both are equally wide, under ``cboe`` always (the greater
+side). The exchange does its own arithmetic and can contradict the bot's.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -31,13 +32,29 @@ class _Lot(NamedTuple):
     quantity: int
 
 
-class _Spread(NamedTuple):
+class _Pair(NamedTuple):
     """A short option and the long that covers it."""
 
-    short_expiry: date
+    short: _Lot
     long_expiry: date
     width: Decimal  # index points lost at worst, >= 0
     quantity: int
+
+
+class _Spread(NamedTuple):
+    """A put or call spread whose two legs expire together."""
+
+    right: Right
+    short_strike: Decimal
+    width: Decimal  # index points, > 0
+    quantity: int
+
+    def loss(self, level: Decimal) -> Decimal:
+        """Return the points one spread loses if it expires at an index level."""
+        beyond = (
+            level - self.short_strike if self.right is Right.CALL else self.short_strike - level
+        )
+        return min(max(Decimal(0), beyond), self.width)
 
 
 def uncovered_shorts(positions: Mapping[OptionContract, int]) -> list[OptionContract]:
@@ -68,19 +85,16 @@ def option_margin_usd(
         convention: How the two sides of a condor combine.
     """
     points = Decimal(0)
-    sides: dict[tuple[str, str, date], dict[Right, Counter[Decimal]]] = defaultdict(
-        lambda: {Right.PUT: Counter(), Right.CALL: Counter()}
-    )
+    together: dict[tuple[str, str, date], list[_Spread]] = defaultdict(list)
     for (underlying, settlement, right, _), group in _groups(positions).items():
-        for spread in _pair(group):
-            if spread.short_expiry == spread.long_expiry:
-                key = (underlying, settlement, spread.short_expiry)
-                sides[key][right][spread.width] += spread.quantity
-            else:
-                points += spread.width * spread.quantity
-    for side in sides.values():
-        puts, calls = side[Right.PUT], side[Right.CALL]
-        points += _equal_sides(puts, calls) if convention == "ib" else _greater_sides(puts, calls)
+        for pair in _pair(group):
+            if pair.short.expiry != pair.long_expiry:
+                points += pair.width * pair.quantity
+            elif pair.width:
+                spread = _Spread(right, abs(pair.short.strike), pair.width, pair.quantity)
+                together[underlying, settlement, pair.short.expiry].append(spread)
+    share = _equal_sides if convention == "ib" else _greater_side
+    points += sum(map(share, together.values()))
     return points * _OPTION_MULTIPLIER
 
 
@@ -120,15 +134,15 @@ def _groups(
     return groups
 
 
-def _pair(group: Mapping[OptionContract, int]) -> list[_Spread]:
+def _pair(group: Mapping[OptionContract, int]) -> list[_Pair]:
     """Give every short a long, those of its own expiry first, and strikes in order."""
     shorts, longs = _lots(group, -1), _lots(group, 1)
-    spreads: list[_Spread] = []
+    pairs: list[_Pair] = []
     for expiry in sorted({lot.expiry for lot in shorts}):
         own_shorts = [lot for lot in shorts if lot.expiry == expiry]
         own_longs = [lot for lot in longs if lot.expiry == expiry]
         paired, rest_shorts, rest_longs = _match(own_shorts, own_longs)
-        spreads += paired
+        pairs += paired
         shorts = [lot for lot in shorts if lot.expiry != expiry] + rest_shorts
         longs = [lot for lot in longs if lot.expiry != expiry] + rest_longs
     # the latest short first: what may cover it may cover every earlier one too
@@ -136,9 +150,9 @@ def _pair(group: Mapping[OptionContract, int]) -> list[_Spread]:
         able = [lot for lot in longs if lot.expiry >= expiry]
         paired, uncovered, rest = _match([s for s in shorts if s.expiry == expiry], able)
         assert not uncovered, "an uncovered short was let in"
-        spreads += paired
+        pairs += paired
         longs = [lot for lot in longs if lot.expiry < expiry] + rest
-    return spreads
+    return pairs
 
 
 def _lots(group: Mapping[OptionContract, int], side: int) -> list[_Lot]:
@@ -155,16 +169,16 @@ def _lots(group: Mapping[OptionContract, int], side: int) -> list[_Lot]:
 
 def _match(
     shorts: Iterable[_Lot], longs: Iterable[_Lot]
-) -> tuple[list[_Spread], list[_Lot], list[_Lot]]:
+) -> tuple[list[_Pair], list[_Lot], list[_Lot]]:
     """Pair the highest short with the highest long, and so on; return pairs and both rests."""
     short_stack = sorted(shorts, key=lambda lot: (lot.strike, lot.expiry))
     long_stack = sorted(longs, key=lambda lot: (lot.strike, lot.expiry))
-    pairs: list[_Spread] = []
+    pairs: list[_Pair] = []
     while short_stack and long_stack:
         short, long = short_stack.pop(), long_stack.pop()
         quantity = min(short.quantity, long.quantity)
         width = max(Decimal(0), short.strike - long.strike)
-        pairs.append(_Spread(short.expiry, long.expiry, width, quantity))
+        pairs.append(_Pair(short, long.expiry, width, quantity))
         if short.quantity > quantity:
             short_stack.append(short._replace(quantity=short.quantity - quantity))
         if long.quantity > quantity:
@@ -172,29 +186,51 @@ def _match(
     return pairs, short_stack, long_stack
 
 
-def _equal_sides(puts: Counter[Decimal], calls: Counter[Decimal]) -> Decimal:
+def _equal_sides(spreads: Sequence[_Spread]) -> Decimal:
     """Return the points of one expiry when only equally wide sides share their margin.
 
-    A spread k times as wide as another is k such spreads on top of each other (that is what two
-    condors become when the long of one is the short of the other).
+    A put spread shares with a call spread that lies above it. A spread k times as wide as the
+    narrowest is k of them on top of each other: that is what condors become when the long of one
+    is the short of another.
     """
-    puts, calls = Counter(puts), Counter(calls)
-    shared = Decimal(0)
-    for wide, narrow in ((puts, calls), (calls, puts)):
-        for width in sorted(wide, reverse=True):
-            for step in sorted((w for w in narrow if w and width and width % w == 0), reverse=True):
-                stacked = int(width / step)
-                quantity = min(wide[width], narrow[step] // stacked)
-                wide[width] -= quantity
-                narrow[step] -= quantity * stacked
-                shared += width * quantity
-    return shared + _total(puts) + _total(calls)
+    narrowest = min(spread.width for spread in spreads)
+    strikes: dict[tuple[Decimal, Right], list[Decimal]] = defaultdict(list)
+    for spread in spreads:
+        width, short_strikes = _stack(spread, narrowest)
+        strikes[width, spread.right] += short_strikes * spread.quantity
+    points = Decimal(0)
+    for width in {width for width, _ in strikes}:
+        puts, calls = strikes[width, Right.PUT], strikes[width, Right.CALL]
+        points += width * (len(puts) + len(calls) - _sharing(puts, calls))
+    return points
 
 
-def _greater_sides(puts: Counter[Decimal], calls: Counter[Decimal]) -> Decimal:
-    """Return the points of one expiry when the wider side carries the margin of both."""
-    return max(_total(puts), _total(calls))
+def _stack(spread: _Spread, step: Decimal) -> tuple[Decimal, list[Decimal]]:
+    """Return the width and the short strikes of the spreads that make up a wider one."""
+    if spread.width % step:
+        return spread.width, [spread.short_strike]
+    away = step if spread.right is Right.CALL else -step
+    return step, [spread.short_strike + away * n for n in range(int(spread.width / step))]
 
 
-def _total(widths: Counter[Decimal]) -> Decimal:
-    return sum((width * quantity for width, quantity in widths.items()), Decimal(0))
+def _sharing(puts: Iterable[Decimal], calls: Iterable[Decimal]) -> int:
+    """Return how many puts can each be given a call of its own at or above its strike."""
+    rising = sorted(puts)
+    count = 0
+    for call in sorted(calls):
+        if count < len(rising) and rising[count] <= call:
+            count += 1
+    return count
+
+
+def _greater_side(spreads: Sequence[_Spread]) -> Decimal:
+    """Return the points of one expiry when every spread shares: the loss at the worst level."""
+    levels = {spread.short_strike for spread in spreads}
+    levels |= {
+        spread.short_strike + (spread.width if spread.right is Right.CALL else -spread.width)
+        for spread in spreads
+    }
+    return max(
+        sum((spread.loss(level) * spread.quantity for spread in spreads), Decimal(0))
+        for level in levels
+    )
