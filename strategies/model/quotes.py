@@ -54,7 +54,7 @@ class OptionChain:
 
     def __post_init__(self) -> None:
         rows = len(self.strike)
-        if self.series_index.shape != (rows,) or self.bid.shape != (rows, 2) != self.ask.shape:
+        if self.series_index.shape != (rows,) or {self.bid.shape, self.ask.shape} != {(rows, 2)}:
             raise InvalidQuote(f"{self.underlying} chain: columns differ in length")
         for name, prices in (("bid", self.bid), ("ask", self.ask), ("strike", self.strike)):
             if not (np.isfinite(prices).all() and (prices >= 0).all()):
