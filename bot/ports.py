@@ -81,6 +81,10 @@ class Broker(Protocol):
         """Return net contracts by symbol, without zeros; an empty dict is a statement."""
         ...
 
+    async def fetch_marks(self) -> dict[str, float]:
+        """Return the broker's own mark of each position by symbol, index points."""
+        ...
+
     async def fetch_account(self) -> Account:
         """Return the account values."""
         ...

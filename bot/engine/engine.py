@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import structlog
@@ -12,11 +11,11 @@ from bot.engine.collect import EventsAhead, collect_snapshot, is_open
 from bot.engine.control import pending_commands
 from bot.engine.execute import Executor
 from bot.engine.prices import WalkPolicy
-from bot.engine.profit import DailyProfit, measure_profit
+from bot.engine.profit import measure_profit
 from bot.engine.synchronise import find_differences, reconcile, synchronise
 from bot.errors import BooksDisagree, RetryLater, SkipInterval
 from bot.ports import Alerts, Broker, Clock, MarketData
-from state.ledger import Ledger
+from state.ledger import DailyPnl, Ledger
 from strategies.decide import decide
 from strategies.model.book import Account, Book
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
@@ -50,7 +49,6 @@ class EngineSettings:
     limits: Limits
     walk: WalkPolicy
     control_dir: Path
-    starting_cash_usd: Decimal
 
 
 class Engine:
@@ -66,7 +64,7 @@ class Engine:
         clock: Clock,
         alerts: Alerts,
         on_interval: Callable[[Interval], None],
-        on_session: Callable[[DailyProfit], None],
+        on_session: Callable[[DailyPnl], None],
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -94,17 +92,14 @@ class Engine:
 
         Raises: BrokerUnavailable, HaltTrading.
         """
-        halted = self._ledger.system_state()
-        self._set_state(SystemState.RECONCILING, scope=None, reason="start", by="bot")
+        was_halted = self._ledger.system_state().state is SystemState.HALTED
+        if not was_halted:  # a halt stands through any number of restarts
+            self._set_state(SystemState.RECONCILING, scope=None, reason="start", by="bot")
         await self._broker.connect()
         self._connected = True
         await reconcile(self._ledger, self._broker, self._clock.now())
         self._reconciled = True
-        if halted is not None and halted.state is SystemState.HALTED:
-            self._set_state(
-                SystemState.HALTED, scope=halted.scope, reason=halted.reason, by=halted.by
-            )
-        else:
+        if not was_halted:
             self._set_state(SystemState.RUNNING, scope=None, reason="reconciled", by="bot")
         last = self._ledger.last_decision()
         if last is not None and not last.completed:
@@ -149,8 +144,9 @@ class Engine:
                 plan=plan,
                 memory_before=memory,
                 memory_after=memory_after,
-                completed=not plan.orders,
             )
+            if not plan.orders:
+                tx.complete_interval(plan.plan_id, plan.at)
         if plan.orders:
             await self._act(plan.plan_id, plan.at)
         self._on_interval(Interval(snapshot=snapshot, account=account, book=book, plan=plan))
@@ -164,19 +160,13 @@ class Engine:
         session = _session_of(scheduled_at)
         if not self._settings.calendar.is_session(session):
             return "skipped: no session"
-        if self._ledger.has_daily_pnl(session):
+        if self._ledger.daily_pnl(session) is not None:
             return "skipped: booked before"
         await synchronise(self._ledger, self._broker, self._clock.now())
         differences = await find_differences(self._ledger, self._broker)
-        profit = await measure_profit(
-            self._ledger,
-            self._broker,
-            self._market_data,
-            session=session,
-            starting_cash_usd=self._settings.starting_cash_usd,
-        )
+        profit = await self.profit()
         with self._ledger.transaction() as tx:
-            tx.record_daily_pnl(profit.row())
+            tx.record_daily_pnl(profit)
         self._on_session(profit)
         if differences:
             raise BooksDisagree("; ".join(differences))
@@ -192,6 +182,22 @@ class Engine:
         await synchronise(self._ledger, self._broker, self._clock.now())
         return await find_differences(self._ledger, self._broker)
 
+    async def profit(self) -> DailyPnl:
+        """Return profit and loss as it stands; raises BrokerUnavailable."""
+        now = self._clock.now()
+        return await measure_profit(
+            self._ledger, self._broker, self._market_data, session=_session_of(now), at=now
+        )
+
+    def keep_house(self) -> str:
+        """Add up the whole ledger again and compare it with what it says it holds.
+
+        Raises: BooksDisagree if a table does not follow from its records.
+        """
+        if differences := self._ledger.rebuild_projections_and_compare():
+            raise BooksDisagree("; ".join(str(difference) for difference in differences))
+        return "ran"
+
     async def _act(self, plan_id: str, decided_at: datetime) -> None:
         await self._executor.carry_out(plan_id, decided_at)
         with self._ledger.transaction() as tx:
@@ -205,14 +211,13 @@ class Engine:
         self._take_commands()
         now = self._clock.now()
         current = self._ledger.system_state()
-        assert current is not None, "start() has set a state"
         return Readiness(
             at=now,
             state=current.state,
             halt_scope=current.scope,
             connected=self._connected,
             reconciled=self._reconciled,
-            lease_held=self._ledger.holds_lease(),
+            lease_held=True,  # checked again by every transaction, SENDING's included
             orders_today=self._ledger.orders_sent_on(_session_of(now)),
         )
 

@@ -9,19 +9,21 @@ answer after it. Asking again after a crash at any line therefore finds the same
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import structlog
 
 from bot.engine.prices import PackageQuote, WalkPolicy, package_quote, walk_price
-from bot.engine.synchronise import synchronise
+from bot.engine.synchronise import record_reports, synchronise
 from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from bot.ports import Broker, Clock, MarketData, OrderReport
-from state.ledger import Ledger, StoredOrder
+from state.ledger import Ledger
+from state.orders import StoredOrder
 from strategies.model.book import Book
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import Limits, Readiness
 from strategies.model.orders import ApprovedOrder, OrderIntent
-from strategies.model.quotes import Quote
+from strategies.model.quotes import Quote, to_price
 from strategies.risk.gate import Refusal, approve
 
 log = structlog.get_logger(__name__)
@@ -86,7 +88,7 @@ class Executor:
             order
             for order in latest.values()
             if order.status in _TO_SEND | _RESTING
-            or (order.status is OrderStatus.CANCELLED and order.leaves_quantity > 0)
+            or (order.status is OrderStatus.CANCELLED and _unfilled(order) > 0)
         ]
 
     async def _work(self, working: Sequence[StoredOrder], step: int) -> None:
@@ -114,7 +116,7 @@ class Executor:
     def _next_attempt(
         self, order: StoredOrder, quotes: dict[str, Quote], step: int
     ) -> list[OrderIntent]:
-        if order.status is not OrderStatus.CANCELLED or order.leaves_quantity == 0:
+        if order.status is not OrderStatus.CANCELLED or _unfilled(order) == 0:
             return []  # it filled while the cancel was on its way
         quote = package_quote(order.intent.legs, quotes)
         if quote is None:
@@ -122,7 +124,7 @@ class Executor:
         return [
             replace(
                 order.intent,
-                quantity=order.leaves_quantity,
+                quantity=_unfilled(order),
                 limit_price=walk_price(order.intent, quote, step, self.policy.steps),
                 attempt=order.intent.attempt + 1,
             )
@@ -165,15 +167,15 @@ class Executor:
         now = self.clock.now()
         readiness = self.readiness()
         approved: list[ApprovedOrder] = []
-        known = self.ledger.known_order_ids()
         with self.ledger.transaction() as tx:
             for intent in intents:
-                if intent.client_order_id not in known:
-                    tx.record_intent(intent, now)
+                tx.record_intent(intent, now)
                 verdict = approve(
                     intent,
                     readiness=replace(
-                        readiness, orders_today=readiness.orders_today + len(approved)
+                        readiness,
+                        orders_today=readiness.orders_today + len(approved),
+                        quotes_at=now,
                     ),
                     limits=self.limits,
                     book=self.book(),
@@ -193,7 +195,6 @@ class Executor:
                     now,
                     OrderStatus.SENDING,
                     limit_price=intent.limit_price,
-                    leaves=intent.quantity,
                     arrival_mid=_mid(quote),
                 )
                 approved.append(verdict)
@@ -202,14 +203,16 @@ class Executor:
     def _record(self, reports: Sequence[OrderReport]) -> None:
         if not reports:
             return
-        now = self.clock.now()
         with self.ledger.transaction() as tx:
-            for report in reports:
-                tx.record_order_report(report, now)
+            record_reports(tx, reports, self.clock.now())
 
 
-def _mid(quote: PackageQuote | None) -> float | None:
-    return None if quote is None else quote.mid
+def _unfilled(order: StoredOrder) -> int:
+    return order.intent.quantity - order.filled_quantity
+
+
+def _mid(quote: PackageQuote | None) -> Decimal | None:
+    return None if quote is None else to_price(quote.mid)
 
 
 def _failed(order: ApprovedOrder, status: OrderStatus, note: str) -> OrderReport:

@@ -1,46 +1,58 @@
 """Take over what the broker knows: fills, cash movements and order states, each exactly once."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from bot.errors import BooksDisagree
-from bot.ports import Broker
-from state.ledger import Ledger
+from bot.ports import Broker, OrderReport
+from state.ledger import Ledger, LedgerTransaction
 from strategies.model.lifecycle import OPEN_STATUSES
 
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# Reports may reach us out of order; asking again costs little, and what is stored is left out.
+_OVERLAP = timedelta(hours=1)
 
-async def synchronise(ledger: Ledger, broker: Broker, at: datetime) -> int:
+
+async def synchronise(ledger: Ledger, broker: Broker, at: datetime) -> None:
     """Record every fill, cash movement and order state the ledger does not have yet.
 
-    Returns the number of fills that were new. What the broker does not mention stays as it is:
-    silence is not flat.
+    What the broker does not mention stays as it is: silence is not flat.
 
-    Raises: BrokerUnavailable; state.errors.FillConflict if the broker contradicts a stored fill.
+    Raises: BrokerUnavailable; state.errors.FillConflict or CashConflict if the broker contradicts
+        what is stored.
     """
-    fills = await broker.fetch_fills(ledger.last_fill_at())
-    movements = await broker.fetch_cash_movements(ledger.last_cash_movement_at())
-    at_broker = {
-        order.client_order_id: order
-        for order in ledger.open_orders()
-        if order.status in OPEN_STATUSES
-    }
-    reports = [
-        report
-        for report in (await broker.fetch_orders() if at_broker else ())
-        if (known := at_broker.get(report.client_order_id)) is not None
-        and (known.status, known.leaves_quantity) != (report.status, report.leaves_quantity)
+    fills_from = _with_overlap(ledger.last_fill_at())
+    stored_fills = set(ledger.fills_since(fills_from))
+    new_fills = [fill for fill in await broker.fetch_fills(fills_from) if fill not in stored_fills]
+    cash_from = _with_overlap(ledger.last_cash_movement_at())
+    stored_cash = set(ledger.cash_movements_since(cash_from))
+    new_cash = [
+        movement
+        for movement in await broker.fetch_cash_movements(cash_from)
+        if movement not in stored_cash
     ]
-    new_fills = [fill for fill in fills if not ledger.has_fill(fill)]
-    new_movements = [m for m in movements if not ledger.has_cash_movement(m)]
-    if not (new_fills or new_movements or reports):
-        return 0
+    reports = await _changed_orders(ledger, broker)
+    if not (new_fills or new_cash or reports):
+        return
     with ledger.transaction() as tx:
         for fill in new_fills:
             tx.record_fill(fill)
-        for movement in new_movements:
+        for movement in new_cash:
             tx.record_cash_movement(movement)
-        for report in reports:
-            tx.record_order_report(report, at)
-    return len(new_fills)
+        record_reports(tx, reports, at)
+
+
+def record_reports(tx: LedgerTransaction, reports: Sequence[OrderReport], at: datetime) -> None:
+    """Record what the broker said about orders of ours; a repeated statement changes nothing."""
+    for report in reports:
+        tx.record_order_event(
+            report.client_order_id,
+            at,
+            report.status,
+            note=report.note,
+            broker_order_id=report.broker_order_id,
+            filled=report.filled_quantity,
+        )
 
 
 async def find_differences(ledger: Ledger, broker: Broker) -> list[str]:
@@ -66,3 +78,23 @@ async def reconcile(ledger: Ledger, broker: Broker, at: datetime) -> None:
     await synchronise(ledger, broker, at)
     if differences := await find_differences(ledger, broker):
         raise BooksDisagree("; ".join(differences))
+
+
+async def _changed_orders(ledger: Ledger, broker: Broker) -> list[OrderReport]:
+    known = {
+        order.client_order_id: order
+        for order in ledger.open_intents()
+        if order.status in OPEN_STATUSES
+    }
+    if not known:
+        return []
+    return [
+        report
+        for report in await broker.fetch_orders()
+        if (order := known.get(report.client_order_id)) is not None
+        and (order.status, order.filled_quantity) != (report.status, report.filled_quantity)
+    ]
+
+
+def _with_overlap(newest: datetime | None) -> datetime:
+    return _BEGINNING if newest is None else newest - _OVERLAP

@@ -1,0 +1,360 @@
+"""Run the bot: open the ledger, start the clock, schedule the jobs, and say what came of it."""
+
+import asyncio
+import resource
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
+from decimal import Decimal
+from importlib.metadata import version
+
+import structlog
+from apscheduler.triggers.combining import OrTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.date import DateTrigger
+
+from bot.app.config.loader import LoadedConfig
+from bot.app.config.schema import WEEKDAYS, ScheduleSection
+from bot.app.logs import LogAlerts, start_logging
+from bot.app.paths import RunPaths
+from bot.app.render.pictures import write_run_pictures
+from bot.app.reports import (
+    IntervalReport,
+    RunObserver,
+    RunOptions,
+    RunSummary,
+    SessionReport,
+)
+from bot.app.schedule import Schedule, ScheduledJob
+from bot.app.wiring import Wiring, wire
+from bot.clock import virtual_time
+from bot.engine.engine import Engine, EngineSettings, Interval
+from bot.engine.prices import WalkPolicy
+from bot.errors import BotError
+from state.errors import StateError
+from state.ledger import DailyPnl, Ledger
+from state.totals import read_totals
+from strategies.model.calendars import EXCHANGE_ZONE, at_exchange
+from strategies.model.encoding import to_json
+from strategies.model.errors import DomainError
+from strategies.model.ids import digest
+from strategies.model.instruments import parse_symbol
+
+log = structlog.get_logger(__name__)
+
+_RUN_ID_LENGTH = 12
+_HOUSEKEEPING_AT = clock_time(17, 0)
+_LAST_DAY_ENDS = clock_time(18, 0)
+_KIB_PER_MIB = 1024
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Outcome:
+    """How a run ended, gathered while the loop still runs."""
+
+    halted: str | None = None
+    stopped_by: str | None = None
+    differences: tuple[str, ...] = ()
+    cash_difference_usd: Decimal = Decimal(0)  # broker's less the ledger's
+    profit: DailyPnl | None = None
+
+
+def run_bot(
+    config: LoadedConfig, paths: RunPaths, options: RunOptions, observer: RunObserver
+) -> RunSummary:
+    """Run the bot of ``config`` to its end, or until it is stopped or halts.
+
+    Raises: what wiring and opening the ledger raise; a halt is part of the summary instead.
+    """
+    began = time.perf_counter()
+    start_logging(paths.log_file, config.bot.logging.level)
+    wiring = wire(config, paths)
+    with Ledger.open(
+        paths.database, mode=config.mode, account=config.account, now=wiring.known_until
+    ) as ledger:
+        start = max(wiring.begins_at, wiring.known_until, ledger.last_event_at() or _LONG_AGO)
+        run_id = digest(config.config_hash, start.isoformat(), str(ledger.epoch))[:_RUN_ID_LENGTH]
+        with virtual_time(start, speed=options.speed) as loop:
+            life = _Life(config, paths, options, observer, wiring, ledger, run_id)
+            outcome = loop.run_until_complete(life.live(start))
+        totals = read_totals(ledger)
+    reports_dir = paths.reports_dir / f"{config.mode}-{config.account}"
+    pictures = tuple(write_run_pictures(paths.database, reports_dir))
+    profit = outcome.profit
+    cash = totals.deposits_usd
+    return RunSummary(
+        run_id=run_id,
+        mode=config.mode,
+        account=config.account,
+        config_hash=config.config_hash,
+        first_at=totals.first_at,
+        last_at=totals.last_at,
+        sessions=totals.sessions,
+        decisions=totals.decisions,
+        orders=totals.orders,
+        fills=totals.fills,
+        condors_opened=totals.condors_opened,
+        condors_closed=totals.condors_closed,
+        condors_open=totals.condors_open,
+        hedge_trades=totals.hedge_fills,
+        rules_fired=totals.rules_fired,
+        start_nlv_usd=cash,
+        final_nlv_usd=cash if profit is None else profit.net_liquidation_usd,
+        condor_pnl_usd=_sum(profit, "condor_realised_usd", "condor_unrealised_usd"),
+        hedge_pnl_usd=_sum(profit, "hedge_realised_usd", "hedge_unrealised_usd"),
+        fees_usd=_sum(profit, "fees_usd"),
+        reconciliation_difference_usd=outcome.cash_difference_usd,
+        reconciliation_breaks=outcome.differences,
+        halted=outcome.halted,
+        stopped_by=outcome.stopped_by,
+        seconds=time.perf_counter() - began,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MIB,
+        database=paths.database,
+        reports_dir=reports_dir,
+        pictures=pictures,
+    )
+
+
+def _sum(profit: DailyPnl | None, *names: str) -> Decimal:
+    return sum((getattr(profit, name) for name in names if profit is not None), Decimal(0))
+
+
+class _Life:
+    """One life of the bot, from start-up to the last job, inside its loop."""
+
+    def __init__(
+        self,
+        config: LoadedConfig,
+        paths: RunPaths,
+        options: RunOptions,
+        observer: RunObserver,
+        wiring: Wiring,
+        ledger: Ledger,
+        run_id: str,
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._observer = observer
+        self._wiring = wiring
+        self._ledger = ledger
+        self._run_id = run_id
+        self._outcome = _Outcome()
+        self._sessions = wiring.calendar.sessions_between(wiring.first_session, wiring.last_session)
+        self._day = _Day()
+        self._engine = Engine(
+            EngineSettings(
+                run_id=run_id,
+                calendar=wiring.calendar,
+                events_ahead=wiring.events_ahead,
+                rules=config.rules,
+                limits=config.limits,
+                walk=WalkPolicy(
+                    duration_s=config.bot.execution.walk_seconds,
+                    step_s=config.bot.execution.walk_step_seconds,
+                ),
+                control_dir=paths.control_dir,
+            ),
+            ledger=ledger,
+            broker=wiring.broker,
+            market_data=wiring.market_data,
+            clock=wiring.clock,
+            alerts=LogAlerts(),
+            on_interval=self._on_interval,
+            on_session=self._on_session,
+        )
+
+    async def live(self, start: datetime) -> _Outcome:
+        """Start, run the schedule to its end, and take stock."""
+        self._record_start(start)
+        ends_at = self._ends_at()
+        try:
+            await self._engine.start()
+            if start < ends_at:
+                await self._run_schedule(ends_at)
+        except (BotError, StateError, DomainError) as failure:
+            self._halt(str(failure))
+        except Exception as failure:
+            self._halt(f"unexpected {failure!r}")
+            raise
+        await self._take_stock()
+        return self._outcome
+
+    async def _run_schedule(self, ends_at: datetime) -> None:
+        plan = self._config.bot.schedule
+        schedule = Schedule(
+            self._ledger, self._wiring.clock, misfire_grace_s=plan.interval_minutes * 30
+        )
+        self._obey_signals(schedule)
+
+        async def entry(at: datetime) -> str:
+            return await self._interval(at, schedule, entry_due=True)
+
+        async def interval(at: datetime) -> str:
+            return await self._interval(at, schedule, entry_due=False)
+
+        async def housekeeping(_at: datetime) -> str:
+            return self._engine.keep_house()
+
+        async def finish(_at: datetime) -> str:
+            schedule.stop()
+            return "ran"
+
+        for name, trigger, run in (
+            ("entry", _weekly(plan.entries.days, plan.entries.at), entry),
+            ("interval", _intervals(plan), interval),
+            ("end_of_day", _weekly(WEEKDAYS, plan.end_of_day), self._engine.end_of_day),
+            ("housekeeping", _weekly(("fri",), _HOUSEKEEPING_AT), housekeeping),
+            ("finish", DateTrigger(run_date=ends_at), finish),
+        ):
+            schedule.add(ScheduledJob(name=name, trigger=trigger, run=run))
+        await schedule.run_until_stopped()
+
+    async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:
+        outcome = await self._engine.run_interval(at, entry_due=entry_due)
+        if self._options.once and outcome == "ran":
+            schedule.stop()
+        return outcome
+
+    def _ends_at(self) -> datetime:
+        ends_at = at_exchange(self._wiring.last_session, _LAST_DAY_ENDS)
+        if self._options.until is None:
+            return ends_at
+        return min(ends_at, self._options.until + timedelta(seconds=1))
+
+    def _obey_signals(self, schedule: Schedule) -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop(number: signal.Signals) -> None:
+            self._outcome.stopped_by = number.name
+            schedule.stop()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop, number)
+
+    def _record_start(self, start: datetime) -> None:
+        config = self._config
+        rules_json = to_json(config.rules)
+        with self._ledger.transaction() as tx:
+            tx.start_run(
+                self._run_id,
+                start,
+                mode=config.mode,
+                account=config.account,
+                config_text_hash=config.config_hash,
+                config_redacted_json=config.redacted_json,
+                rules_json=rules_json,
+                rules_hash=digest(rules_json),
+                package_version=version("alvh-bot"),
+                seed=self._wiring.seed,
+            )
+
+    def _halt(self, reason: str) -> None:
+        self._outcome.halted = reason
+        self._engine.halt(reason)
+
+    async def _take_stock(self) -> None:
+        """Measure profit and compare the books once more; a halted bot may be past answering."""
+        try:
+            self._outcome.differences = tuple(await self._engine.differences())
+            self._outcome.profit = profit = await self._engine.profit()
+            self._outcome.cash_difference_usd = profit.cash_usd - self._ledger.cash_usd()
+        except (BotError, StateError, DomainError) as failure:
+            log.exception("the books could not be compared at the end")
+            self._outcome.halted = self._outcome.halted or str(failure)
+
+    # --- telling the observer -----------------------------------------------------------------
+
+    def _on_interval(self, interval: Interval) -> None:
+        snapshot, account = interval.snapshot, interval.account
+        condors = frozenset(condor.condor_id for condor in interval.book.condors)
+        if self._day.session != snapshot.session:
+            last = self._ledger.last_daily_pnl(snapshot.session)
+            self._day = _Day(
+                session=snapshot.session,
+                condors=condors,
+                began_usd=self._wiring.starting_cash_usd
+                if last is None
+                else last.net_liquidation_usd,
+            )
+        self._day.decisions += 1
+        indices = snapshot.market.indices
+        self._observer.on_interval(
+            IntervalReport(
+                at=snapshot.at,
+                session=snapshot.session,
+                progress=self._progress(snapshot.session),
+                spx=indices["SPX"].value if "SPX" in indices else None,
+                vix=indices["VIX"].value if "VIX" in indices else None,
+                futures=tuple(
+                    (future.bid + future.ask) / 2
+                    for future in snapshot.market.futures
+                    if future.contract.root == "VX"
+                ),
+                regime=interval.plan.regime,
+                plan=interval.plan,
+                nlv_usd=account.net_liquidation_usd,
+                day_pnl_usd=account.net_liquidation_usd - self._day.began_usd,
+                total_pnl_usd=account.net_liquidation_usd - self._wiring.starting_cash_usd,
+                condors_open=len(condors),
+            )
+        )
+
+    def _on_session(self, profit: DailyPnl) -> None:
+        fills = self._ledger.fills_since(at_exchange(profit.session, clock_time()))
+        condors = self._ledger.open_condor_ids()
+        self._observer.on_session(
+            SessionReport(
+                session=profit.session,
+                decisions=self._day.decisions,
+                fills=len(fills),
+                nlv_usd=profit.net_liquidation_usd,
+                day_pnl_usd=profit.net_liquidation_usd - self._day.began_usd,
+                condors_opened=len(condors - self._day.condors),
+                condors_closed=len(self._day.condors - condors),
+                hedge_changes=sum(parse_symbol(fill.symbol).underlying == "VIX" for fill in fills),
+            )
+        )
+
+    def _progress(self, session: date) -> float:
+        return (self._sessions.index(session) + 1) / len(self._sessions)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Day:
+    """What the day looked like when it began."""
+
+    session: date | None = None
+    condors: frozenset[str] = frozenset()
+    began_usd: Decimal = Decimal(0)
+    decisions: int = 0
+
+
+def _weekly(days: Iterable[str], at: clock_time) -> CronTrigger:
+    return CronTrigger(
+        day_of_week=",".join(days), hour=at.hour, minute=at.minute, timezone=EXCHANGE_ZONE
+    )
+
+
+def _intervals(plan: ScheduleSection) -> OrTrigger:
+    """Return a trigger for every interval; hours with the same minutes share one cron entry."""
+    minutes_of_hour: dict[int, list[int]] = {}
+    for at in plan.intervals():
+        minutes_of_hour.setdefault(at.hour, []).append(at.minute)
+    hours_with: dict[str, list[int]] = {}
+    for hour, minutes in minutes_of_hour.items():
+        hours_with.setdefault(",".join(map(str, minutes)), []).append(hour)
+    return OrTrigger(
+        [
+            CronTrigger(
+                day_of_week="mon-fri",
+                hour=",".join(map(str, hours)),
+                minute=minutes,
+                timezone=EXCHANGE_ZONE,
+            )
+            for minutes, hours in hours_with.items()
+        ]
+    )

@@ -1,0 +1,118 @@
+"""Wiring: the one place that picks the mode and builds what stands behind the ports."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from bot.app.config.loader import LoadedConfig
+from bot.app.config.problems import ConfigInvalid, Place, Problem
+from bot.app.config.schema import (
+    ReplayMarketSection,
+    SimulatedBrokerSection,
+    SyntheticMarketSection,
+)
+from bot.app.paths import RunPaths
+from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
+from bot.calendars.build import build_calendar
+from bot.clock import SystemClock
+from bot.engine.collect import EventsAhead
+from bot.exchange.exchange import Exchange
+from bot.exchange.market import Market
+from bot.exchange.replay import ReplayMarket
+from bot.exchange.synthetic import SyntheticMarket
+from bot.history.store import History
+from bot.ports import Broker, MarketData
+from strategies.model.calendars import TradingCalendar, at_exchange
+from strategies.model.snapshots import EventAhead
+
+_DAY_BEGINS = time(9, 0)
+# Signals look back about 450 sessions, hedges look ahead about nine months.
+_CALENDAR_BEFORE = timedelta(days=1100)
+_CALENDAR_AFTER = timedelta(days=500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Everything behind the ports, and the span of time it can be run over."""
+
+    broker: Broker
+    market_data: MarketData
+    clock: SystemClock
+    calendar: TradingCalendar
+    events_ahead: EventsAhead
+    starting_cash_usd: Decimal
+    seed: int | None
+    first_session: date
+    last_session: date
+    begins_at: datetime  # when a new run begins
+    known_until: datetime  # the latest instant the broker has seen; a run resumes from here
+
+
+def wire(config: LoadedConfig, paths: RunPaths) -> Wiring:
+    """Build broker, market data, calendar and clock for the mode of ``config``.
+
+    Raises: ConfigInvalid where this version has no broker of that kind; MarketDataMissing,
+        HistoryFileInvalid, or an error of the exchange's journal.
+    """
+    broker = config.bot.broker
+    if not isinstance(broker, SimulatedBrokerSection):
+        message = f"this version trades on the simulated exchange only; it has no {broker.kind!r}"
+        place = Place(source=config.label)
+        raise ConfigInvalid([Problem(place=place, key="broker.kind", message=message)])
+    history = load_history(config)
+    calendar = load_calendar(config, broker.market.first, broker.market.last)
+    market = build_market(broker, history, calendar)
+    paths.exchange_journal.parent.mkdir(parents=True, exist_ok=True)
+    exchange = Exchange(
+        market,
+        account_id=broker.account,
+        starting_cash_usd=broker.starting_cash_usd,
+        seed=broker.seed,
+        journal_path=paths.exchange_journal,
+        margin_convention=broker.margin,
+    )
+    clock = SystemClock()
+
+    def events_ahead(session: date) -> tuple[EventAhead, ...] | None:
+        return history.events_ahead(session, calendar)
+
+    return Wiring(
+        broker=SimulatedBroker(exchange, clock),
+        market_data=SimulatedMarketData(exchange, clock),
+        clock=clock,
+        calendar=calendar,
+        events_ahead=events_ahead,
+        starting_cash_usd=broker.starting_cash_usd,
+        seed=broker.seed,
+        first_session=market.first_session,
+        last_session=market.last_session,
+        begins_at=at_exchange(market.first_session, _DAY_BEGINS),
+        known_until=exchange.now,
+    )
+
+
+def load_history(config: LoadedConfig) -> History:
+    """Return bundled history with the configuration's own files on top."""
+    overrides = config.bot.history.overrides
+    return History.bundled({name: config.resolve(path) for name, path in overrides.items()})
+
+
+def load_calendar(config: LoadedConfig, first: date, last: date) -> TradingCalendar:
+    """Return the calendar from well before ``first`` to well after ``last``."""
+    overrides = config.bot.calendar_overrides
+    return build_calendar(
+        first - _CALENDAR_BEFORE,
+        last + _CALENDAR_AFTER,
+        None if overrides is None else config.resolve(overrides),
+    )
+
+
+def build_market(
+    broker: SimulatedBrokerSection, history: History, calendar: TradingCalendar
+) -> Market:
+    """Return the simulated market that the configuration describes."""
+    match broker.market:
+        case ReplayMarketSection(first=first, last=last):
+            return ReplayMarket(history, calendar, first=first, last=last, seed=broker.seed)
+        case SyntheticMarketSection(first=first, last=last):
+            return SyntheticMarket(calendar, first=first, last=last, seed=broker.seed)
