@@ -50,7 +50,7 @@ from state.orders import (
     order_row,
     to_intent,
 )
-from state.projector import Difference, Touched, condors_with_leg, current_fills
+from state.projector import Difference, Touched, condors_with_leg, current_fills, state_row
 from state.snapshots import (
     Payload,
     compress,
@@ -84,6 +84,7 @@ from state.tables import (
     PositionRow,
     RunRow,
     SystemStateRow,
+    columns_of,
     table_of,
 )
 from strategies.model.book import (
@@ -276,7 +277,7 @@ class Ledger:
     def last_decision(self) -> LastDecision | None:
         """Return the newest decision; None in a new ledger."""
         query = (
-            select(_DECISIONS, _COMPLETIONS.c.at.label("completed_at"))
+            select(*columns_of(_DECISIONS), _COMPLETIONS.c.at.label("completed_at"))
             .outerjoin(_COMPLETIONS, _COMPLETIONS.c.decision_id == _DECISIONS.c.decision_id)
             .order_by(_DECISIONS.c.decision_id.desc())
             .limit(1)
@@ -406,13 +407,7 @@ class Ledger:
 
     def _open_condors(self, connection: Connection) -> tuple[CondorPosition, ...]:
         query = (
-            select(
-                _CONDOR_STATES.c.condor_id,
-                _CONDOR_STATES.c.quantity,
-                _CONDOR_STATES.c.entry_credit,
-                _CONDOR_STATES.c.opened_at,
-                _CONDORS,
-            )
+            select(*columns_of(_CONDOR_STATES, "quantity", "entry_credit", "opened_at"), _CONDORS)
             .join(_CONDORS, _CONDORS.c.condor_id == _CONDOR_STATES.c.condor_id)
             .where(_CONDOR_STATES.c.status.in_(("OPEN", "CLOSING")))
             .order_by(_CONDOR_STATES.c.condor_id)
@@ -481,7 +476,7 @@ class Ledger:
 
     def fills_since(self, at: datetime) -> tuple[Fill, ...]:
         """Return fills at or after ``at`` in their latest revision, oldest first."""
-        query = select(_FILLS).where(_FILLS.c.executed_at >= at)
+        query = select(*columns_of(_FILLS)).where(_FILLS.c.executed_at >= at)
         newest = current_fills("exec_root", "revision").subquery()
         query = query.join(
             newest,
@@ -504,7 +499,7 @@ class Ledger:
     def cash_movements_since(self, at: datetime) -> tuple[CashMovement, ...]:
         """Return cash movements booked at or after ``at``, oldest first."""
         query = (
-            select(_MOVEMENTS)
+            select(*columns_of(_MOVEMENTS))
             .where(_MOVEMENTS.c.booked_at >= at)
             .order_by(_MOVEMENTS.c.booked_at, _MOVEMENTS.c.movement_id)
         )
@@ -520,7 +515,7 @@ class Ledger:
 
     def system_state(self) -> StoredSystemState:
         """Return what the bot may do; STARTING in a new ledger."""
-        query = select(_SYSTEM).order_by(_SYSTEM.c.sequence.desc()).limit(1)
+        query = select(*columns_of(_SYSTEM)).order_by(_SYSTEM.c.sequence.desc()).limit(1)
         with self._reading() as connection:
             row = connection.execute(query).mappings().first()
         if row is None:
@@ -536,11 +531,11 @@ class Ledger:
 
     def daily_pnl(self, session: date) -> DailyPnl | None:
         """Return the end of one session; None if it was not recorded."""
-        return self._pnl(select(_DAILY).where(_DAILY.c.session == session))
+        return self._pnl(select(*columns_of(_DAILY)).where(_DAILY.c.session == session))
 
     def last_daily_pnl(self, before: date) -> DailyPnl | None:
         """Return the newest end of a session strictly before a date."""
-        query = select(_DAILY).where(_DAILY.c.session < before)
+        query = select(*columns_of(_DAILY)).where(_DAILY.c.session < before)
         return self._pnl(query.order_by(_DAILY.c.session.desc()).limit(1))
 
     def _pnl(self, query: Select[Any]) -> DailyPnl | None:
@@ -560,7 +555,6 @@ class LedgerTransaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._touched = Touched()
-        self._last_events: dict[str, Row] = {}
 
     def refresh_projections(self) -> None:
         """Write what this transaction's records so far add up to."""
@@ -708,8 +702,8 @@ class LedgerTransaction:
     ) -> None:
         self._insert_all(OrderRow, [order_row(intent, decision_id, at) for intent in intents])
         self._insert_all(OrderLegRow, [leg for intent in intents for leg in leg_rows(intent)])
-        for intent in intents:
-            event: Row = {
+        events: list[Row] = [
+            {
                 "client_order_id": intent.client_order_id,
                 "at": at,
                 "status": OrderStatus.PLANNED.value,
@@ -720,7 +714,12 @@ class LedgerTransaction:
                 "broker_order_id": "",
                 "note": "",
             }
-            self._append_event(event, intent.condor_id)
+            for intent in intents
+        ]
+        self._insert_all(OrderEventRow, events)
+        states = [state_row(event, event["leaves"], filled=0) for event in events]
+        self._insert_all(OrderStateRow, states)
+        self._touched.condors.update(i.condor_id for i in intents if i.condor_id is not None)
 
     def record_order_event(
         self,
@@ -763,21 +762,15 @@ class LedgerTransaction:
         unchanged = event.keys() - {"at"} if note else event.keys() - {"at", "note"}
         if all(event[name] == last[name] for name in unchanged):
             return False
-        self._append_event(event, order["condor_id"])
+        self._insert(OrderEventRow, **event)
+        self._touched.orders.add(client_order_id)
+        if order["condor_id"] is not None:
+            self._touched.condors.add(order["condor_id"])
         return True
 
-    def _append_event(self, event: Row, condor_id: str | None) -> None:
-        self._insert(OrderEventRow, **event)
-        self._last_events[event["client_order_id"]] = event
-        self._touched.orders.add(event["client_order_id"])
-        if condor_id is not None:
-            self._touched.condors.add(condor_id)
-
     def _last_event(self, client_order_id: str) -> Row:
-        if client_order_id in self._last_events:
-            return self._last_events[client_order_id]
         query = (
-            select(_EVENTS)
+            select(*columns_of(_EVENTS))
             .where(_EVENTS.c.client_order_id == client_order_id)
             .order_by(_EVENTS.c.sequence.desc())
             .limit(1)
@@ -786,7 +779,7 @@ class LedgerTransaction:
         return dict(row)
 
     def _order_row(self, client_order_id: str) -> Row:
-        query = select(_ORDERS).where(_ORDERS.c.client_order_id == client_order_id)
+        query = select(*columns_of(_ORDERS)).where(_ORDERS.c.client_order_id == client_order_id)
         row = self._connection.execute(query).mappings().first()
         if row is None:
             raise UnknownRecord("order", client_order_id)
@@ -815,7 +808,7 @@ class LedgerTransaction:
             "condor_id": order["condor_id"],
         }
         if self._connection.execute(statement, row).rowcount == 0:
-            query = select(_FILLS).where(
+            query = select(*columns_of(_FILLS)).where(
                 _FILLS.c.exec_root == fill.exec_root, _FILLS.c.revision == fill.revision
             )
             stored = _to_fill(self._connection.execute(query).mappings().one())
@@ -856,7 +849,9 @@ class LedgerTransaction:
         }
         statement = insert(_MOVEMENTS).on_conflict_do_nothing(index_elements=["movement_id"])
         if self._connection.execute(statement, row).rowcount == 0:
-            query = select(_MOVEMENTS).where(_MOVEMENTS.c.movement_id == movement.movement_id)
+            query = select(*columns_of(_MOVEMENTS)).where(
+                _MOVEMENTS.c.movement_id == movement.movement_id
+            )
             stored = _to_movement(self._connection.execute(query).mappings().one())
             if stored != movement:
                 raise CashConflict(
@@ -955,16 +950,11 @@ def _check_binding(path: Path, bound: tuple[str, str], wanted: tuple[str, str]) 
 def _orders_query() -> Select[Any]:
     return (
         select(
-            _ORDERS,
+            *columns_of(_ORDERS),
             _DECISIONS.c.plan_id,
-            _STATES.c.status,
-            _STATES.c.filled,
-            _STATES.c.leaves,
+            *columns_of(_STATES, "status", "filled", "leaves", "arrival_mid"),
+            *columns_of(_STATES, "broker_order_id", "note", "updated_at"),
             _STATES.c.limit_price.label("limit_price_now"),
-            _STATES.c.arrival_mid,
-            _STATES.c.broker_order_id,
-            _STATES.c.note,
-            _STATES.c.updated_at,
         )
         .join(_DECISIONS, _DECISIONS.c.decision_id == _ORDERS.c.decision_id)
         .outerjoin(_STATES, _STATES.c.client_order_id == _ORDERS.c.client_order_id)
@@ -985,7 +975,9 @@ def _legs_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[tuple
 
 
 def _held_hedges(connection: Connection) -> tuple[HedgePosition, ...]:
-    query = select(_HEDGES).where(_HEDGES.c.net_contracts != 0).order_by(_HEDGES.c.symbol)
+    query = (
+        select(*columns_of(_HEDGES)).where(_HEDGES.c.net_contracts != 0).order_by(_HEDGES.c.symbol)
+    )
     return tuple(
         HedgePosition(
             instrument=instrument_of(row["symbol"]),
@@ -1000,13 +992,8 @@ def _held_hedges(connection: Connection) -> tuple[HedgePosition, ...]:
 def _working_orders(connection: Connection) -> tuple[WorkingOrder, ...]:
     query = (
         select(
-            _ORDERS.c.client_order_id,
-            _ORDERS.c.purpose,
-            _ORDERS.c.layer,
-            _ORDERS.c.condor_id,
-            _STATES.c.status,
-            _STATES.c.leaves,
-            _STATES.c.limit_price,
+            *columns_of(_ORDERS, "client_order_id", "purpose", "layer", "condor_id"),
+            *columns_of(_STATES, "status", "leaves", "limit_price"),
         )
         .join(_STATES, _STATES.c.client_order_id == _ORDERS.c.client_order_id)
         .where(_STATES.c.status.in_(OPEN_STATUSES))

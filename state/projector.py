@@ -1,13 +1,27 @@
 """Keep the projections true: write what records add up to, and compare it with what is stored."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Connection, Select, Table, and_, delete, exists, func, or_, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    CursorResult,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from state.decisions import Row
@@ -35,11 +49,16 @@ from state.tables import (
     OrderRow,
     OrderStateRow,
     PositionRow,
+    columns_of,
     table_of,
 )
 from strategies.model.fills import CashKind, Side
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.orders import PositionEffect
+
+if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
+    Query: TypeAlias = Select[*tuple[Any, ...]]
+    Rows: TypeAlias = CursorResult[*tuple[Any, ...]]
 
 _FILLS = table_of(FillRow)
 _MOVEMENTS = table_of(CashMovementRow)
@@ -50,13 +69,13 @@ _CONDORS = table_of(CondorRow)
 _HEDGE_ROOTS = ("VIX", "VIXW", "VX", "VXM")
 
 
-def current_fills(*columns: str) -> Select[Any]:
+def current_fills(*columns: str) -> "Query":
     """Return the query of every execution in its latest revision."""
     newer = _FILLS.alias("newer")
     superseded = exists().where(
         and_(newer.c.exec_root == _FILLS.c.exec_root, newer.c.revision > _FILLS.c.revision)
     )
-    return select(*(_FILLS.c[column] for column in columns)).where(~superseded)
+    return select(*columns_of(_FILLS, *columns)).where(~superseded)
 
 
 @dataclass(slots=True)
@@ -138,61 +157,46 @@ def compare(connection: Connection) -> tuple[Difference, ...]:
 
 def order_states(connection: Connection, orders: Collection[str] | None) -> list[Row]:
     """Return where orders are: their last event, and what their fills make up."""
-    query = (
-        select(_EVENTS, _ORDERS.c.quantity)
-        .join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
-        .order_by(_EVENTS.c.sequence)
-    )
-    legs = select(_LEGS.c.client_order_id, _LEGS.c.symbol, _LEGS.c.ratio)
-    fills = current_fills("client_order_id", "symbol", "side", "quantity")
-    if orders is not None:
-        query = query.where(_EVENTS.c.client_order_id.in_(orders))
-        legs = legs.where(_LEGS.c.client_order_id.in_(orders))
-        fills = fills.where(_FILLS.c.client_order_id.in_(orders))
+    fetch = _Fetch(connection, orders)
     ratios: defaultdict[str, dict[str, int]] = defaultdict(dict)
-    for order_id, symbol, ratio in connection.execute(legs):
+    for order_id, symbol, ratio in fetch(_legs_query):
         ratios[order_id][symbol] = ratio
     signed: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for order_id, symbol, side, quantity in connection.execute(fills):
+    for order_id, symbol, side, quantity in fetch(_order_fills_query):
         signed[order_id][symbol] += Side(side).sign * quantity
-    states: dict[str, Row] = {}
-    for event in connection.execute(query).mappings():
+    rows = []
+    for event in fetch(_last_events_query).mappings():
         order_id = event["client_order_id"]
         filled = max(event["filled"], packages_filled(ratios[order_id], signed[order_id]))
-        over = OrderStatus(event["status"]) not in UNFINISHED
-        states[order_id] = {
-            "client_order_id": order_id,
-            "status": event["status"],
-            "filled": filled,
-            "leaves": 0 if over else max(0, event["quantity"] - filled),
-            "limit_price": event["limit_price"],
-            "arrival_mid": event["arrival_mid"],
-            "broker_order_id": event["broker_order_id"],
-            "note": event["note"],
-            "updated_at": event["at"],
-        }
-    return list(states.values())
+        rows.append(state_row(event, event["quantity"], filled))
+    return rows
+
+
+def state_row(event: Mapping[Any, Any], quantity: int, filled: int) -> Row:
+    """Return where an order of ``quantity`` packages is after its last event."""
+    over = OrderStatus(event["status"]) not in UNFINISHED
+    return {
+        "client_order_id": event["client_order_id"],
+        "status": event["status"],
+        "filled": filled,
+        "leaves": 0 if over else max(0, quantity - filled),
+        "limit_price": event["limit_price"],
+        "arrival_mid": event["arrival_mid"],
+        "broker_order_id": event["broker_order_id"],
+        "note": event["note"],
+        "updated_at": event["at"],
+    }
 
 
 def holdings(
     connection: Connection, symbols: Collection[str] | None
 ) -> tuple[list[Row], list[Row]]:
     """Return the rows of positions and of hedges, for some symbols or for all."""
-    fills = current_fills("symbol", "executed_at", "exec_root", "side", "quantity", "price")
-    settlements = select(
-        _MOVEMENTS.c.symbol,
-        _MOVEMENTS.c.booked_at,
-        _MOVEMENTS.c.movement_id,
-        _MOVEMENTS.c.quantity,
-        _MOVEMENTS.c.price,
-    ).where(_MOVEMENTS.c.kind == CashKind.SETTLEMENT.value)
-    if symbols is not None:
-        fills = fills.where(_FILLS.c.symbol.in_(symbols))
-        settlements = settlements.where(_MOVEMENTS.c.symbol.in_(symbols))
+    fetch = _Fetch(connection, symbols)
     trades: defaultdict[str, list[Trade]] = defaultdict(list)
-    for symbol, at, root, side, quantity, price in connection.execute(fills):
+    for symbol, at, root, side, quantity, price in fetch(_symbol_fills_query):
         trades[symbol].append(Trade(at, f"fill {root}", Side(side).sign * quantity, price))
-    for symbol, at, movement_id, quantity, price in connection.execute(settlements):
+    for symbol, at, movement_id, quantity, price in fetch(_settlements_query):
         trades[symbol].append(Trade(at, f"settlement {movement_id}", quantity, price))
 
     positions, hedges = [], []
@@ -208,42 +212,13 @@ def holdings(
 
 def condor_states(connection: Connection, condors: Collection[str] | None) -> list[Row]:
     """Return where condors are, for some or for all."""
-    legs = select(
-        _CONDORS.c.condor_id,
-        _CONDORS.c.long_put,
-        _CONDORS.c.short_put,
-        _CONDORS.c.short_call,
-        _CONDORS.c.long_call,
-    )
-    last = select(func.max(_EVENTS.c.sequence)).group_by(_EVENTS.c.client_order_id)
-    orders = (
-        select(_ORDERS.c.condor_id, _ORDERS.c.effect, _EVENTS.c.status)
-        .join(_EVENTS, _EVENTS.c.client_order_id == _ORDERS.c.client_order_id)
-        .where(_ORDERS.c.condor_id.is_not(None))
-    )
-    fills = current_fills(
-        "condor_id", "symbol", "side", "quantity", "price", "commission_usd", "executed_at"
-    ).add_columns(_ORDERS.c.effect)
-    fills = fills.join(_ORDERS, _ORDERS.c.client_order_id == _FILLS.c.client_order_id)
-    fills = fills.where(_FILLS.c.condor_id.is_not(None)).order_by(
-        _FILLS.c.executed_at, _FILLS.c.exec_root
-    )
-    if condors is not None:
-        legs = legs.where(_CONDORS.c.condor_id.in_(condors))
-        theirs = _ORDERS.c.condor_id.in_(condors)
-        last = last.join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
-        last = last.where(theirs)
-        orders = orders.where(theirs)
-        fills = fills.where(_FILLS.c.condor_id.in_(condors))
-    orders = orders.where(_EVENTS.c.sequence.in_(last))
-    symbols = {row[0]: (row[1], row[2], row[3], row[4]) for row in connection.execute(legs)}
-    statuses: defaultdict[str, defaultdict[str, list[OrderStatus]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for condor_id, effect, status in connection.execute(orders):
-        statuses[condor_id][effect].append(OrderStatus(status))
+    fetch = _Fetch(connection, condors)
+    symbols = {row[0]: (row[1], row[2], row[3], row[4]) for row in fetch(_condor_legs_query)}
+    statuses: defaultdict[tuple[str, str], list[OrderStatus]] = defaultdict(list)
+    for condor_id, effect, status in fetch(_condor_orders_query):
+        statuses[condor_id, effect].append(OrderStatus(status))
     leg_fills: defaultdict[str, list[LegFill]] = defaultdict(list)
-    for row in connection.execute(fills).mappings():
+    for row in fetch(_condor_fills_query).mappings():
         leg_fills[row["condor_id"]].append(
             LegFill(
                 symbol=row["symbol"],
@@ -255,11 +230,14 @@ def condor_states(connection: Connection, condors: Collection[str] | None) -> li
             )
         )
     every_leg = {leg for four in symbols.values() for leg in four}
-    settlements = _settlements(connection, None if condors is None else every_leg)
+    settlements = {
+        symbol: LegSettlement(price, at)
+        for symbol, at, _, _, price in _Fetch(connection, every_leg)(_settlements_query)
+    }
     settling = {
         leg for four in symbols.values() if not settlements.keys().isdisjoint(four) for leg in four
     }
-    held = _held(connection, settling)
+    held = _held(connection, settling) if settling else {}
     rows = []
     for condor_id, four in symbols.items():
         history = CondorHistory(
@@ -267,8 +245,8 @@ def condor_states(connection: Connection, condors: Collection[str] | None) -> li
             fills=tuple(leg_fills[condor_id]),
             settlements={leg: settlements[leg] for leg in four if leg in settlements},
             held=held,
-            opening=tuple(statuses[condor_id][PositionEffect.OPEN.value]),
-            closing=tuple(statuses[condor_id][PositionEffect.CLOSE.value]),
+            opening=tuple(statuses[condor_id, PositionEffect.OPEN.value]),
+            closing=tuple(statuses[condor_id, PositionEffect.CLOSE.value]),
         )
         rows.append({"condor_id": condor_id, **asdict(follow_condor(history))})
     return rows
@@ -276,16 +254,10 @@ def condor_states(connection: Connection, condors: Collection[str] | None) -> li
 
 def hedge_cash(connection: Connection, sessions: Collection[date] | None) -> list[Row]:
     """Return G1's cash flows by session: layer fills with fees, and movements of VIX products."""
-    fills = current_fills("session", "cash_flow_usd").where(_FILLS.c.layer.is_not(None))
-    movements = select(_MOVEMENTS.c.session, _MOVEMENTS.c.amount_usd).where(
-        or_(*(_MOVEMENTS.c.symbol.startswith(f"{root:<6}") for root in _HEDGE_ROOTS))
-    )
-    if sessions is not None:
-        fills = fills.where(_FILLS.c.session.in_(sessions))
-        movements = movements.where(_MOVEMENTS.c.session.in_(sessions))
+    fetch = _Fetch(connection, sessions)
     totals: defaultdict[date, Decimal] = defaultdict(Decimal)
-    for query in (fills, movements):
-        for session, amount in connection.execute(query):
+    for query in (_hedge_fills_query, _hedge_movements_query):
+        for session, amount in fetch(query):
             totals[session] += amount
     return [{"session": day, "cash_flow_usd": total} for day, total in totals.items()]
 
@@ -302,30 +274,116 @@ def condors_with_leg(connection: Connection, symbol: str) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def _settlements(
-    connection: Connection, symbols: Collection[str] | None
-) -> dict[str, LegSettlement]:
-    query = select(_MOVEMENTS.c.symbol, _MOVEMENTS.c.price, _MOVEMENTS.c.booked_at).where(
-        _MOVEMENTS.c.kind == CashKind.SETTLEMENT.value
-    )
-    if symbols is not None:
-        query = query.where(_MOVEMENTS.c.symbol.in_(symbols))
-    return {symbol: LegSettlement(price, at) for symbol, price, at in connection.execute(query)}
-
-
 def _held(connection: Connection, symbols: Collection[str]) -> dict[str, int]:
     """Return net contracts of some symbols, from the records and not from their projection."""
-    if not symbols:
-        return {}
-    sign = func.iif(_FILLS.c.side == Side.BUY.value, 1, -1)
-    fills = current_fills("symbol").add_columns(func.sum(sign * _FILLS.c.quantity))
-    moves = select(_MOVEMENTS.c.symbol, func.sum(_MOVEMENTS.c.quantity))
-    held: defaultdict[str, int] = defaultdict(int)
-    for query, symbol_column in ((fills, _FILLS.c.symbol), (moves, _MOVEMENTS.c.symbol)):
-        grouped = query.where(symbol_column.in_(symbols)).group_by(symbol_column)
-        for symbol, count in connection.execute(grouped):
-            held[symbol] += count
-    return dict(held)
+    positions, _ = holdings(connection, symbols)
+    return {row["symbol"]: row["net_contracts"] for row in positions}
+
+
+# --- queries: built once, each for everything (scoped False) or for the ids it is given ----------
+
+
+class _Fetch:
+    """Run queries for some ids, or for everything."""
+
+    def __init__(self, connection: Connection, ids: Collection[Any] | None) -> None:
+        self._connection = connection
+        self._ids = ids
+
+    def __call__(self, query: Callable[[bool], "Query"]) -> "Rows":
+        if self._ids is None:
+            return self._connection.execute(query(False))
+        return self._connection.execute(query(True), {"ids": list(self._ids)})
+
+
+def _within(query: "Query", column: Column[Any], scoped: bool) -> "Query":
+    return query.where(column.in_(bindparam("ids", expanding=True))) if scoped else query
+
+
+@cache
+def _legs_query(scoped: bool) -> "Query":
+    query = select(_LEGS.c.client_order_id, _LEGS.c.symbol, _LEGS.c.ratio)
+    return _within(query, _LEGS.c.client_order_id, scoped)
+
+
+@cache
+def _order_fills_query(scoped: bool) -> "Query":
+    query = current_fills("client_order_id", "symbol", "side", "quantity")
+    return _within(query, _FILLS.c.client_order_id, scoped)
+
+
+def _last_event_ids(query: "Query") -> "Query":
+    """Return the newest event of each order; ``query`` selects from order events."""
+    newest = query.with_only_columns(func.max(_EVENTS.c.sequence))
+    return newest.group_by(_EVENTS.c.client_order_id)
+
+
+@cache
+def _last_events_query(scoped: bool) -> "Query":
+    newest = _last_event_ids(_within(select(_EVENTS), _EVENTS.c.client_order_id, scoped))
+    return (
+        select(*columns_of(_EVENTS), _ORDERS.c.quantity)
+        .join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
+        .where(_EVENTS.c.sequence.in_(newest))
+    )
+
+
+@cache
+def _symbol_fills_query(scoped: bool) -> "Query":
+    query = current_fills("symbol", "executed_at", "exec_root", "side", "quantity", "price")
+    return _within(query, _FILLS.c.symbol, scoped)
+
+
+@cache
+def _settlements_query(scoped: bool) -> "Query":
+    names = ("symbol", "booked_at", "movement_id", "quantity", "price")
+    query = select(*columns_of(_MOVEMENTS, *names)).where(
+        _MOVEMENTS.c.kind == CashKind.SETTLEMENT.value
+    )
+    return _within(query, _MOVEMENTS.c.symbol, scoped)
+
+
+@cache
+def _condor_legs_query(scoped: bool) -> "Query":
+    names = ("condor_id", "long_put", "short_put", "short_call", "long_call")
+    return _within(select(*columns_of(_CONDORS, *names)), _CONDORS.c.condor_id, scoped)
+
+
+@cache
+def _condor_orders_query(scoped: bool) -> "Query":
+    of_condors = (
+        select(_ORDERS.c.condor_id, _ORDERS.c.effect, _EVENTS.c.status)
+        .join(_EVENTS, _EVENTS.c.client_order_id == _ORDERS.c.client_order_id)
+        .where(_ORDERS.c.condor_id.is_not(None))
+    )
+    of_condors = _within(of_condors, _ORDERS.c.condor_id, scoped)
+    return of_condors.where(_EVENTS.c.sequence.in_(_last_event_ids(of_condors)))
+
+
+@cache
+def _condor_fills_query(scoped: bool) -> "Query":
+    names = ("condor_id", "symbol", "side", "quantity", "price", "commission_usd", "executed_at")
+    query = (
+        current_fills(*names)
+        .add_columns(_ORDERS.c.effect)
+        .join(_ORDERS, _ORDERS.c.client_order_id == _FILLS.c.client_order_id)
+        .where(_FILLS.c.condor_id.is_not(None))
+    )
+    return _within(query, _FILLS.c.condor_id, scoped)
+
+
+@cache
+def _hedge_fills_query(scoped: bool) -> "Query":
+    query = current_fills("session", "cash_flow_usd").where(_FILLS.c.layer.is_not(None))
+    return _within(query, _FILLS.c.session, scoped)
+
+
+@cache
+def _hedge_movements_query(scoped: bool) -> "Query":
+    query = select(*columns_of(_MOVEMENTS, "session", "amount_usd")).where(
+        or_(*(_MOVEMENTS.c.symbol.startswith(f"{root:<6}") for root in _HEDGE_ROOTS))
+    )
+    return _within(query, _MOVEMENTS.c.session, scoped)
 
 
 def _upsert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
@@ -343,13 +401,13 @@ def _upsert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
 
 
 def _differences(connection: Connection, table: Table, rows: Iterable[Row]) -> list[Difference]:
-    (key_column,) = table.primary_key
+    (key,) = (column.key for column in table.primary_key)
     stored = {
-        row[key_column.key]: dict(row) for row in connection.execute(select(table)).mappings()
+        row[key]: dict(row) for row in connection.execute(select(*columns_of(table))).mappings()
     }
-    rebuilt = {row[key_column.key]: row for row in rows}
+    rebuilt = {row[key]: row for row in rows}
     return [
-        Difference(table.name, str(key), stored.get(key), rebuilt.get(key))
-        for key in sorted({*stored, *rebuilt}, key=str)
-        if stored.get(key) != rebuilt.get(key)
+        Difference(table.name, str(name), stored.get(name), rebuilt.get(name))
+        for name in sorted({*stored, *rebuilt}, key=str)
+        if stored.get(name) != rebuilt.get(name)
     ]

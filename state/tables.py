@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Column, LargeBinary, MetaData, Table
+from sqlalchemy import CheckConstraint, Column, Label, LargeBinary, MetaData, Table
 from sqlmodel import Field, SQLModel
 
 from state.columns import Day, Instant, Micros, Scalar, one_of, whole
@@ -484,6 +484,11 @@ class DailyPnlRow(LedgerRow, table=True):
     vix_close: float | None
     condors_open: int
     net_vega_per_condor: float | None
+
+
+def columns_of(table: Table, *names: str) -> list[Label[Any]]:
+    """Return columns to select (all, unless named) whose results go by the domain's names."""
+    return [table.c[name].label(name) for name in names or table.c.keys()]
 
 
 def table_of(row: type[LedgerRow]) -> Table:
