@@ -27,9 +27,14 @@ _EPSILON = float(np.finfo(np.float64).eps)
 _LAST_STEP = 2e-4
 _SMALLEST = 1e-200  # keeps a division at the money finite
 _MOST_STEPS = 40  # Newton steps alone converge in fewer from any start
-# Rounding of the price (a few units in its last place) may move the vol by this fraction at most
+# A price is a difference of numbers the size of forward and strike: rounding those (a few units in
+# their last place) may move the vol by this fraction at most
 _ROUNDING_UNITS = 4.0
 _MOST_UNCERTAIN = 1e-6
+_LEAST_DEVIATION = 1e-5  # vol x sqrt(T) below which b itself cannot be computed well
+_SMALLEST_DEVIATION = 1e-7  # keeps the steps on numbers; what ends here is refused
+_LARGE_DEVIATION = 0.7  # beyond it the guess to first order in time is poor
+_SMALL_TARGET = 0.03
 
 # eta = |F - K| / (normal deviation) as a function of the normal time value over |F - K|,
 # psi(eta) = phi(eta) / eta - N(-eta), tabulated at equal steps of sqrt(top - ln psi)
@@ -74,9 +79,9 @@ def implied_vol(
     """Return the vols at which Black-76 gives ``price``.
 
     Not ok, with vol 0: inputs that are not finite and positive, a price at or below the discounted
-    intrinsic value, a price at or above the discounted forward (call) or strike (put), and a time
-    value so small beside the price that rounding of the price alone moves the vol by more than
-    one part in a million.
+    intrinsic value, a price at or above the discounted forward (call) or strike (put), a time
+    value so small beside forward and strike that rounding those alone moves the vol by more than
+    one part in a million, and vol x sqrt(T) below 0.00001.
 
     Shapes: the arguments broadcast; the result has their common shape.
     Units: index points, years of 365 days, annualised decimal vol.
@@ -87,7 +92,7 @@ def implied_vol(
     columns = np.broadcast_arrays(*given, np.asarray(is_call, dtype=np.bool_))
     shape = columns[0].shape
     price, forward, strike, t_years, discount, is_call = (each.ravel() for each in columns)
-    with np.errstate(all="ignore"):  # what is not a price is masked below
+    with np.errstate(all="ignore"):  # what is not a number here compares false and is refused
         known = np.isfinite(price) & np.isfinite(forward) & np.isfinite(strike)
         known &= np.isfinite(t_years) & np.isfinite(discount) & (discount > 0)
         known &= (price > 0) & (forward > 0) & (strike > 0) & (t_years > 0)
@@ -98,16 +103,16 @@ def implied_vol(
         gap = np.abs(forward - strike)  # the logarithm of 1 + gap keeps its digits at the money
         x = -np.log1p(gap / np.minimum(forward, strike))
         most = np.exp(0.5 * x)
-        rounding = _ROUNDING_UNITS * _EPSILON * undiscounted * scale
+        rounding = _ROUNDING_UNITS * _EPSILON * (forward + strike) * scale
         known &= (target > rounding) & (target < most * (1.0 - _EPSILON))
-    total = np.zeros(price.shape)
-    rows = np.flatnonzero(known)
-    deviation = _solve(x[rows], target[rows], most[rows])
-    with np.errstate(all="ignore"):
+        rows = np.flatnonzero(known)
+        deviation = _solve(x[rows], target[rows], most[rows])
         h, t = x[rows] / deviation, 0.5 * deviation
         slope = 0.5 * _ROOT_TWO_OVER_PI * np.exp(-0.5 * (h * h + t * t))
         certain = rounding[rows] <= _MOST_UNCERTAIN * slope * deviation
-    total[rows] = np.where(certain, deviation / np.sqrt(t_years[rows]), 0.0)
+        certain &= deviation >= _LEAST_DEVIATION
+    total = np.zeros(price.shape)
+    total[rows[certain]] = deviation[certain] / np.sqrt(t_years[rows[certain]])
     known[rows] = certain
     return ImpliedVol(vol=total.reshape(shape), ok=known.reshape(shape))
 
@@ -133,26 +138,32 @@ def _solve(x: FloatArray, target: FloatArray, most: FloatArray) -> FloatArray:
 def _start(
     x: FloatArray, target: FloatArray, most: FloatArray, log_target: FloatArray
 ) -> FloatArray:
-    """Return a first guess of s, within a few parts in a thousand where options are quoted.
+    """Return a first guess of s, within a few parts in ten thousand where options are quoted.
 
-    Above the inflection s = sqrt(2 |x|) of b: Jaeckel's 2006 guess. Below it: the option's normal
-    (Bachelier) vol, from a table of one dimension, turned into a lognormal one to first order in
-    time.
+    The option's normal (Bachelier) vol, from a table of one dimension, turned into a lognormal one
+    to first order in time. Where that is not small, or the table ends: Jaeckel's 2006 guess above
+    the inflection s = sqrt(2 |x|) of b.
     """
-    root = np.sqrt(-x)
-    bend = 0.5 * most * (1.0 - erfcx(root))  # b at the inflection
     moneyness = np.maximum(1.0 / most - most, _SMALLEST)  # |F - K| / sqrt(F K) = 2 sinh |x| / 2
     log_ratio = log_target - np.log(moneyness)
-    near = (target >= bend) | (log_ratio >= _TABLE_TOP)
     node = np.sqrt(np.maximum(_TABLE_TOP - log_ratio, 0.0)) * _NODES_PER_UNIT
     index = np.minimum(node.astype(np.int64), _NODES - 2)
     eta = _ETA[index] + (node - index) * _ETA_STEPS[index]
     normal = -x / eta  # normal deviation / ((F - K) / ln(F/K))
     # s^2 ln((F - K) / (ln(F/K) sqrt(F K))) / x^2, which tends to s^2 / 24 at the money
     bow = np.log1p(x * x / 24.0 * (1.0 + x * x / 80.0)) / (x * x + _SMALLEST)
-    low = normal * (1.0 + bow * normal * normal)
-    tail = (most - target) / (most - bend) * ndtr(-root * _INVERSE_ROOT_TWO)
-    return np.where(near, -2.0 * ndtri(tail), low)
+    s: FloatArray = normal * (1.0 + bow * normal * normal)
+    money = log_ratio >= _TABLE_TOP
+    rows = np.flatnonzero(money | (s > _LARGE_DEVIATION))
+    if len(rows):
+        x, target, most, money = x[rows], target[rows], most[rows], money[rows]
+        root = np.sqrt(-x)
+        bend = 0.5 * most * (1.0 - erfcx(root))  # b at the inflection
+        tail = (most - target) / (most - bend) * ndtr(-root * _INVERSE_ROOT_TWO)
+        small = math.sqrt(2.0 * math.pi) * (target - 0.5 * x)  # b is straight at the money
+        above = np.where(money & (target < _SMALL_TARGET), small, -2.0 * ndtri(tail))
+        s[rows] = np.where(money | (target >= bend), above, s[rows])
+    return np.maximum(s, _SMALLEST_DEVIATION)
 
 
 def _step(x: FloatArray, s: FloatArray, log_target: FloatArray) -> FloatArray:
@@ -170,4 +181,5 @@ def _step(x: FloatArray, s: FloatArray, log_target: FloatArray) -> FloatArray:
     factor = (1.0 + 0.5 * second * newton) / (1.0 + newton * (second + third * newton / 6.0))
     # Far from the root the third-order term can mislead; the plain Newton step cannot
     factor = np.where((factor > 0.5) & (factor < 2.0), factor, 1.0)  # noqa: PLR2004 half, double
-    return np.clip(s + newton * factor, 0.25 * s, 4.0 * s)
+    stepped: FloatArray = np.clip(s + newton * factor, 0.25 * s, 4.0 * s)
+    return np.maximum(stepped, _SMALLEST_DEVIATION)
