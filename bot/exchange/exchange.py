@@ -198,11 +198,6 @@ class Exchange:
             case CancelAsked():
                 self._cancel(self._orders[entry.client_order_id], "cancelled by its owner")
 
-    def close(self) -> None:
-        """Close the journal; queries still answer."""
-        if self._journal is not None:
-            self._journal.close()
-
     # --- questions ----------------------------------------------------------------------------
 
     def orders(self) -> tuple[OrderReport, ...]:

@@ -75,9 +75,9 @@ class Journal:
         self.inputs: tuple[Input, ...] = tuple(
             _read_input(path, number, line) for number, line in enumerate(lines, start=2)
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8", newline="\n")
+        self._path = path
         if not whole:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._write(header)
 
     def append(self, entry: Input) -> None:
@@ -85,13 +85,10 @@ class Journal:
         kind = next(name for name, each in _KINDS.items() if isinstance(entry, each))
         self._write(_line({"kind": kind} | encode(entry)))
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
     def _write(self, line: str) -> None:
-        self._file.write(line + "\n")
-        self._file.flush()
+        # opened anew each time: inputs are few, and nothing is left open when a process ends
+        with self._path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(line + "\n")
 
 
 def _cut_torn_line(path: Path) -> list[str]:
