@@ -5,18 +5,28 @@ orders) follow them in the same transaction. What comes back are domain values, 
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from state import projector
+from state.books import (
+    OPEN_CONDORS,
+    condors_opened_on,
+    hedge_cost,
+    held_hedges,
+    open_condors,
+    working_orders,
+)
 from state.columns import from_micros, session_of
 from state.database import close, open_for_writing, storage_errors
 from state.decisions import (
@@ -48,7 +58,7 @@ from state.orders import (
     instrument_of,
     leg_rows,
     order_row,
-    to_intent,
+    stored_orders,
 )
 from state.projector import Difference, Touched, condors_with_leg, current_fills, state_row
 from state.snapshots import (
@@ -91,24 +101,21 @@ from strategies.model.book import (
     Account,
     Book,
     CondorLegs,
-    CondorPosition,
-    HedgePosition,
-    WorkingOrder,
 )
-from strategies.model.calendars import at_exchange
 from strategies.model.encoding import from_json
 from strategies.model.fills import CashKind, CashMovement, Fill, Side
 from strategies.model.ids import ClientOrderId
-from strategies.model.instruments import OptionContract
-from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus, advance
+from strategies.model.lifecycle import OrderStatus, advance
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.memory import Memory
 from strategies.model.orders import OrderIntent
 from strategies.model.plan import Plan
 from strategies.model.snapshots import MarketSnapshot
 
+if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
+    Query: TypeAlias = Select[*tuple[Any, ...]]
+
 BUSY_TIMEOUT_MS = 5_000
-HEDGE_COST_DAYS = 365  # G1
 _MARKET_LEVEL = 3  # of zlib; once a decision
 _HISTORY_LEVEL = 6  # once a session
 _ZERO = from_micros(0)
@@ -144,7 +151,12 @@ class LastDecision:
     session: date
     completed: bool  # its act phase is done
     memory: Memory  # what it left for the next decision
-    plan: Plan
+    packed_plan: bytes = field(repr=False)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, unpacked when it is asked for: most callers want the memory only."""
+        return unpack_plan(self.packed_plan)
 
 
 class StoredSystemState(NamedTuple):
@@ -187,6 +199,20 @@ class RealisedPnl:
     deposits_usd: Decimal
 
 
+class _SentOrders:
+    """The orders that may have reached the broker, and how many on each session."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[ClientOrderId, date] = {}
+        self.counts: Counter[date] = Counter()
+
+    def add(self, order_id: str, at: datetime) -> None:
+        """Count an order on the session of its first SENDING."""
+        if order_id not in self.sessions:
+            self.sessions[ClientOrderId(order_id)] = session_of(at)
+            self.counts[session_of(at)] += 1
+
+
 class Ledger:
     """The durable state of one mode and account. One process at a time may have it open."""
 
@@ -197,6 +223,7 @@ class Ledger:
         self._lease = lease
         self._transaction: LedgerTransaction | None = None
         self._legs: dict[str, CondorLegs] = {}  # of condors on record, which never change
+        self._sent: _SentOrders | None = None
 
     @classmethod
     def open(
@@ -249,13 +276,14 @@ class Ledger:
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 self._check_lease()
-                self._transaction = LedgerTransaction(self._connection)
+                self._transaction = LedgerTransaction(self._connection, self._sent_orders())
                 yield self._transaction
                 self._transaction.refresh_projections()
                 self._connection.exec_driver_sql("COMMIT")
             except BaseException:
                 self._connection.exec_driver_sql("ROLLBACK")
                 self._legs.clear()
+                self._sent = None
                 raise
             finally:
                 self._transaction = None
@@ -276,14 +304,8 @@ class Ledger:
 
     def last_decision(self) -> LastDecision | None:
         """Return the newest decision; None in a new ledger."""
-        query = (
-            select(*columns_of(_DECISIONS), _COMPLETIONS.c.at.label("completed_at"))
-            .outerjoin(_COMPLETIONS, _COMPLETIONS.c.decision_id == _DECISIONS.c.decision_id)
-            .order_by(_DECISIONS.c.decision_id.desc())
-            .limit(1)
-        )
         with self._reading() as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(_last_decision_query()).mappings().first()
         if row is None:
             return None
         return LastDecision(
@@ -292,7 +314,7 @@ class Ledger:
             session=row["session"],
             completed=row["completed_at"] is not None,
             memory=from_json(Memory, row["memory_json"]),
-            plan=unpack_plan(row["plan"]),
+            packed_plan=row["plan"],
         )
 
     def plan(self, plan_id: str) -> Plan:
@@ -332,15 +354,18 @@ class Ledger:
 
     def open_intents(self) -> tuple[StoredOrder, ...]:
         """Return every order that may still do something, PLANNED ones included, oldest first."""
-        return self._orders(_orders_query().where(_STATES.c.status.in_(UNFINISHED)))
+        with self._reading() as connection:
+            return stored_orders(connection, "status", list(UNFINISHED))
 
     def orders_of_plan(self, plan_id: str) -> tuple[StoredOrder, ...]:
         """Return the orders of a plan, in the order of the plan, later attempts last."""
-        return self._orders(_orders_query().where(_DECISIONS.c.plan_id == plan_id))
+        with self._reading() as connection:
+            return stored_orders(connection, "plan_id", plan_id)
 
     def order(self, client_order_id: ClientOrderId) -> StoredOrder:
         """Return one order; raises UnknownRecord."""
-        found = self._orders(_orders_query().where(_ORDERS.c.client_order_id == client_order_id))
+        with self._reading() as connection:
+            found = stored_orders(connection, "client_order_id", client_order_id)
         if not found:
             raise UnknownRecord("order", client_order_id)
         return found[0]
@@ -353,44 +378,22 @@ class Ledger:
 
     def sent_order_ids(self) -> frozenset[ClientOrderId]:
         """Return the ids of all orders that may have reached the broker."""
-        query = select(_EVENTS.c.client_order_id).where(_EVENTS.c.status == OrderStatus.SENDING)
-        with self._reading() as connection:
-            ids = connection.execute(query).scalars()
-            return frozenset(ClientOrderId(order_id) for order_id in ids)
+        return frozenset(self._sent_orders().sessions)
 
     def orders_sent_on(self, session: date) -> int:
         """Return how many orders were sent on a session's date at the exchange."""
-        midnight = at_exchange(session, time())
-        next_midnight = at_exchange(session + timedelta(days=1), time())
-        query = select(func.count(_EVENTS.c.client_order_id.distinct())).where(
-            _EVENTS.c.status == OrderStatus.SENDING,
-            _EVENTS.c.at >= midnight,
-            _EVENTS.c.at < next_midnight,
-        )
-        with self._reading() as connection:
-            count: int = connection.execute(query).scalar_one()
-        return count
+        return self._sent_orders().counts[session]
 
-    def _orders(self, query: Select[Any]) -> tuple[StoredOrder, ...]:
-        with self._reading() as connection:
-            rows = connection.execute(query).mappings().all()
-            ids = [row["client_order_id"] for row in rows]
-            legs = _legs_of(connection, ids)
-        return tuple(
-            StoredOrder(
-                intent=to_intent(row, legs[row["client_order_id"]]),
-                status=OrderStatus(row["status"]),
-                filled_quantity=row["filled"],
-                leaves_quantity=row["leaves"],
-                limit_price=row["limit_price_now"],
-                arrival_mid=row["arrival_mid"],
-                broker_order_id=row["broker_order_id"],
-                note=row["note"],
-                planned_at=row["planned_at"],
-                updated_at=row["updated_at"],
-            )
-            for row in rows
-        )
+    def _sent_orders(self) -> "_SentOrders":
+        """Return what was sent, kept from one question to the next: it is asked for each order."""
+        if self._sent is None:
+            query = select(_EVENTS.c.client_order_id, _EVENTS.c.at)
+            query = query.where(_EVENTS.c.status == OrderStatus.SENDING)
+            with self._reading() as connection:
+                self._sent = _SentOrders()
+                for order_id, at in connection.execute(query):
+                    self._sent.add(order_id, at)
+        return self._sent
 
     # --- the book ---------------------------------------------------------------------------
 
@@ -398,42 +401,18 @@ class Ledger:
         """Return what is owned and at work, and G1's hedge cost of the 365 days up to ``at``."""
         with self._reading() as connection:
             return Book(
-                condors=self._open_condors(connection),
-                hedges=_held_hedges(connection),
-                working=_working_orders(connection),
-                hedge_cost_365d_usd=_hedge_cost(connection, session_of(at)),
-                condor_ids_opened_today=_condors_opened_on(connection, session),
+                condors=open_condors(connection, self._legs),
+                hedges=held_hedges(connection),
+                working=working_orders(connection),
+                hedge_cost_365d_usd=hedge_cost(connection, session_of(at)),
+                condor_ids_opened_today=condors_opened_on(connection, session),
             )
 
-    def _open_condors(self, connection: Connection) -> tuple[CondorPosition, ...]:
-        query = (
-            select(*columns_of(_CONDOR_STATES, "quantity", "entry_credit", "opened_at"), _CONDORS)
-            .join(_CONDORS, _CONDORS.c.condor_id == _CONDOR_STATES.c.condor_id)
-            .where(_CONDOR_STATES.c.status.in_(("OPEN", "CLOSING")))
-            .order_by(_CONDOR_STATES.c.condor_id)
-        )
-        return tuple(
-            CondorPosition(
-                condor_id=row["condor_id"],
-                legs=self._legs.get(row["condor_id"]) or self._keep_legs(row),
-                quantity=row["quantity"],
-                entry_credit=row["entry_credit"],
-                opened_at=row["opened_at"],
-                entry_spot=row["entry_spot"],
-                entry_sigma_sqrt_t=row["entry_sigma_sqrt_t"],
-            )
-            for row in connection.execute(query).mappings()
-        )
-
-    def _keep_legs(self, row: Any) -> CondorLegs:  # noqa: ANN401 a row mapping
-        legs = CondorLegs(
-            **{
-                name: _option(row[name])
-                for name in ("long_put", "short_put", "short_call", "long_call")
-            }
-        )
-        self._legs[row["condor_id"]] = legs
-        return legs
+    def open_condor_ids(self) -> frozenset[str]:
+        """Return the ids of the condors that are held."""
+        query = select(_CONDOR_STATES.c.condor_id).where(_CONDOR_STATES.c.status.in_(OPEN_CONDORS))
+        with self._reading() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def positions(self) -> dict[str, int]:
         """Return net contracts by symbol, without zeros."""
@@ -452,7 +431,7 @@ class Ledger:
     def hedge_cost_365d_usd(self, at: datetime) -> Decimal:
         """Return G1's net hedge cost of the 365 days up to ``at``; a cost is > 0."""
         with self._reading() as connection:
-            return _hedge_cost(connection, session_of(at))
+            return hedge_cost(connection, session_of(at))
 
     def realised_pnl(self) -> RealisedPnl:
         """Return realised profit and loss of condors and hedges, fees and deposits."""
@@ -476,16 +455,8 @@ class Ledger:
 
     def fills_since(self, at: datetime) -> tuple[Fill, ...]:
         """Return fills at or after ``at`` in their latest revision, oldest first."""
-        query = select(*columns_of(_FILLS)).where(_FILLS.c.executed_at >= at)
-        newest = current_fills("exec_root", "revision").subquery()
-        query = query.join(
-            newest,
-            (newest.c.exec_root == _FILLS.c.exec_root) & (newest.c.revision == _FILLS.c.revision),
-        )
         with self._reading() as connection:
-            rows = connection.execute(
-                query.order_by(_FILLS.c.executed_at, _FILLS.c.exec_root)
-            ).mappings()
+            rows = connection.execute(_fills_query(), {"since": at}).mappings()
             return tuple(_to_fill(row) for row in rows)
 
     def last_fill_at(self) -> datetime | None:
@@ -498,15 +469,27 @@ class Ledger:
 
     def cash_movements_since(self, at: datetime) -> tuple[CashMovement, ...]:
         """Return cash movements booked at or after ``at``, oldest first."""
-        query = (
-            select(*columns_of(_MOVEMENTS))
-            .where(_MOVEMENTS.c.booked_at >= at)
-            .order_by(_MOVEMENTS.c.booked_at, _MOVEMENTS.c.movement_id)
-        )
         with self._reading() as connection:
-            return tuple(_to_movement(row) for row in connection.execute(query).mappings())
+            rows = connection.execute(_movements_query(), {"since": at}).mappings()
+            return tuple(_to_movement(row) for row in rows)
 
-    def _newest(self, query: Select[Any]) -> datetime | None:
+    def last_event_at(self) -> datetime | None:
+        """Return the newest instant of anything on record; None in a new ledger."""
+        instants = (
+            _RUNS.c.started_at,
+            _DECISIONS.c.at,
+            _COMPLETIONS.c.at,
+            _EVENTS.c.at,
+            _FILLS.c.executed_at,
+            _MOVEMENTS.c.booked_at,
+            _SYSTEM.c.at,
+            _JOBS.c.finished_at,
+            _DAILY.c.at,
+        )
+        newest = (self._newest(select(func.max(column))) for column in instants)
+        return max((at for at in newest if at is not None), default=None)
+
+    def _newest(self, query: "Query") -> datetime | None:
         with self._reading() as connection:
             newest: datetime | None = connection.execute(query).scalar()
         return newest
@@ -515,9 +498,8 @@ class Ledger:
 
     def system_state(self) -> StoredSystemState:
         """Return what the bot may do; STARTING in a new ledger."""
-        query = select(*columns_of(_SYSTEM)).order_by(_SYSTEM.c.sequence.desc()).limit(1)
         with self._reading() as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(_system_query()).mappings().first()
         if row is None:
             return StoredSystemState(SystemState.STARTING, None, "", "", None)
         scope = row["halt_scope"]
@@ -538,7 +520,7 @@ class Ledger:
         query = select(*columns_of(_DAILY)).where(_DAILY.c.session < before)
         return self._pnl(query.order_by(_DAILY.c.session.desc()).limit(1))
 
-    def _pnl(self, query: Select[Any]) -> DailyPnl | None:
+    def _pnl(self, query: "Query") -> DailyPnl | None:
         with self._reading() as connection:
             row = connection.execute(query).mappings().first()
         return None if row is None else DailyPnl(**row)
@@ -552,8 +534,9 @@ class Ledger:
 class LedgerTransaction:
     """Writes of one transaction. Made by ``Ledger.transaction`` only."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, sent: "_SentOrders") -> None:
         self._connection = connection
+        self._sent = sent
         self._touched = Touched()
 
     def refresh_projections(self) -> None:
@@ -666,8 +649,8 @@ class LedgerTransaction:
         self._touched.condors.update(ids)
 
     def _decision_id(self, plan_id: str) -> int:
-        query = select(_DECISIONS.c.decision_id).where(_DECISIONS.c.plan_id == plan_id)
-        decision_id: int | None = self._connection.execute(query).scalar()
+        given = {"plan_id": plan_id}
+        decision_id: int | None = self._connection.execute(_decision_query(), given).scalar()
         if decision_id is None:
             raise UnknownRecord("plan", plan_id)
         return decision_id
@@ -681,21 +664,14 @@ class LedgerTransaction:
             contents.
         """
         decision_id = self._decision_id(intent.plan_id)
-        stored = (
-            self._connection.execute(
-                _orders_query().where(_ORDERS.c.client_order_id == intent.client_order_id)
-            )
-            .mappings()
-            .first()
-        )
-        if stored is None:
+        stored = stored_orders(self._connection, "client_order_id", intent.client_order_id)
+        if not stored:
             self._record_intents((intent,), decision_id, at)
-            return True
-        legs = _legs_of(self._connection, [intent.client_order_id])
-        on_record = to_intent(stored, legs[intent.client_order_id])
-        if on_record != intent:
-            raise OrderConflict(f"order {intent.client_order_id}", stored=on_record, got=intent)
-        return False
+        elif stored[0].intent != intent:
+            raise OrderConflict(
+                f"order {intent.client_order_id}", stored=stored[0].intent, got=intent
+            )
+        return not stored
 
     def _record_intents(
         self, intents: Sequence[OrderIntent], decision_id: int, at: datetime
@@ -763,24 +739,20 @@ class LedgerTransaction:
         if all(event[name] == last[name] for name in unchanged):
             return False
         self._insert(OrderEventRow, **event)
+        if status is OrderStatus.SENDING:
+            self._sent.add(client_order_id, at)
         self._touched.orders.add(client_order_id)
         if order["condor_id"] is not None:
             self._touched.condors.add(order["condor_id"])
         return True
 
     def _last_event(self, client_order_id: str) -> Row:
-        query = (
-            select(*columns_of(_EVENTS))
-            .where(_EVENTS.c.client_order_id == client_order_id)
-            .order_by(_EVENTS.c.sequence.desc())
-            .limit(1)
-        )
-        row = self._connection.execute(query).mappings().one()
-        return dict(row)
+        given = {"client_order_id": client_order_id}
+        return dict(self._connection.execute(_last_event_query(), given).mappings().one())
 
     def _order_row(self, client_order_id: str) -> Row:
-        query = select(*columns_of(_ORDERS)).where(_ORDERS.c.client_order_id == client_order_id)
-        row = self._connection.execute(query).mappings().first()
+        given = {"client_order_id": client_order_id}
+        row = self._connection.execute(_order_query(), given).mappings().first()
         if row is None:
             raise UnknownRecord("order", client_order_id)
         return dict(row)
@@ -947,100 +919,58 @@ def _check_binding(path: Path, bound: tuple[str, str], wanted: tuple[str, str]) 
         raise BindingMismatch(path, bound=bound, wanted=wanted)
 
 
-def _orders_query() -> Select[Any]:
+@cache
+def _last_decision_query() -> "Query":
     return (
-        select(
-            *columns_of(_ORDERS),
-            _DECISIONS.c.plan_id,
-            *columns_of(_STATES, "status", "filled", "leaves", "arrival_mid"),
-            *columns_of(_STATES, "broker_order_id", "note", "updated_at"),
-            _STATES.c.limit_price.label("limit_price_now"),
-        )
-        .join(_DECISIONS, _DECISIONS.c.decision_id == _ORDERS.c.decision_id)
-        .outerjoin(_STATES, _STATES.c.client_order_id == _ORDERS.c.client_order_id)
-        .order_by(_ORDERS.c.planned_at, _ORDERS.c.attempt)
+        select(*columns_of(_DECISIONS), _COMPLETIONS.c.at.label("completed_at"))
+        .outerjoin(_COMPLETIONS, _COMPLETIONS.c.decision_id == _DECISIONS.c.decision_id)
+        .order_by(_DECISIONS.c.decision_id.desc())
+        .limit(1)
     )
 
 
-def _legs_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
-    query = (
-        select(_LEGS.c.client_order_id, _LEGS.c.symbol, _LEGS.c.ratio)
-        .where(_LEGS.c.client_order_id.in_(ids))
-        .order_by(_LEGS.c.client_order_id, _LEGS.c.position)
-    )
-    legs: dict[str, list[tuple[str, int]]] = {order_id: [] for order_id in ids}
-    for order_id, symbol, ratio in connection.execute(query):
-        legs[order_id].append((symbol, ratio))
-    return legs
+@cache
+def _decision_query() -> "Query":
+    return select(_DECISIONS.c.decision_id).where(_DECISIONS.c.plan_id == bindparam("plan_id"))
 
 
-def _held_hedges(connection: Connection) -> tuple[HedgePosition, ...]:
-    query = (
-        select(*columns_of(_HEDGES)).where(_HEDGES.c.net_contracts != 0).order_by(_HEDGES.c.symbol)
-    )
-    return tuple(
-        HedgePosition(
-            instrument=instrument_of(row["symbol"]),
-            net_contracts=row["net_contracts"],
-            average_cost=row["average_cost"],
-            opened_on=row["opened_on"],
-        )
-        for row in connection.execute(query).mappings()
+@cache
+def _order_query() -> "Query":
+    same = _ORDERS.c.client_order_id == bindparam("client_order_id")
+    return select(*columns_of(_ORDERS)).where(same)
+
+
+@cache
+def _last_event_query() -> "Query":
+    return (
+        select(*columns_of(_EVENTS))
+        .where(_EVENTS.c.client_order_id == bindparam("client_order_id"))
+        .order_by(_EVENTS.c.sequence.desc())
+        .limit(1)
     )
 
 
-def _working_orders(connection: Connection) -> tuple[WorkingOrder, ...]:
-    query = (
-        select(
-            *columns_of(_ORDERS, "client_order_id", "purpose", "layer", "condor_id"),
-            *columns_of(_STATES, "status", "leaves", "limit_price"),
-        )
-        .join(_STATES, _STATES.c.client_order_id == _ORDERS.c.client_order_id)
-        .where(_STATES.c.status.in_(OPEN_STATUSES))
-        .order_by(_ORDERS.c.planned_at, _ORDERS.c.client_order_id)
-    )
-    rows = connection.execute(query).mappings().all()
-    legs = _legs_of(connection, [row["client_order_id"] for row in rows]) if rows else {}
-    return tuple(
-        WorkingOrder(
-            client_order_id=ClientOrderId(row["client_order_id"]),
-            purpose=row["purpose"],
-            status=OrderStatus(row["status"]),
-            legs=tuple(legs[row["client_order_id"]]),
-            leaves_quantity=row["leaves"],
-            limit_price=row["limit_price"],
-            layer=row["layer"],
-            condor_id=row["condor_id"],
-        )
-        for row in rows
+@cache
+def _fills_query() -> "Query":
+    return (
+        current_fills(*_FILLS.c.keys())
+        .where(_FILLS.c.executed_at >= bindparam("since"))
+        .order_by(_FILLS.c.executed_at, _FILLS.c.exec_root)
     )
 
 
-def _hedge_cost(connection: Connection, session: date) -> Decimal:
-    """Return what hedging cost on the 365 dates that end with ``session``; a cost is > 0."""
-    query = select(func.sum(_HEDGE_CASH.c.cash_flow_usd)).where(
-        _HEDGE_CASH.c.session > session - timedelta(days=HEDGE_COST_DAYS),
-        _HEDGE_CASH.c.session <= session,
+@cache
+def _movements_query() -> "Query":
+    return (
+        select(*columns_of(_MOVEMENTS))
+        .where(_MOVEMENTS.c.booked_at >= bindparam("since"))
+        .order_by(_MOVEMENTS.c.booked_at, _MOVEMENTS.c.movement_id)
     )
-    received: Decimal | None = connection.execute(query).scalar()
-    return _ZERO if not received else -received
 
 
-def _condors_opened_on(connection: Connection, session: date) -> int:
-    query = (
-        select(func.count())
-        .select_from(_CONDORS)
-        .join(_CONDOR_STATES, _CONDOR_STATES.c.condor_id == _CONDORS.c.condor_id)
-        .where(_CONDORS.c.session == session, _CONDOR_STATES.c.status != "UNFILLED")
-    )
-    count: int = connection.execute(query).scalar_one()
-    return count
-
-
-def _option(symbol: str) -> OptionContract:
-    instrument = instrument_of(symbol)
-    assert isinstance(instrument, OptionContract), f"{symbol} is no option"
-    return instrument
+@cache
+def _system_query() -> "Query":
+    return select(*columns_of(_SYSTEM)).order_by(_SYSTEM.c.sequence.desc()).limit(1)
 
 
 def _to_fill(row: Any) -> Fill:  # noqa: ANN401 a row mapping

@@ -4,21 +4,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping, Select, bindparam, select
 
 from state.decisions import Row, joined
+from state.tables import (
+    DecisionRow,
+    OrderLegRow,
+    OrderRow,
+    OrderStateRow,
+    columns_of,
+    table_of,
+)
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import parse_symbol
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
+
+if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
+    Query: TypeAlias = Select[*tuple[Any, ...]]
 
 # An order in one of these may still do something; the others are over
 UNFINISHED = OPEN_STATUSES | {OrderStatus.PLANNED, OrderStatus.ARMED}
 
 # Parsing a symbol takes 6 us, and a book of 60 condors has 240 of them
 instrument_of = lru_cache(maxsize=4096)(parse_symbol)
+
+_ORDERS = table_of(OrderRow)
+_STATES = table_of(OrderStateRow)
+_LEGS = table_of(OrderLegRow)
+_DECISIONS = table_of(DecisionRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +97,40 @@ def leg_rows(intent: OrderIntent) -> list[Row]:
     ]
 
 
-def to_intent(row: RowMapping, legs: Sequence[tuple[str, int]]) -> OrderIntent:
-    """Return the intent of a row that carries its decision's ``plan_id``."""
+def legs_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+    """Return symbols and ratios by order id."""
+    legs: dict[str, list[tuple[str, int]]] = {order_id: [] for order_id in ids}
+    if legs:
+        for order_id, symbol, ratio in connection.execute(_legs_query(), {"ids": list(ids)}):
+            legs[order_id].append((symbol, ratio))
+    return legs
+
+
+def stored_orders(connection: Connection, by: str, value: object) -> tuple[StoredOrder, ...]:
+    """Return orders by ``"status"`` (a list of them), ``"plan_id"`` or ``"client_order_id"``.
+
+    Oldest first, in the order of their plan; later attempts after earlier ones.
+    """
+    rows = connection.execute(_orders_query(by), {"value": value}).mappings().all()
+    legs = legs_of(connection, [row["client_order_id"] for row in rows])
+    return tuple(
+        StoredOrder(
+            intent=_to_intent(row, legs[row["client_order_id"]]),
+            status=OrderStatus(row["status"]),
+            filled_quantity=row["filled"],
+            leaves_quantity=row["leaves"],
+            limit_price=row["limit_price_now"],
+            arrival_mid=row["arrival_mid"],
+            broker_order_id=row["broker_order_id"],
+            note=row["note"],
+            planned_at=row["planned_at"],
+            updated_at=row["updated_at"],
+        )
+        for row in rows
+    )
+
+
+def _to_intent(row: RowMapping, legs: Sequence[tuple[str, int]]) -> OrderIntent:
     return OrderIntent(
         plan_id=row["plan_id"],
         purpose=row["purpose"],
@@ -95,4 +144,33 @@ def to_intent(row: RowMapping, legs: Sequence[tuple[str, int]]) -> OrderIntent:
         layer=row["layer"],
         condor_id=row["condor_id"],
         attempt=row["attempt"],
+    )
+
+
+@cache
+def _orders_query(by: str) -> "Query":
+    query = (
+        select(
+            *columns_of(_ORDERS),
+            _DECISIONS.c.plan_id,
+            *columns_of(_STATES, "status", "filled", "leaves", "arrival_mid"),
+            *columns_of(_STATES, "broker_order_id", "note", "updated_at"),
+            _STATES.c.limit_price.label("limit_price_now"),
+        )
+        .join(_DECISIONS, _DECISIONS.c.decision_id == _ORDERS.c.decision_id)
+        .join(_STATES, _STATES.c.client_order_id == _ORDERS.c.client_order_id)
+        .order_by(_ORDERS.c.planned_at, _ORDERS.c.sequence)
+    )
+    if by == "status":
+        return query.where(_STATES.c.status.in_(bindparam("value", expanding=True)))
+    column = _DECISIONS.c.plan_id if by == "plan_id" else _ORDERS.c[by]
+    return query.where(column == bindparam("value"))
+
+
+@cache
+def _legs_query() -> "Query":
+    return (
+        select(_LEGS.c.client_order_id, _LEGS.c.symbol, _LEGS.c.ratio)
+        .where(_LEGS.c.client_order_id.in_(bindparam("ids", expanding=True)))
+        .order_by(_LEGS.c.client_order_id, _LEGS.c.position)
     )

@@ -237,13 +237,13 @@ class CondorRow(LedgerRow, table=True):
     __table_args__ = (CheckConstraint("planned_quantity > 0", name="opens_something"),)
 
     condor_id: str = Field(primary_key=True)
-    decision_id: int = Field(foreign_key="decisions.decision_id", index=True)
+    decision_id: int = Field(foreign_key="decisions.decision_id")
     session: date = Field(sa_type=Day, index=True)
     long_put: str
     short_put: str
     short_call: str
     long_call: str
-    expiry: date = Field(sa_type=Day, index=True)
+    expiry: date = Field(sa_type=Day)
     planned_quantity: int
     mid_credit: float  # index points
     net_vega: float
@@ -283,10 +283,11 @@ class OrderRow(LedgerRow, table=True):
         whole("limit_price_micros", "worst_price_micros"),
     )
 
-    client_order_id: str = Field(primary_key=True)
+    sequence: int | None = Field(default=None, primary_key=True)
+    client_order_id: str = Field(unique=True)
     decision_id: int = Field(foreign_key="decisions.decision_id", index=True)
-    planned_at: datetime = _instant(index=True)
-    purpose: str = Field(index=True)
+    planned_at: datetime = _instant()
+    purpose: str
     attempt: int
     effect: str
     urgency: str
@@ -325,7 +326,7 @@ class OrderEventRow(LedgerRow, table=True):
 
     sequence: int | None = Field(default=None, primary_key=True)
     client_order_id: str = Field(foreign_key="orders.client_order_id", index=True)
-    at: datetime = _instant(index=True)
+    at: datetime = _instant()
     status: str
     filled: int  # packages so far
     leaves: int  # packages still wanted

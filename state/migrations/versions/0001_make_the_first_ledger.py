@@ -256,8 +256,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("condor_id", name=op.f("pk_condors")),
     )
-    op.create_index(op.f("ix_condors_decision_id"), "condors", ["decision_id"], unique=False)
-    op.create_index(op.f("ix_condors_expiry"), "condors", ["expiry"], unique=False)
     op.create_index(op.f("ix_condors_session"), "condors", ["session"], unique=False)
 
     op.create_table(
@@ -363,6 +361,7 @@ def upgrade() -> None:
 
     op.create_table(
         "orders",
+        sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("client_order_id", sa.String(), nullable=False),
         sa.Column("decision_id", sa.Integer(), nullable=False),
         sa.Column("planned_at", sa.String(length=27), nullable=False),
@@ -399,12 +398,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["decision_id"], ["decisions.decision_id"], name=op.f("fk_orders_decision_id_decisions")
         ),
-        sa.PrimaryKeyConstraint("client_order_id", name=op.f("pk_orders")),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_orders")),
+        sa.UniqueConstraint("client_order_id", name=op.f("uq_orders_client_order_id")),
     )
     op.create_index(op.f("ix_orders_condor_id"), "orders", ["condor_id"], unique=False)
     op.create_index(op.f("ix_orders_decision_id"), "orders", ["decision_id"], unique=False)
-    op.create_index(op.f("ix_orders_planned_at"), "orders", ["planned_at"], unique=False)
-    op.create_index(op.f("ix_orders_purpose"), "orders", ["purpose"], unique=False)
 
     op.create_table(
         "fills",
@@ -479,7 +477,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_order_events")),
     )
-    op.create_index(op.f("ix_order_events_at"), "order_events", ["at"], unique=False)
     op.create_index(
         op.f("ix_order_events_client_order_id"), "order_events", ["client_order_id"], unique=False
     )
@@ -533,7 +530,6 @@ def downgrade() -> None:
     op.drop_table("order_states")
     op.drop_table("order_legs")
     op.drop_index(op.f("ix_order_events_client_order_id"), table_name="order_events")
-    op.drop_index(op.f("ix_order_events_at"), table_name="order_events")
 
     op.drop_table("order_events")
     op.drop_index(op.f("ix_fills_symbol"), table_name="fills")
@@ -543,8 +539,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_fills_client_order_id"), table_name="fills")
 
     op.drop_table("fills")
-    op.drop_index(op.f("ix_orders_purpose"), table_name="orders")
-    op.drop_index(op.f("ix_orders_planned_at"), table_name="orders")
     op.drop_index(op.f("ix_orders_decision_id"), table_name="orders")
     op.drop_index(op.f("ix_orders_condor_id"), table_name="orders")
 
@@ -556,8 +550,6 @@ def downgrade() -> None:
     op.drop_table("layer_plans")
     op.drop_table("gates")
     op.drop_index(op.f("ix_condors_session"), table_name="condors")
-    op.drop_index(op.f("ix_condors_expiry"), table_name="condors")
-    op.drop_index(op.f("ix_condors_decision_id"), table_name="condors")
 
     op.drop_table("condors")
     op.drop_table("completions")

@@ -1,0 +1,159 @@
+"""The book as the projections have it: condors, hedges, orders at work, and what hedging cost."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select
+
+from state.columns import from_micros
+from state.orders import instrument_of, legs_of
+from state.tables import (
+    CondorRow,
+    CondorStateRow,
+    HedgeCashRow,
+    HedgeRow,
+    OrderRow,
+    OrderStateRow,
+    columns_of,
+    table_of,
+)
+from strategies.model.book import CondorLegs, CondorPosition, HedgePosition, WorkingOrder
+from strategies.model.ids import ClientOrderId
+from strategies.model.instruments import OptionContract
+from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
+
+if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
+    Query: TypeAlias = Select[*tuple[Any, ...]]
+
+HEDGE_COST_DAYS = 365  # G1
+LEG_NAMES = ("long_put", "short_put", "short_call", "long_call")
+OPEN_CONDORS = ("OPEN", "CLOSING")
+
+_CONDORS = table_of(CondorRow)
+_CONDOR_STATES = table_of(CondorStateRow)
+_HEDGES = table_of(HedgeRow)
+_HEDGE_CASH = table_of(HedgeCashRow)
+_ORDERS = table_of(OrderRow)
+_STATES = table_of(OrderStateRow)
+
+
+def open_condors(
+    connection: Connection, known_legs: dict[str, CondorLegs]
+) -> tuple[CondorPosition, ...]:
+    """Return the condors that are held; legs, which never change, are kept in ``known_legs``."""
+    return tuple(
+        CondorPosition(
+            condor_id=row["condor_id"],
+            legs=known_legs.get(row["condor_id"])
+            or known_legs.setdefault(row["condor_id"], _legs(row)),
+            quantity=row["quantity"],
+            entry_credit=row["entry_credit"],
+            opened_at=row["opened_at"],
+            entry_spot=row["entry_spot"],
+            entry_sigma_sqrt_t=row["entry_sigma_sqrt_t"],
+        )
+        for row in connection.execute(_condors_query()).mappings()
+    )
+
+
+def held_hedges(connection: Connection) -> tuple[HedgePosition, ...]:
+    """Return every VIX instrument that is held."""
+    return tuple(
+        HedgePosition(
+            instrument=instrument_of(row["symbol"]),
+            net_contracts=row["net_contracts"],
+            average_cost=row["average_cost"],
+            opened_on=row["opened_on"],
+        )
+        for row in connection.execute(_hedges_query()).mappings()
+    )
+
+
+def working_orders(connection: Connection) -> tuple[WorkingOrder, ...]:
+    """Return every order that may still trade."""
+    rows = connection.execute(_working_query()).mappings().all()
+    legs = legs_of(connection, [row["client_order_id"] for row in rows])
+    return tuple(
+        WorkingOrder(
+            client_order_id=ClientOrderId(row["client_order_id"]),
+            purpose=row["purpose"],
+            status=OrderStatus(row["status"]),
+            legs=tuple(legs[row["client_order_id"]]),
+            leaves_quantity=row["leaves"],
+            limit_price=row["limit_price"],
+            layer=row["layer"],
+            condor_id=row["condor_id"],
+        )
+        for row in rows
+    )
+
+
+def hedge_cost(connection: Connection, session: date) -> Decimal:
+    """Return what hedging cost on the 365 dates that end with ``session``; a cost is > 0."""
+    days = {"after": session - timedelta(days=HEDGE_COST_DAYS), "until": session}
+    received: Decimal | None = connection.execute(_hedge_cash_query(), days).scalar()
+    return -received if received else from_micros(0)
+
+
+def condors_opened_on(connection: Connection, session: date) -> int:
+    """Return how many condors of a session are filled or at work."""
+    count: int = connection.execute(_opened_query(), {"session": session}).scalar_one()
+    return count
+
+
+def _legs(row: RowMapping) -> CondorLegs:
+    return CondorLegs(**{name: _option(row[name]) for name in LEG_NAMES})
+
+
+def _option(symbol: str) -> OptionContract:
+    instrument = instrument_of(symbol)
+    assert isinstance(instrument, OptionContract), f"{symbol} is no option"
+    return instrument
+
+
+@cache
+def _condors_query() -> "Query":
+    return (
+        select(*columns_of(_CONDOR_STATES, "quantity", "entry_credit", "opened_at"), _CONDORS)
+        .join(_CONDORS, _CONDORS.c.condor_id == _CONDOR_STATES.c.condor_id)
+        .where(_CONDOR_STATES.c.status.in_(OPEN_CONDORS))
+        .order_by(_CONDOR_STATES.c.condor_id)
+    )
+
+
+@cache
+def _hedges_query() -> "Query":
+    held = _HEDGES.c.net_contracts != 0
+    return select(*columns_of(_HEDGES)).where(held).order_by(_HEDGES.c.symbol)
+
+
+@cache
+def _working_query() -> "Query":
+    return (
+        select(
+            *columns_of(_ORDERS, "client_order_id", "purpose", "layer", "condor_id"),
+            *columns_of(_STATES, "status", "leaves", "limit_price"),
+        )
+        .join(_STATES, _STATES.c.client_order_id == _ORDERS.c.client_order_id)
+        .where(_STATES.c.status.in_(OPEN_STATUSES))
+        .order_by(_ORDERS.c.planned_at, _ORDERS.c.sequence)
+    )
+
+
+@cache
+def _hedge_cash_query() -> "Query":
+    return select(func.sum(_HEDGE_CASH.c.cash_flow_usd)).where(
+        _HEDGE_CASH.c.session > bindparam("after"), _HEDGE_CASH.c.session <= bindparam("until")
+    )
+
+
+@cache
+def _opened_query() -> "Query":
+    return (
+        select(func.count())
+        .select_from(_CONDORS)
+        .join(_CONDOR_STATES, _CONDOR_STATES.c.condor_id == _CONDORS.c.condor_id)
+        .where(_CONDORS.c.session == bindparam("session"), _CONDOR_STATES.c.status != "UNFILLED")
+    )
