@@ -176,17 +176,18 @@ class _Life:
             if start < ends_at:
                 await self._run_schedule(ends_at)
         except (BotError, StateError, DomainError) as failure:
-            self._halt(str(failure))
-        except Exception as failure:
-            self._halt(f"unexpected {failure!r}")
-            raise
+            if self._outcome.halted is None:  # at start-up; the schedule halts by itself
+                self._halt(str(failure))
         await self._take_stock()
         return self._outcome
 
     async def _run_schedule(self, ends_at: datetime) -> None:
         plan = self._config.bot.schedule
         schedule = Schedule(
-            self._ledger, self._wiring.clock, misfire_grace_s=plan.interval_minutes * 30
+            self._ledger,
+            self._wiring.clock,
+            misfire_grace_s=plan.interval_minutes * 30,
+            halt=self._halt,
         )
         self._obey_signals(schedule)
 

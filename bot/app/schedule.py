@@ -22,6 +22,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from bot.errors import BotError
 from bot.ports import Clock
+from state.errors import StateError
 from state.ledger import Ledger
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.errors import DomainError
@@ -43,8 +44,16 @@ class ScheduledJob:
 class Schedule:
     """Runs jobs one at a time and stops everything at the first failure."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, *, misfire_grace_s: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        misfire_grace_s: int,
+        halt: Callable[[str], None],
+    ) -> None:
         self._ledger = ledger
+        self._halt = halt
         self._clock = clock
         self._turn = asyncio.Lock()
         self._due: dict[str, datetime] = {}
@@ -98,12 +107,11 @@ class Schedule:
             started_at = self._clock.now()
             try:
                 outcome = await job.run(scheduled_at)
-            except (BotError, DomainError, asyncio.CancelledError) as failure:
-                self._record(job.name, scheduled_at, started_at, f"failed: {failure}")
-                self.stop(failure)
-                return
-            except Exception as failure:  # noqa: BLE001 the scheduler's edge: it halts
-                self._record(job.name, scheduled_at, started_at, f"failed: {failure!r}")
+            except Exception as failure:  # noqa: BLE001 the scheduler's edge: whatever it is halts
+                is_known = isinstance(failure, (BotError, StateError, DomainError))
+                reason = str(failure) if is_known else f"unexpected {failure!r}"
+                self._halt(reason)
+                self._record(job.name, scheduled_at, started_at, f"failed: {reason}")
                 self.stop(failure)
                 return
             self._record(job.name, scheduled_at, started_at, outcome)

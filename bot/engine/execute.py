@@ -20,6 +20,7 @@ from bot.ports import Broker, Clock, MarketData, OrderReport
 from state.ledger import Ledger
 from state.orders import StoredOrder
 from strategies.model.book import Book
+from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import Limits, Readiness
 from strategies.model.orders import ApprovedOrder, OrderIntent
@@ -178,7 +179,7 @@ class Executor:
                         quotes_at=now,
                     ),
                     limits=self.limits,
-                    book=self.book(),
+                    book=_without(self.book(), intent.client_order_id),
                     quotes=quotes,
                     orders_seen=self.ledger.sent_order_ids() - {intent.client_order_id},
                 )
@@ -205,6 +206,12 @@ class Executor:
             return
         with self.ledger.transaction() as tx:
             record_reports(tx, reports, self.clock.now())
+
+
+def _without(book: Book, client_order_id: ClientOrderId) -> Book:
+    """Return the book as if one order were not at work: a resumed one must not block itself."""
+    working = (order for order in book.working if order.client_order_id != client_order_id)
+    return replace(book, working=tuple(working))
 
 
 def _unfilled(order: StoredOrder) -> int:

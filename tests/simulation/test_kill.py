@@ -1,0 +1,103 @@
+"""A run that is killed and started again ends with the fills of one that never was."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ALVH = [sys.executable, "-m", "bot.app"]
+CONFIG = """\
+name: kill-test
+broker:
+  kind: simulated
+  starting_cash_usd: 1_000_000
+  seed: 11
+  market: {{kind: replay, from: {first}, to: {last}}}
+limits: limits.yaml
+"""
+
+
+def write_config(folder, first, last):
+    (folder / "limits.yaml").write_text((ROOT / "limits.yaml").read_text())
+    config = folder / "config.yaml"
+    config.write_text(CONFIG.format(first=first, last=last))
+    return config
+
+
+def start(config, state_dir):
+    command = [*ALVH, "run", "--config", str(config), "--state-dir", str(state_dir)]
+    return subprocess.Popen(
+        [*command, "--format", "json"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(config, state_dir):
+    process = start(config, state_dir)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err.decode()
+    return json.loads(out)
+
+
+def audit(config, state_dir, table):
+    command = [*ALVH, "audit", table, "--config", str(config), "--state-dir", str(state_dir)]
+    done = subprocess.run(
+        [*command, "--format", "json"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    return json.loads(done.stdout)["rows"]
+
+
+def kill_after(config, state_dir, seconds):
+    """Start the run and SIGKILL it after ``seconds``; True if it was still running."""
+    process = start(config, state_dir)
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        return True
+    assert process.returncode == 0
+    return False
+
+
+def compare_killed_with_uninterrupted(tmp_path, *, first, last, kills, seed, longest_s):
+    config = write_config(tmp_path, first, last)
+    whole = finish(config, tmp_path / "whole")
+    assert whole["fills"] > 0, "a run without fills proves nothing"
+    generator = np.random.default_rng(seed)
+    killed = sum(
+        kill_after(config, tmp_path / "killed", float(generator.uniform(1.0, longest_s)))
+        for _ in range(kills)
+    )
+    resumed = finish(config, tmp_path / "killed")
+    assert killed > 0, "no kill hit the run"
+    assert resumed["reconciliation_breaks"] == []
+    assert audit(config, tmp_path / "killed", "fills") == audit(config, tmp_path / "whole", "fills")
+    assert resumed["final_nlv_usd"] == whole["final_nlv_usd"]
+
+
+def test_a_few_kills_in_the_first_days_of_the_crash_change_no_fill(tmp_path):
+    compare_killed_with_uninterrupted(
+        tmp_path, first="2020-02-21", last="2020-02-27", kills=4, seed=5, longest_s=4.0
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_many_kills_over_the_crash_change_no_fill(tmp_path, seed):
+    compare_killed_with_uninterrupted(
+        tmp_path, first="2020-02-18", last="2020-03-20", kills=12, seed=seed, longest_s=6.0
+    )
