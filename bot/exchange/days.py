@@ -1,0 +1,145 @@
+"""One session of a simulated market: its paths on the grid and its listed contracts."""
+
+from collections.abc import Hashable
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from bot.exchange.facts import ELASTICITIES, SessionFacts
+from bot.exchange.listings import Listing, build_listing, spx_strikes, vix_strikes
+from bot.exchange.paths import (
+    GRID_SECONDS,
+    activity_clock,
+    follower_path,
+    future_path,
+    spx_and_vix_paths,
+)
+from bot.exchange.quoting import VXM_FIRST_DAY, MarketState
+from bot.exchange.recent import Recent
+from bot.exchange.spx_surface import VolLevels
+from strategies.model.calendars import TradingCalendar
+from strategies.model.expiries import FutureInstants, future_instants
+from strategies.model.instruments import FutureContract
+from strategies.model.quotes import FloatArray, Series
+from strategies.pricing.factor_vega import future_beta
+
+_LISTINGS_KEPT: Final = 16
+_FUTURES_MOST: Final = 9  # months
+
+# Stand-ins before an index existed: ln(VIX9D/VIX) on ln(VIX/VIX3M), ln(VIX6M/VIX3M) on
+# ln(VIX3M/VIX), regressions of 2011-2022. They shape the surface and are not shown as indices.
+_VIX9D_FROM_CURVE: Final = (0.044, 0.859)
+_VIX6M_FROM_CURVE: Final = (0.017, 0.522)
+
+
+class SessionDay:
+    """One session: its paths on the grid and its listing."""
+
+    def __init__(
+        self, facts: SessionFacts, calendar: TradingCalendar, rng: np.random.Generator
+    ) -> None:
+        self.facts = facts
+        self.opens_at = calendar.opens_at(facts.session)
+        self.closes_at = calendar.closes_at(facts.session)
+        self._calendar = calendar
+        self._listings = Recent[Hashable, Listing](_LISTINGS_KEPT)
+        nodes = self._node(self.closes_at) + 1
+        close_node = self._node(calendar.equities_close_at(facts.session))
+        clock = activity_clock(nodes, close_node)
+        spx, vix = spx_and_vix_paths(rng, clock, close_node, facts.spx, facts.vix)
+        self._paths = {"SPX": spx, "VIX": vix}
+        for name, bar in facts.followers.items():
+            path = follower_path(clock, vix, ELASTICITIES[name], bar)
+            self._paths[name] = np.round(path, 2)
+        self._futures = {
+            future.expiry: future_path(
+                clock,
+                close_node,
+                vix,
+                vix_before=facts.vix_before,
+                beta=float(future_beta((future.expiry - facts.session).days)),
+                settle_before=future.settle_before,
+                settle=future.settle,
+            )
+            for future in facts.futures[:_FUTURES_MOST]
+        }
+        self.index_names = tuple(self._paths)
+        self._vix9d = self._paths.get("VIX9D", self._standing_in("VIX", "VIX3M", _VIX9D_FROM_CURVE))
+        self._vix6m = self._paths.get("VIX6M", self._standing_in("VIX3M", "VIX", _VIX6M_FROM_CURVE))
+
+    @cached_property
+    def future_contracts(self) -> dict[FutureContract, tuple[FutureInstants, float]]:
+        """The listed futures, by expiry, then root, with instants and yesterday's settlement."""
+        roots = ("VX", "VXM") if self.facts.session >= VXM_FIRST_DAY else ("VX",)
+        return {
+            FutureContract(root, future.expiry): (
+                future_instants(future.expiry, self._calendar),
+                future.settle_before,
+            )
+            for future in self.facts.futures[:_FUTURES_MOST]
+            for root in roots
+        }
+
+    def node_instant(self, at: datetime) -> datetime:
+        """Return the grid instant at or before ``at``."""
+        return self.opens_at + timedelta(seconds=self._node(at) * GRID_SECONDS)
+
+    def index_at(self, name: str, at: datetime) -> float:
+        """Return an index at an instant of session hours."""
+        return float(self._paths[name][self._node(at)])
+
+    def state_at(self, at: datetime) -> MarketState:
+        """Return what quotes depend on at a grid instant."""
+        node = self._node(at)
+        levels = VolLevels(
+            vix9d=float(self._vix9d[node]),
+            vix=float(self._paths["VIX"][node]),
+            vix3m=float(self._paths["VIX3M"][node]),
+            vix6m=float(self._vix6m[node]),
+            vvix=float(self._paths["VVIX"][node]),
+        )
+        return MarketState(
+            at=at,
+            spx=float(self._paths["SPX"][node]),
+            levels=levels,
+            futures={expiry: float(path[node]) for expiry, path in self._futures.items()},
+            rate=self.facts.rate,
+        )
+
+    def listing(
+        self, underlying: str, at: datetime, extra: frozenset[tuple[Series, float]]
+    ) -> Listing:
+        """Return the listed rows that trade at ``at``, and those of ``extra``."""
+        are_weeklies_over = at >= self._calendar.equities_close_at(self.facts.session)
+        key = (underlying, are_weeklies_over, extra)
+        return self._listings.get(key, lambda: self._build(underlying, at, extra))
+
+    def _build(
+        self, underlying: str, at: datetime, extra: frozenset[tuple[Series, float]]
+    ) -> Listing:
+        base = self._spx_strikes if underlying == "SPX" else self._vix_strikes
+        rows = [(series, strikes.tolist()) for series, strikes in base]
+        listing = build_listing(rows + [(series, [strike]) for series, strike in extra])
+        return listing.alive_at(at)
+
+    @cached_property
+    def _spx_strikes(self) -> list[tuple[Series, FloatArray]]:
+        facts = self.facts
+        return spx_strikes(facts.session, self._calendar, facts.spx_before, facts.vix_before)
+
+    @cached_property
+    def _vix_strikes(self) -> list[tuple[Series, FloatArray]]:
+        facts = self.facts
+        return vix_strikes(facts.session, self._calendar, self._futures, facts.vix_before)
+
+    def _standing_in(self, above: str, below: str, coefficients: tuple[float, float]) -> FloatArray:
+        """Return ``above exp(a + b ln(above / below))``, the usual shape of the curve."""
+        constant, slope = coefficients
+        base = self._paths[above]
+        path: FloatArray = base * np.exp(constant + slope * np.log(base / self._paths[below]))
+        return path
+
+    def _node(self, at: datetime) -> int:
+        return int((at - self.opens_at).total_seconds() // GRID_SECONDS)
