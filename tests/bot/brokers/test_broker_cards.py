@@ -1,0 +1,298 @@
+"""Contract cards: what every broker behind the port must do, one numbered card a promise.
+
+Each card names its prerequisite, its action and what is expected. A broker joins by adding a bench
+to ``BENCHES``.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from strategies.model.fills import CashKind, Side
+from strategies.model.lifecycle import OrderStatus
+from tests.bot.brokers.benches import SimulatedBench, approved
+from tests.bot.exchange.venue.fakes import CALL, CONDOR, CONDOR_CLOSE, VX
+from tests.builders import AT, instant, instrument
+
+BENCHES: dict[str, Callable[[Path], SimulatedBench]] = {"simulated": SimulatedBench}
+BEGINNING = AT - timedelta(days=1)
+A_WHILE_S = 60.0
+SYMBOL = instrument(CALL).symbol
+
+
+@pytest.fixture(params=sorted(BENCHES))
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> SimulatedBench:
+    """A connected bench with an empty account."""
+    made = BENCHES[request.param](tmp_path / "journal.jsonl")
+    await made.broker.connect()
+    return made
+
+
+async def bought(bench: SimulatedBench, legs: str = CALL, quantity: int = 5, attempt: int = 1):
+    """A marketable order that has had time to fill."""
+    limit = await bench.price(legs, 1.5)
+    order = approved(legs, quantity, limit, attempt=attempt)
+    await bench.broker.submit(order)
+    await bench.clock.sleep(A_WHILE_S)
+    return order
+
+
+async def report_of(bench: SimulatedBench, order):
+    """What the broker says about an order when asked for all of them."""
+    return next(
+        report
+        for report in await bench.broker.fetch_orders()
+        if report.client_order_id == order.client_order_id
+    )
+
+
+async def test_b01_an_accepted_order_is_live_and_has_a_permanent_id(bench):
+    """Connected. Submit an order far below the market: LIVE, permanent id, in the order list."""
+    order = approved(CALL, 5, Decimal("0.01"))
+    report = await bench.broker.submit(order)
+    assert report.status is OrderStatus.LIVE
+    assert report.broker_order_id
+    assert (report.filled_quantity, report.leaves_quantity) == (0, 5)
+    assert report.limit_price == Decimal("0.01")
+    assert await bench.broker.fetch_orders() == (report,)
+
+
+async def test_b02_a_marketable_order_fills_within_its_limit(bench):
+    """Connected. Submit above natural and wait: FILLED, an execution a leg, position, no worse."""
+    order = await bought(bench)
+    report = await report_of(bench, order)
+    assert (report.status, report.filled_quantity) == (OrderStatus.FILLED, 5)
+    (fill,) = await bench.broker.fetch_fills(BEGINNING)
+    assert fill.client_order_id == order.client_order_id
+    assert (fill.symbol, fill.side, fill.quantity) == (SYMBOL, Side.BUY, 5)
+    assert fill.price <= order.intent.limit_price
+    assert fill.commission_usd > 0
+    assert AT < fill.executed_at <= bench.clock.now()
+    assert await bench.broker.fetch_positions() == {SYMBOL: 5}
+
+
+async def test_b03_a_combo_fills_its_legs_together_at_one_net_price(bench):
+    """Connected. Submit a condor above natural: four executions, in ratio, net within the limit."""
+    order = await bought(bench, CONDOR, 2)
+    fills = await bench.broker.fetch_fills(BEGINNING)
+    assert len(fills) == 4
+    assert len({fill.exec_root for fill in fills}) == 4
+    assert {fill.quantity for fill in fills} == {2}
+    assert sum(f.side.sign * f.price for f in fills) <= order.intent.limit_price
+    positions = await bench.broker.fetch_positions()
+    assert sorted(positions.values()) == [-2, -2, 2, 2]
+
+
+async def test_b04_a_big_order_fills_in_parts_that_add_up(bench):
+    """Connected. Submit more than the market shows: PARTIALLY_FILLED, then FILLED, nothing lost."""
+    order = approved(CALL, 450, await bench.price(CALL, 8.0))
+    await bench.broker.submit(order)
+    seen = []
+    for _ in range(60):
+        await bench.clock.sleep(10)
+        report = await report_of(bench, order)
+        seen.append(report.status)
+        fills = await bench.broker.fetch_fills(BEGINNING)
+        assert sum(fill.quantity for fill in fills) == report.filled_quantity
+        assert report.filled_quantity + report.leaves_quantity == 450
+    assert seen[0] is OrderStatus.PARTIALLY_FILLED
+    assert seen[-1] is OrderStatus.FILLED
+
+
+async def test_b05_a_confirmed_cancel_is_final(bench):
+    """A live order. Cancel: CANCELLED with its rest, no execution however long one waits."""
+    order = approved(CALL, 5, Decimal("0.01"))
+    await bench.broker.submit(order)
+    report = await bench.broker.cancel(order.client_order_id)
+    assert report.status is OrderStatus.CANCELLED
+    assert (report.filled_quantity, report.leaves_quantity) == (0, 5)
+    await bench.clock.sleep(3600)
+    assert await report_of(bench, order) == report
+    assert await bench.broker.fetch_fills(BEGINNING) == ()
+
+
+async def test_b06_a_cancel_after_the_fill_reports_the_fill(bench):
+    """A filled order. Cancel: FILLED, unchanged."""
+    order = await bought(bench)
+    report = await bench.broker.cancel(order.client_order_id)
+    assert (report.status, report.filled_quantity) == (OrderStatus.FILLED, 5)
+
+
+async def test_b07_a_cancel_keeps_what_was_filled(bench):
+    """A partly filled order. Cancel: CANCELLED, its fills stay, its rest is told."""
+    order = approved(CALL, 450, await bench.price(CALL, 8.0))
+    await bench.broker.submit(order)
+    await bench.clock.sleep(10)
+    report = await bench.broker.cancel(order.client_order_id)
+    assert report.status is OrderStatus.CANCELLED
+    assert 0 < report.filled_quantity < 450
+    assert report.leaves_quantity == 450 - report.filled_quantity
+    assert await bench.broker.fetch_positions() == {SYMBOL: report.filled_quantity}
+
+
+async def test_b08_a_cancel_of_an_unknown_order_is_no_proof_of_anything(bench):
+    """No such order. Cancel: OutcomeUnknown."""
+    with pytest.raises(OutcomeUnknown):
+        await bench.broker.cancel(approved(CALL, 1, Decimal("0.01")).client_order_id)
+
+
+@pytest.mark.parametrize(
+    ("legs", "quantity", "limit", "reason"),
+    [
+        ("VIX 17JUN20 25 C", 1, "0.50", "not listed"),
+        ("-1 VIX 18MAR20 25 C", 1, "-0.50", "uncovered"),
+        (CONDOR, 500, "-4.00", "excess liquidity"),
+        (VX, 200, "17.00", "excess liquidity"),
+    ],
+)
+async def test_b09_a_refusal_says_why(bench, legs, quantity, limit, reason):
+    """Connected. Submit what may not be: OrderRejected with the reason, REJECTED in the list."""
+    order = approved(legs, quantity, Decimal(limit))
+    with pytest.raises(OrderRejected, match=reason):
+        await bench.broker.submit(order)
+    report = await report_of(bench, order)
+    assert report.status is OrderStatus.REJECTED
+    assert reason in report.note
+    assert await bench.broker.fetch_positions() == {}
+
+
+async def test_b10_outside_session_hours_nothing_is_taken(bench):
+    """The session has closed. Submit: OrderRejected."""
+    bench.clock.move_to(instant("2020-02-03 16:20"))
+    with pytest.raises(OrderRejected, match="session"):
+        await bench.broker.submit(approved(CALL, 1, Decimal("0.50")))
+
+
+async def test_b11_submitting_twice_places_one_order(bench):
+    """A live order. Submit it again, before and after its fill: one order, one execution."""
+    order = await bought(bench)
+    report = await bench.broker.submit(order)
+    await bench.clock.sleep(A_WHILE_S)
+    assert report.status is OrderStatus.FILLED
+    assert await bench.broker.fetch_orders() == (report,)
+    assert len(await bench.broker.fetch_fills(BEGINNING)) == 1
+
+
+async def test_b12_a_refused_order_is_refused_again(bench):
+    """A rejected order. Submit it again: the same refusal, nothing new in the list."""
+    order = approved("-1 VIX 18MAR20 25 C", 1, Decimal("-0.50"))
+    for _ in range(2):
+        with pytest.raises(OrderRejected, match="uncovered"):
+            await bench.broker.submit(order)
+    assert len(await bench.broker.fetch_orders()) == 1
+
+
+async def test_b13_executions_are_told_since_an_instant_oldest_first(bench):
+    """Two executions. Ask since the second: only that one; since later: none."""
+    await bought(bench)
+    await bought(bench, attempt=2)
+    first, second = await bench.broker.fetch_fills(BEGINNING)
+    assert first.executed_at < second.executed_at
+    assert await bench.broker.fetch_fills(second.executed_at) == (second,)
+    assert await bench.broker.fetch_fills(bench.clock.now()) == ()
+
+
+async def test_b14_an_account_without_positions_says_so(bench):
+    """Empty account. Ask for positions, open and close: {}, the position, {}."""
+    assert await bench.broker.fetch_positions() == {}
+    await bought(bench, CONDOR, 2)
+    assert len(await bench.broker.fetch_positions()) == 4
+    await bought(bench, CONDOR_CLOSE, 2)
+    assert await bench.broker.fetch_positions() == {}
+
+
+async def test_b15_cash_is_what_deposits_and_executions_explain(bench):
+    """Trades done. Ask for the account: cash to the last decimal, liquidation near it, margin."""
+    start = await bench.broker.fetch_account()
+    assert start.cash_usd == start.net_liquidation_usd == bench.starting_cash_usd
+    await bought(bench, CONDOR, 2)
+    await bought(bench)
+    account = await bench.broker.fetch_account()
+    fills = await bench.broker.fetch_fills(BEGINNING)
+    assert account.cash_usd == start.cash_usd + sum(fill.cash_flow_usd for fill in fills)
+    assert account.maintenance_margin_usd == account.initial_margin_usd == 2 * 50 * 100
+    assert account.excess_liquidity_usd == account.cash_usd - account.maintenance_margin_usd
+    assert abs(account.net_liquidation_usd - start.cash_usd) < 1_000
+
+
+async def test_b16_variation_of_a_future_is_a_cash_movement(bench):
+    """A future held over its daily settlement. Ask for movements: one VARIATION, cash follows."""
+    await bought(bench, VX, 2)
+    bench.clock.move_to(instant("2020-02-03 16:20"))
+    (movement,) = await bench.broker.fetch_cash_movements(AT)
+    assert (movement.kind, movement.symbol) == (CashKind.VARIATION, instrument(VX).symbol)
+    fills = await bench.broker.fetch_fills(BEGINNING)
+    fees = sum(fill.commission_usd for fill in fills)
+    account = await bench.broker.fetch_account()
+    assert account.cash_usd == bench.starting_cash_usd - fees + movement.amount_usd
+
+
+async def test_b17_an_expiry_is_a_cash_movement_that_closes_the_position(bench):
+    """An option held to expiry. Ask for movements: one SETTLEMENT of the whole position."""
+    text = "SPXW 05FEB20 3150 C"
+    await bought(bench, text, 3)
+    bench.clock.move_to(instant("2020-02-05 16:20"))
+    (movement,) = await bench.broker.fetch_cash_movements(AT)
+    assert (movement.kind, movement.symbol) == (CashKind.SETTLEMENT, instrument(text).symbol)
+    assert movement.quantity == -3
+    assert movement.price is not None
+    assert movement.amount_usd == 3 * movement.price * 100
+    assert await bench.broker.fetch_positions() == {}
+
+
+async def test_b18_the_starting_cash_is_a_deposit(bench):
+    """New account. Ask for movements since the beginning: the deposit, and asking is repeatable."""
+    (deposit,) = await bench.broker.fetch_cash_movements(BEGINNING)
+    assert (deposit.kind, deposit.amount_usd) == (CashKind.DEPOSIT, bench.starting_cash_usd)
+    assert await bench.broker.fetch_cash_movements(BEGINNING) == (deposit,)
+
+
+async def test_b19_a_day_order_does_not_outlive_its_day(bench):
+    """A live order. Let the session close: CANCELLED with the reason."""
+    order = approved(CALL, 5, Decimal("0.01"))
+    await bench.broker.submit(order)
+    bench.clock.move_to(instant("2020-02-03 16:20"))
+    report = await report_of(bench, order)
+    assert report.status is OrderStatus.CANCELLED
+    assert "expired" in report.note
+
+
+async def test_b20_nothing_is_sent_before_connecting(bench, tmp_path):
+    """Not connected. Submit or ask: BrokerUnavailable, and after connecting nothing was sent."""
+    fresh = SimulatedBench(tmp_path / "fresh.jsonl")
+    with pytest.raises(BrokerUnavailable):
+        await fresh.broker.submit(approved(CALL, 1, Decimal("0.01")))
+    with pytest.raises(BrokerUnavailable):
+        await fresh.broker.fetch_positions()
+    await fresh.broker.connect()
+    assert await fresh.broker.fetch_orders() == ()
+
+
+async def test_b21_a_new_process_finds_everything_where_it_was(bench):
+    """Orders filled and live. Restart: same orders, executions, positions and cash; the same id
+    is still the same order."""
+    filled = await bought(bench)
+    live = approved(CALL, 5, Decimal("0.01"), attempt=2)
+    await bench.broker.submit(live)
+    questions = ("fetch_orders", "fetch_positions", "fetch_account")
+    before = [await getattr(bench.broker, question)() for question in questions]
+    fills = await bench.broker.fetch_fills(BEGINNING)
+    await bench.restart()
+    assert [await getattr(bench.broker, question)() for question in questions] == before
+    assert await bench.broker.fetch_fills(BEGINNING) == fills
+    assert (await bench.broker.submit(live)).status is OrderStatus.LIVE
+    assert (await bench.broker.submit(filled)).status is OrderStatus.FILLED
+
+
+async def test_b22_a_broker_ahead_of_the_clock_does_not_go_back(bench):
+    """The clock is set back after a restart. Submit what was already sent: its state as of later;
+    cancel what is done: unchanged."""
+    order = await bought(bench)
+    later = await report_of(bench, order)
+    bench.clock.move_to(AT)
+    assert await bench.broker.submit(order) == later
+    assert await bench.broker.cancel(order.client_order_id) == later
