@@ -1,0 +1,240 @@
+"""`alvh check`: is everything in place that a run needs, and if not, what mends it?"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+
+from bot.app.commands.inputs import paths_of, read_config
+from bot.app.config.loader import LoadedConfig
+from bot.app.config.schema import SimulatedBrokerSection
+from bot.app.exit_codes import ExitCode
+from bot.app.paths import RunPaths
+from bot.app.render.tables import Grid, print_grid
+from bot.app.wiring import build_market, load_calendar, load_history
+from bot.clock import SystemClock
+from bot.errors import BotError
+from bot.history.store import History
+from state.errors import StateError
+from state.ledger import Ledger
+from strategies.model.calendars import TradingCalendar
+from strategies.model.errors import DomainError
+
+_FREE_BYTES_MIN = 500_000_000
+_FREE_BYTES_GOOD = 2_000_000_000
+_MEGABYTE = 1_000_000
+_GAP_DAYS_MAX = 5  # a series may end this many days before a replay's last session needs it
+
+
+class Outcome(StrEnum):
+    """What a check found."""
+
+    PASS = "pass"  # noqa: S105 not a password
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    outcome: Outcome
+    found: str
+    fix: str = ""
+
+
+def show_origin_command(config: Path, *, flags: Sequence[str], output: str) -> ExitCode:
+    """Print every value in force with who said so."""
+    loaded = read_config(config, flags)
+    rows = tuple((value.key, value.value, value.origin) for value in loaded.values)
+    title = f"{loaded.label}   hash {loaded.config_hash[:16]}"
+    print_grid(Grid(columns=("key", "value", "origin"), rows=rows, title=title), output)
+    return ExitCode.OK
+
+
+def check_command(config: Path, *, flags: Sequence[str], state_dir: Path, output: str) -> ExitCode:
+    """Print what was checked; 1 if anything fails. A bad configuration is an error, not a row."""
+    loaded = read_config(config, flags)
+    findings = list(run_checks(loaded, paths_of(loaded, state_dir)))
+    rows = tuple((item.check, item.outcome, item.found, item.fix) for item in findings)
+    print_grid(Grid(columns=("check", "outcome", "found", "fix"), rows=rows), output)
+    failed = any(item.outcome is Outcome.FAIL for item in findings)
+    return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
+    """Yield what each check found; one that fails does not keep the others from running."""
+    yield _configuration(config)
+    yield _limits(config)
+    yield _asserts()
+    yield _libraries()
+    yield _disk(paths)
+    yield _database(config, paths)
+    broker = config.bot.broker
+    if not isinstance(broker, SimulatedBrokerSection):
+        yield Finding(
+            check="broker",
+            outcome=Outcome.FAIL,
+            found=f"no {broker.kind} broker in this version",
+            fix="use a configuration with broker.kind: simulated",
+        )
+        return
+    first, last = broker.market.first, broker.market.last
+    try:
+        calendar = load_calendar(config, first, last)
+        history = load_history(config)
+    except (BotError, DomainError) as cause:
+        yield Finding(check="data", outcome=Outcome.FAIL, found=str(cause), fix="mend that file")
+        return
+    yield _calendar(calendar, first, last)
+    if broker.market.kind == "replay":
+        yield _history(history, first, last)
+    yield _events(history, calendar, last)
+    yield _market(broker, history, calendar)
+
+
+def _configuration(config: LoadedConfig) -> Finding:
+    found = f"{config.label}: {config.bot.name}, {config.mode} {config.account}"
+    return Finding(
+        check="config", outcome=Outcome.PASS, found=f"{found}, {config.config_hash[:12]}"
+    )
+
+
+def _limits(config: LoadedConfig) -> Finding:
+    limits, rules = config.limits, config.rules
+    broker = config.bot.broker
+    if isinstance(broker, SimulatedBrokerSection):
+        wanted = float(broker.starting_cash_usd) * rules.condor.max_loss_fraction
+        if wanted > limits.condor_max_loss_usd:
+            return Finding(
+                check="limits",
+                outcome=Outcome.WARN,
+                found=f"C7 allows a condor to lose {wanted:,.0f} USD, the limit "
+                f"{limits.condor_max_loss_usd:,.0f}",
+                fix="raise condor_max_loss_usd, or entries will be refused",
+            )
+    found = f"condor {limits.condor_max_loss_usd:,.0f}, all {limits.total_max_loss_usd:,.0f} USD"
+    return Finding(check="limits", outcome=Outcome.PASS, found=f"{config.bot.limits}: {found}")
+
+
+def _asserts() -> Finding:
+    if __debug__:
+        return Finding(check="asserts", outcome=Outcome.PASS, found="on")
+    return Finding(
+        check="asserts",
+        outcome=Outcome.FAIL,
+        found="off: Python runs with -O",
+        fix="start without -O and without PYTHONOPTIMIZE",
+    )
+
+
+def _libraries() -> Finding:
+    present = [name for name in ("ib_insync", "ib_async") if find_spec(name)]
+    found = ", ".join(present) or "neither ib_insync nor ib_async"
+    if len(present) > 1:
+        return Finding(
+            check="libraries",
+            outcome=Outcome.WARN,
+            found=f"{found}: both bring their own eventkit",
+            fix="uninstall ib_async, or use an environment of its own",
+        )
+    return Finding(check="libraries", outcome=Outcome.PASS, found=found)
+
+
+def _disk(paths: RunPaths) -> Finding:
+    folder = paths.state_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free / _MEGABYTE:,.0f} MB free for {paths.state_dir}/"
+    if free < _FREE_BYTES_MIN:
+        fix = f"free {_FREE_BYTES_MIN / _MEGABYTE:,.0f} MB, or move it by --state-dir"
+        return Finding(check="disk", outcome=Outcome.FAIL, found=found, fix=fix)
+    outcome = Outcome.PASS if free >= _FREE_BYTES_GOOD else Outcome.WARN
+    return Finding(check="disk", outcome=outcome, found=found)
+
+
+def _database(config: LoadedConfig, paths: RunPaths) -> Finding:
+    """Open the ledger as a run would: lease, file, quick check, revision and binding in one."""
+    if not paths.database.exists():
+        found = f"{paths.database}: not there yet; a run makes it"
+        return Finding(check="database", outcome=Outcome.PASS, found=found)
+    now = SystemClock().now()
+    try:
+        with Ledger.open(
+            paths.database, mode=config.mode, account=config.account, now=now
+        ) as ledger:
+            last = ledger.last_decision()
+    except StateError as cause:
+        fix = "see the message; `alvh status` shows a running bot"
+        return Finding(check="database", outcome=Outcome.FAIL, found=str(cause), fix=fix)
+    until = "empty" if last is None else f"last decision {last.at:%Y-%m-%d %H:%M} UTC"
+    return Finding(check="database", outcome=Outcome.PASS, found=f"{paths.database}: {until}")
+
+
+def _calendar(calendar: TradingCalendar, first: date, last: date) -> Finding:
+    sessions = calendar.sessions_between(first, last)
+    if not sessions:
+        return Finding(
+            check="calendar",
+            outcome=Outcome.FAIL,
+            found=f"no session from {first} to {last}",
+            fix="choose other dates in broker.market",
+        )
+    early = sum(session in calendar.early_closes for session in sessions)
+    found = f"{len(sessions)} sessions, {early} early closes, {sessions[0]} to {sessions[-1]}"
+    return Finding(check="calendar", outcome=Outcome.PASS, found=found)
+
+
+def _history(history: History, first: date, last: date) -> Finding:
+    facts = history.describe(last)
+    short = [item for item in facts if item.name != "EVENTS" and item.age_days > _GAP_DAYS_MAX]
+    late = [item for item in facts if item.first > first]
+    needed = [item for item in (*short, *late) if item.name in ("SPX", "VIX", "VX")]
+    if needed:
+        item = needed[0]
+        return Finding(
+            check="history",
+            outcome=Outcome.FAIL,
+            found=f"{item.name} runs from {item.first} to {item.last}, replay {first} to {last}",
+            fix="choose dates inside (`alvh data list`), or name a file in history.overrides",
+        )
+    if short or late:
+        names = ", ".join(item.name for item in (*short, *late))
+        found = f"{names} do not cover {first} to {last}; rules that need them do not fire"
+        fix = "name files in history.overrides"
+        return Finding(check="history", outcome=Outcome.WARN, found=found, fix=fix)
+    found = f"{len(facts)} series cover {first} to {last}"
+    return Finding(check="history", outcome=Outcome.PASS, found=found)
+
+
+def _events(history: History, calendar: TradingCalendar, last: date) -> Finding:
+    sessions = calendar.sessions_between(last - timedelta(days=10), last)
+    if sessions and history.events_ahead(sessions[-1], calendar) is None:
+        return Finding(
+            check="events",
+            outcome=Outcome.WARN,
+            found=f"no FOMC, CPI or PPI dates after {sessions[-1]}: S11 and R2 are absent there",
+            fix="name a file in history.overrides.EVENTS",
+        )
+    return Finding(check="events", outcome=Outcome.PASS, found="FOMC, CPI and PPI dates known")
+
+
+def _market(broker: SimulatedBrokerSection, history: History, calendar: TradingCalendar) -> Finding:
+    sessions = calendar.sessions_between(broker.market.first, broker.market.last)
+    if not sessions:
+        return Finding(check="broker", outcome=Outcome.FAIL, found="no session to quote")
+    at = calendar.opens_at(sessions[0]) + timedelta(minutes=15)
+    try:
+        market = build_market(broker, history, calendar)
+        quotes = market.quotes_at(at)
+    except (BotError, DomainError) as cause:
+        fix = "choose dates that `alvh data list` covers"
+        return Finding(check="broker", outcome=Outcome.FAIL, found=str(cause), fix=fix)
+    options = 2 * (len(quotes.spx_options.strike) + len(quotes.vix_options.strike))
+    found = f"simulated, {broker.market.kind}: {options:,} options, {len(quotes.futures)} futures"
+    return Finding(check="broker", outcome=Outcome.PASS, found=found)
