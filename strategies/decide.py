@@ -1,1 +1,440 @@
-"""The whole decision of one interval, in the rule book's precedence (section 11)."""
+"""The whole decision of one interval, in the rule book's precedence (section 11).
+
+    signals -> regime -> exits (C9) -> entry (C1-C7) -> hedge (L, B, G) -> orders
+
+A pure function of (snapshot, book, account, memory, rules). The order of the tuples in a book
+carries no meaning, so it is forgotten first; the same input gives the same plan to the byte.
+
+What cannot be priced is not guessed: without a value for everything held nothing opens and the
+hedge stays as it is, exits go on where they are priceable, and the plan names the instrument.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from strategies.alvh.core import OpeningCondor
+from strategies.alvh.governors import quick_ratio_gates
+from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
+from strategies.alvh.rebalance import Trade
+from strategies.condor.entry import Entry, plan_entry, schedule_gates
+from strategies.condor.exits import Exits, plan_exits
+from strategies.model.book import Account, Book, CondorLegs, CondorPosition, HedgePosition
+from strategies.model.encoding import to_json
+from strategies.model.ids import digest
+from strategies.model.memory import Memory
+from strategies.model.plan import Gate, Measures, Plan
+from strategies.model.quotes import OptionChain
+from strategies.model.rules import Rules
+from strategies.model.snapshots import MarketSnapshot
+from strategies.model.structures import as_condor, legs_at_work, option_positions
+from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
+from strategies.pricing.margin import condor_margin_usd, condor_max_loss_usd, is_covered
+from strategies.pricing.valuation import Valuer
+from strategies.risk.measures import condor_vega_usd, measure
+from strategies.signals.readings import read_signals
+from strategies.signals.regimes import classify_regime
+
+_SHOCKS = (5.0, 8.0)  # VIX points of B1's journal
+_EPSILON = 1e-9
+
+
+def decide(
+    snapshot: MarketSnapshot, book: Book, account: Account, memory: Memory, rules: Rules
+) -> tuple[Plan, Memory]:
+    """Return what to do now, with every reason, and the memory for the next decision.
+
+    Args:
+        snapshot: Everything the interval may look at.
+        book: What is held and at work.
+        account: The broker's account values.
+        memory: What the last decision returned; ``Memory()`` at the very first.
+        rules: The rules in force.
+    """
+    book = _in_one_order(book)
+    rules_json = to_json(rules)
+    plan_id = digest(_market_digest(snapshot), to_json((book, account, memory)), rules_json)
+    valuer = Valuer(
+        snapshot.market,
+        snapshot.session,
+        max_age=timedelta(seconds=rules.signals.max_quote_age_s),
+    )
+    signals = read_signals(snapshot, rules)
+    regime, regime_memory, rsi_vix_high = classify_regime(signals, snapshot, memory, rules)
+    unpriced = tuple(c.condor_id for c in book.condors if valuer.condor(c.legs) is None)
+    before = measure(valuer, book.condors, book.hedges)
+
+    exits = plan_exits(
+        book.condors,
+        valuer=valuer,
+        purposes_at_work={order.purpose for order in book.working},
+        plan_id=plan_id,
+        session=snapshot.session,
+        rules=rules.condor,
+    )
+    condor_id = f"C{memory.condors_opened + 1:04d}"
+    entry = _entry(
+        snapshot,
+        valuer,
+        book,
+        account,
+        condor_id=condor_id,
+        is_priced=before is not None,
+        plan_id=plan_id,
+        rules=rules,
+    )
+    staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
+    hedge = plan_hedge(
+        HedgeInputs(
+            snapshot=snapshot,
+            valuer=valuer,
+            signals=signals,
+            regime=regime,
+            rsi_vix_high=rsi_vix_high,
+            book=book,
+            account=account,
+            condors=staying,
+            condor_vega_usd=None if unpriced else condor_vega_usd(valuer, staying),
+            opening=_opening(entry, valuer),
+            memory=memory,
+            rules=rules,
+            plan_id=plan_id,
+        )
+    )
+
+    after = measure(
+        valuer,
+        (*staying, *_opened(entry, snapshot)),
+        _hedges_after(book.hedges, hedge.trades, snapshot),
+    )
+    state = _hedge_state(before, after, hedge, unpriced, rules)
+    gates = (
+        *exits.gates,
+        *entry.gates,
+        *hedge.gates,
+        *_vega_gates(before, after, rules),
+        _cover_gate(book),
+        *(_flip_journal(valuer, book.condors, before) if regime.flipped_now else ()),
+    )
+    orders = (
+        *exits.orders,
+        *hedge.reductions,
+        *(() if entry.order is None else (entry.order,)),
+        *hedge.additions,
+    )
+    plan = Plan(
+        plan_id=plan_id,
+        at=snapshot.at,
+        session=snapshot.session,
+        rules_hash=digest(rules_json),
+        regime=regime.labels,
+        signals=signals.values,
+        gates=tuple(dict.fromkeys(gates)),  # safety gates are asked for more than one reason
+        layers=hedge.layers,
+        opens=() if entry.opened is None else (entry.opened,),
+        closes=exits.closes,
+        orders=orders,
+        before=before,
+        after=after,
+        curve=regime.curve,
+        hedge_state=state,
+        no_trade_reasons=_reasons(exits, entry, hedge, unpriced, any_orders=bool(orders)),
+        missing=(
+            *signals.missing,
+            *hedge.missing,
+            *(f"no value for {name}" for name in (*unpriced, *hedge.unpriced)),
+        ),
+    )
+    return plan, Memory(
+        session=snapshot.session,
+        rsi_vix_high=rsi_vix_high,
+        regime=regime_memory,
+        rotation=hedge.rotation,
+        core_contracts=hedge.core_contracts,
+        condors_opened=memory.condors_opened + (0 if entry.opened is None else 1),
+    )
+
+
+# --- identity -------------------------------------------------------------------------------------
+
+
+def _in_one_order(book: Book) -> Book:
+    return replace(
+        book,
+        condors=tuple(sorted(book.condors, key=lambda c: c.condor_id)),
+        hedges=tuple(sorted(book.hedges, key=lambda h: h.instrument.symbol)),
+        working=tuple(sorted(book.working, key=lambda w: (w.purpose, w.client_order_id))),
+    )
+
+
+def _market_digest(snapshot: MarketSnapshot) -> str:
+    """Return a digest of everything in the snapshot; arrays by their bytes, for speed."""
+    market, history = snapshot.market, snapshot.history
+    hasher = hashlib.sha256()
+    for chain in (market.spx_options, market.vix_options):
+        hasher.update(to_json((chain.underlying, chain.series, chain.quoted_at)).encode())
+        for column in _columns(chain):
+            hasher.update(column)
+    for name in history.__dataclass_fields__:
+        hasher.update(getattr(history, name).tobytes())
+    words = (
+        snapshot.session,
+        snapshot.opens_at,
+        snapshot.closes_at,
+        snapshot.is_early_close,
+        snapshot.entry_due,
+        snapshot.events,
+        market.at,
+        market.indices,
+        market.futures,
+        market.rate,
+        len(history.session),
+    )
+    hasher.update(to_json(words).encode())
+    return hasher.hexdigest()
+
+
+def _columns(chain: OptionChain) -> tuple[bytes, ...]:
+    arrays = (chain.series_index, chain.strike, chain.bid, chain.ask)
+    return tuple(array.tobytes() for array in arrays)
+
+
+# --- entry ----------------------------------------------------------------------------------------
+
+
+def _entry(
+    snapshot: MarketSnapshot,
+    valuer: Valuer,
+    book: Book,
+    account: Account,
+    *,
+    condor_id: str,
+    is_priced: bool,
+    plan_id: str,
+    rules: Rules,
+) -> Entry:
+    opening = [
+        (legs, order)
+        for order in book.working
+        if (legs := as_condor(legs_at_work(order))) is not None
+    ]
+    schedule = schedule_gates(snapshot, entries_at_work=len(opening), rules=rules.condor)
+    if not all(gate.passed for gate in schedule):
+        return Entry(opened=None, order=None, gates=schedule)
+    safety = (
+        Gate(
+            rule="C12",
+            name="the whole book has a value",
+            value="yes" if is_priced else "no",
+            threshold="yes",
+            passed=is_priced,
+        ),
+        quick_ratio_gates(account, rules.governors)[0],
+        _cover_gate(book),
+    )
+    if not all(gate.passed for gate in safety):
+        return Entry(opened=None, order=None, gates=(*schedule, *safety))
+    positions = option_positions(book)
+    margin = Decimal(0)
+    for legs, order in opening:
+        margin += condor_margin_usd(legs, order.leaves_quantity, "ib")
+        for contract, sign in legs.signed():
+            positions[contract] = positions.get(contract, 0) + sign * order.leaves_quantity
+    for condor in book.condors:
+        margin += condor_margin_usd(condor.legs, condor.quantity, "ib")
+    entry = plan_entry(
+        snapshot,
+        valuer,
+        account=account,
+        condor_id=condor_id,
+        positions=positions,
+        margin_used_usd=margin,
+        plan_id=plan_id,
+        rules=rules.condor,
+    )
+    return replace(entry, gates=(*schedule, *safety, *entry.gates))
+
+
+def _opening(entry: Entry, valuer: Valuer) -> OpeningCondor | None:
+    if entry.opened is None:
+        return None
+    legs, quantity = entry.opened.legs, entry.opened.quantity
+    value = valuer.condor(legs)
+    assert value is not None, "an entry is chosen among priced contracts"
+    return OpeningCondor(
+        quantity=quantity,
+        credit=entry.credit,
+        max_loss_usd=condor_max_loss_usd(legs, entry.credit, quantity),
+        factor_vega_usd=quantity * value.factor_vega_usd,
+    )
+
+
+# --- the book once the plan has filled ------------------------------------------------------------
+
+
+def _opened(entry: Entry, snapshot: MarketSnapshot) -> tuple[CondorPosition, ...]:
+    if entry.opened is None or entry.order is None:
+        return ()
+    opened = entry.opened
+    position = CondorPosition(
+        condor_id=opened.condor_id,
+        legs=opened.legs,
+        quantity=opened.quantity,
+        entry_credit=-entry.order.limit_price,
+        opened_at=snapshot.at,
+        entry_spot=opened.entry_spot,
+        entry_sigma_sqrt_t=opened.entry_sigma_sqrt_t,
+    )
+    return (position,)
+
+
+def _hedges_after(
+    hedges: Sequence[HedgePosition], trades: Sequence[Trade], snapshot: MarketSnapshot
+) -> tuple[HedgePosition, ...]:
+    held = {hedge.instrument: hedge for hedge in hedges}
+    for trade in trades:
+        hedge = held.get(trade.instrument)
+        if hedge is None:
+            hedge = HedgePosition(
+                instrument=trade.instrument,
+                net_contracts=0,
+                average_cost=Decimal(repr(trade.ask)),
+                opened_on=snapshot.session,
+            )
+        contracts = hedge.net_contracts + trade.contracts
+        held[trade.instrument] = replace(hedge, net_contracts=contracts)
+    return tuple(
+        held[instrument]
+        for instrument in sorted(held, key=lambda i: i.symbol)
+        if held[instrument].net_contracts
+    )
+
+
+# --- what is said about it ------------------------------------------------------------------------
+
+
+def _hedge_state(
+    before: Measures | None,
+    after: Measures | None,
+    hedge: HedgePlan,
+    unpriced: Sequence[str],
+    rules: Rules,
+) -> str:
+    """Return the state of the hedge once the plan has filled, and the rule that binds it."""
+    if before is None or after is None:
+        names = ", ".join((*unpriced, *hedge.unpriced))
+        return f"unpriceable: {names or 'shocks'}"
+    vega = after.net_vega_per_condor
+    if vega is None:
+        return "no condors"
+    if vega > rules.rotation.band_high + _EPSILON:
+        return "over-hedged: B8"
+    if vega >= rules.rotation.band_low - _EPSILON:
+        return "hedged"
+    if hedge.cap is not None:
+        return f"under-hedged: {hedge.cap}"
+    if after.condor_contracts > before.condor_contracts:
+        return "under-hedged: B9"  # the new condor's vega is hedged from the next interval on
+    return "hedged"  # short of the band by less than what B9 trades
+
+
+def _vega_gates(before: Measures | None, after: Measures | None, rules: Rules) -> tuple[Gate, ...]:
+    low, high = rules.rotation.band_low, rules.rotation.band_high
+    now = None if before is None else before.net_vega_per_condor
+    then = None if after is None else after.net_vega_per_condor
+    return (
+        Gate(
+            rule="B8",
+            name="net vega per condor, before",
+            value=now,
+            threshold=f"{low:g} .. {high:g}",
+            passed=now is not None and low <= now <= high,
+        ),
+        Gate(
+            rule="G7",
+            name="net vega per condor, after",
+            value=then,
+            threshold=rules.governors.max_net_vega,
+            passed=then is None or then <= rules.governors.max_net_vega + _EPSILON,
+        ),
+    )
+
+
+def _cover_gate(book: Book) -> Gate:
+    uncovered = is_covered(option_positions(book))
+    return Gate(
+        rule="G8",
+        name="uncovered short options",
+        value=float(len(uncovered)),
+        threshold=0.0,
+        passed=not uncovered,
+        note=", ".join(str(contract) for contract in uncovered),
+    )
+
+
+def _flip_journal(
+    valuer: Valuer, condors: Sequence[CondorPosition], before: Measures | None
+) -> tuple[Gate, ...]:
+    """Return B1's first step: how far break-evens move and what is lost for VIX +5 and +8."""
+    losses = (None, None) if before is None else (before.loss_vix_5_usd, before.loss_vix_8_usd)
+    nearest = max(condors, key=lambda c: expiry_breakevens(c.legs, c.entry_credit)[0], default=None)
+    gates = []
+    for points, loss in zip(_SHOCKS, losses, strict=True):
+        low, high = (None, None)
+        if nearest is not None:
+            low, high = _breakeven_shift(valuer, nearest.legs, nearest.entry_credit, points)
+        note = "" if nearest is None else f"of {nearest.condor_id}, the nearest below"
+        for name, value in (("lower", low), ("upper", high)):
+            gates.append(
+                Gate(
+                    rule="B1",
+                    name=f"shift of the {name} break-even for VIX +{points:g}",
+                    value=value,
+                    threshold=None,
+                    passed=True,
+                    note=note,
+                )
+            )
+        gates.append(
+            Gate(
+                rule="B1",
+                name=f"profit and loss for VIX +{points:g} in USD",
+                value=loss,
+                threshold=None,
+                passed=True,
+            )
+        )
+    return tuple(gates)
+
+
+def _breakeven_shift(
+    valuer: Valuer, legs: CondorLegs, credit: Decimal, points: float
+) -> tuple[float | None, float | None]:
+    calm = today_breakevens(legs, credit, valuer)
+    shocked = today_breakevens(legs, credit, valuer, vix_shock=points)
+    low, high = (
+        None if was is None or then is None else round(then - was, 2)
+        for was, then in zip(calm, shocked, strict=True)
+    )
+    return low, high
+
+
+def _reasons(
+    exits: Exits,
+    entry: Entry,
+    hedge: HedgePlan,
+    unpriced: Sequence[str],
+    *,
+    any_orders: bool,
+) -> tuple[str, ...]:
+    reasons = (
+        *(f"C12: {condor_id} cannot be priced" for condor_id in unpriced),
+        *exits.reasons,
+        *entry.reasons,
+        *hedge.reasons,
+    )
+    if not (any_orders or reasons):
+        reasons = (*reasons, "B9: everything held is where its rules want it")
+    return tuple(dict.fromkeys(reasons))

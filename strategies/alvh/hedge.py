@@ -1,0 +1,473 @@
+"""The hedge of one interval: rotation, activation, band, sales, core, purchases, in that order.
+
+The order is the rule book's precedence (section 11): the over-hedge ceiling (G7, B8), rotation (B1,
+B11), activation (L1-L3), the vega floor (B8), the governors (G1, G3) and the increments (B9).
+
+The hedge is sized on the condors that are held and that this plan does not close. A condor being
+opened brings only its core (G2): its vega is hedged from the next interval on, once it is there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from strategies.alvh.core import OpeningCondor, buy_core, core_held, core_vega_usd
+from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio, quick_ratio_gates
+from strategies.alvh.holdings import LAYERS, Lot, read_lots
+from strategies.alvh.instruments import Candidate, rank_candidates
+from strategies.alvh.layers import LayerTarget, ShortVega, layer_targets
+from strategies.alvh.orders import order_of
+from strategies.alvh.rebalance import (
+    Band,
+    Filled,
+    Purchases,
+    Sales,
+    Trade,
+    Wish,
+    layer_wishes,
+    sell_above_ceiling,
+    sell_above_wish,
+    sell_due,
+    sell_rotated,
+)
+from strategies.alvh.rotation import (
+    advance_rotation,
+    contracts_to_keep,
+    is_flip_underway,
+)
+from strategies.model.book import Account, Book, CondorPosition
+from strategies.model.memory import Memory, RotationMemory
+from strategies.model.orders import OrderIntent
+from strategies.model.plan import Gate, LayerPlan, LayerReason
+from strategies.model.rules import Rules
+from strategies.model.snapshots import MarketSnapshot
+from strategies.pricing.shocks import shock_pnl, usual_spx_fraction
+from strategies.pricing.valuation import Valuer
+from strategies.signals.readings import Signals
+from strategies.signals.regimes import Regime
+
+_FALL_POINTS = 8.0  # L4: the fall is SPX -7 %, VIX +8
+_EPSILON = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeInputs:
+    """What the hedge is planned on."""
+
+    snapshot: MarketSnapshot
+    valuer: Valuer
+    signals: Signals
+    regime: Regime
+    rsi_vix_high: bool  # S1's latch
+    book: Book
+    account: Account
+    condors: tuple[CondorPosition, ...]  # held, and not closed by this plan
+    condor_vega_usd: float | None  # V_c of those; None if one cannot be priced
+    opening: OpeningCondor | None
+    memory: Memory
+    rules: Rules
+    plan_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgePlan:
+    """What the hedge does in one interval, and why not more."""
+
+    layers: tuple[LayerPlan, ...]
+    reductions: tuple[OrderIntent, ...]
+    additions: tuple[OrderIntent, ...]
+    trades: tuple[Trade, ...]
+    gates: tuple[Gate, ...]
+    reasons: tuple[str, ...]
+    missing: tuple[str, ...]
+    unpriced: tuple[str, ...]  # hedge instruments without a value
+    cap: str | None  # what keeps the hedge from the band's floor, None if nothing does
+    rotation: RotationMemory
+    core_contracts: int
+
+
+def plan_hedge(inputs: HedgeInputs) -> HedgePlan:
+    """Return the hedge's part of the plan (rules L, B and G)."""
+    rules = inputs.rules
+    lots = read_lots(inputs.book, inputs.valuer, inputs.snapshot.session, rules.layers)
+    unpriced = tuple(str(lot.instrument) for lot in lots if lot.value is None)
+    if inputs.condor_vega_usd is None or unpriced:
+        return _hold(inputs, lots, unpriced)
+    return _Planner(inputs, lots, inputs.condor_vega_usd).plan()
+
+
+def _purposes(book: Book) -> frozenset[str]:
+    return frozenset(order.purpose for order in book.working)
+
+
+def _hold(inputs: HedgeInputs, lots: Sequence[Lot], unpriced: tuple[str, ...]) -> HedgePlan:
+    """Leave the hedge as it is, because the book cannot be priced; only B10 goes on."""
+    memory, rules = inputs.memory, inputs.rules
+    sales = Sales(lots, _purposes(inputs.book))
+    sell_due(sales, lots, rules)
+    rotation = advance_rotation(
+        memory.rotation,
+        regime=inputs.regime,
+        l1_lots=None,
+        short_vega_usd=0.0,
+        session=inputs.snapshot.session,
+        sessions_before=inputs.snapshot.history.session,
+        rules=rules.rotation,
+    )
+    shares = _shares(rules)
+    return HedgePlan(
+        layers=tuple(
+            LayerPlan(
+                layer=layer,
+                active=layer == "L1",
+                reason=LayerReason.CORE if layer == "L1" else LayerReason.INACTIVE,
+                share=shares[layer],
+                scale=0.0,
+                current_vega_usd=_held_usd(lots, layer),
+                target_vega_usd=0.0,
+                planned_vega_usd=sales.left_vega_usd(layer),
+                current_contracts=_contracts(lots, layer),
+                change_contracts=sum(t.contracts for t in sales.trades if t.layer == layer),
+                instrument=_main_symbol(sales.trades, layer),
+                runner_up=None,
+                rules=(layer,),
+                binding_cap=None,
+                note="the book cannot be priced: no target",
+            )
+            for layer in LAYERS
+        ),
+        reductions=tuple(order_of(trade, inputs.plan_id) for trade in sales.trades),
+        additions=(),
+        trades=sales.trades,
+        gates=quick_ratio_gates(inputs.account, rules.governors),
+        reasons=("the hedge stays as it is: the book cannot be priced", *sales.reasons),
+        missing=(),
+        unpriced=unpriced,
+        cap=None,
+        rotation=rotation,
+        core_contracts=core_held(memory.core_contracts, lots, sales),
+    )
+
+
+class _Planner:
+    """One priced hedge on its way from lots to trades."""
+
+    def __init__(self, inputs: HedgeInputs, lots: tuple[Lot, ...], condor_vega_usd: float) -> None:
+        self._in = inputs
+        self._lots = lots
+        self._condor_vega_usd = condor_vega_usd
+        self._condors = sum(condor.quantity for condor in inputs.condors)
+        self._short = self._short_vega()
+        self._missing: list[str] = []
+        self._ranked: dict[str, tuple[Candidate, ...]] = {}
+
+    def plan(self) -> HedgePlan:
+        inputs, rules, lots = self._in, self._in.rules, self._lots
+        rotation = self._rotation()
+        sales = Sales(lots, _purposes(inputs.book))
+        sell_due(sales, lots, rules)
+        flipping = is_flip_underway(rotation)
+        if flipping:
+            sell_rotated(sales, lots, contracts_to_keep(rotation, rules.rotation))
+        core = core_held(inputs.memory.core_contracts, lots, sales)
+        targets, gates = layer_targets(
+            inputs.signals,
+            inputs.regime,
+            rsi_vix_high=inputs.rsi_vix_high,
+            rotation=rotation,
+            short_vega=self._short,
+            core_vega_usd=core_vega_usd(core, lots, sales),
+            rules=rules,
+        )
+        if flipping:  # B1 sells L1; nothing else may buy it back
+            left = sales.left_vega_usd("L1")
+            targets["L1"] = _at_most(targets["L1"], left)
+
+        band = Band.of(self._condor_vega_usd, self._condors, rules)
+        sell_above_ceiling(sales, lots, band)
+        permitted = self._permitted(targets, rotation)
+        wishes = layer_wishes(
+            targets,
+            {layer: sales.left_vega_usd(layer) for layer in LAYERS},
+            band=band,
+            permitted=self._cheapest_first(permitted, targets, sales, band),
+            rules=rules,
+        )
+        for layer in LAYERS:
+            sell_above_wish(
+                sales,
+                lots,
+                wishes[layer],
+                layer=layer,
+                asked_by=targets[layer].rules,
+                rules=rules,
+            )
+
+        budget = self._budget()
+        purchases = Purchases(
+            lots,
+            sales,
+            budget=budget,
+            ceiling_usd=band.ceiling_usd,
+            purposes_at_work=_purposes(inputs.book),
+            rules=rules,
+        )
+        governor_gates = (*budget.gates(), *quick_ratio_gates(inputs.account, rules.governors))
+        core, core_gates = self._core(core, purchases, budget, sales)
+        filled = self._fill(purchases, sales, targets, wishes, permitted, band)
+
+        trades = (*sales.trades, *purchases.trades)
+        rotation = _with_core(rotation, purchases.trades)
+        return HedgePlan(
+            layers=tuple(
+                self._layer_plan(layer, targets, wishes, filled, sales, purchases)
+                for layer in LAYERS
+            ),
+            reductions=tuple(order_of(trade, inputs.plan_id) for trade in sales.trades),
+            additions=tuple(order_of(trade, inputs.plan_id) for trade in purchases.trades),
+            trades=trades,
+            gates=(*gates, *governor_gates, *core_gates),
+            reasons=(*sales.reasons, *_shortfalls(filled, core_gates)),
+            missing=tuple(self._missing),
+            unpriced=(),
+            cap=self._floor_cap(filled, wishes, band, permitted),
+            rotation=rotation,
+            core_contracts=core,
+        )
+
+    # --- what there is ----------------------------------------------------------------------------
+
+    def _short_vega(self) -> ShortVega:
+        now = max(0.0, -self._condor_vega_usd)
+        if now > 0 or not self._in.condors:
+            return ShortVega(now_usd=now)
+        # The slope of the condors' loss once SPX has fallen 7 % and VIX has risen 8
+        spx = usual_spx_fraction(_FALL_POINTS)
+        losses = [
+            shock_pnl(self._in.valuer, self._in.condors, (), spx, _FALL_POINTS + points)
+            for points in (-0.5, 0.5)
+        ]
+        if losses[0] is None or losses[1] is None:
+            return ShortVega(now_usd=now)
+        return ShortVega(now_usd=now, in_a_fall_usd=max(0.0, losses[0] - losses[1]))
+
+    def _rotation(self) -> RotationMemory:
+        inputs = self._in
+        return advance_rotation(
+            inputs.memory.rotation,
+            regime=inputs.regime,
+            l1_lots=[lot for lot in self._lots if lot.layer == "L1"],
+            short_vega_usd=self._short.now_usd,
+            session=inputs.snapshot.session,
+            sessions_before=inputs.snapshot.history.session,
+            rules=inputs.rules.rotation,
+        )
+
+    def _budget(self) -> Budget:
+        inputs = self._in
+        vix = inputs.snapshot.market.indices.get("VIX")
+        ratio = forecast_ratio(
+            None if vix is None else vix.value, inputs.snapshot.history.vix_close
+        )
+        if ratio is None:
+            self._missing.append("G3 volatility forecast ratio: VIX or its history; taken as 1")
+        return Budget(
+            account=inputs.account,
+            hedge_cost_usd=inputs.book.hedge_cost_365d_usd,
+            lots=self._lots,
+            condors=inputs.condors,
+            regime=inputs.regime,
+            forecast=ratio,
+            rules=inputs.rules.governors,
+        )
+
+    def _candidates(self, layer: str) -> tuple[Candidate, ...]:
+        if layer not in self._ranked:
+            self._ranked[layer] = rank_candidates(self._in.valuer, layer, self._in.rules)
+        return self._ranked[layer]
+
+    # --- what is allowed --------------------------------------------------------------------------
+
+    def _permitted(
+        self, targets: Mapping[str, LayerTarget], rotation: RotationMemory
+    ) -> tuple[str, ...]:
+        """Return the layers B8's floor may raise."""
+        ratio = quick_ratio(self._in.account)
+        may_l3_grow = ratio is None or ratio >= self._in.rules.governors.quick_ratio
+        allowed = {
+            "L1": rotation.l1_cut == 0 and rotation.steps_left == 0,
+            "L2": targets["L2"].active,
+            "L3": targets["L3"].active and may_l3_grow,
+        }
+        return tuple(layer for layer in LAYERS if allowed[layer])
+
+    def _cheapest_first(
+        self,
+        permitted: Sequence[str],
+        targets: Mapping[str, LayerTarget],
+        sales: Sales,
+        band: Band,
+    ) -> tuple[str, ...]:
+        wanted = sum(max(targets[layer].vega_usd, sales.left_vega_usd(layer)) for layer in LAYERS)
+        if len(permitted) < 2 or wanted >= band.floor_usd:  # noqa: PLR2004 nothing to rank
+            return tuple(permitted)
+        scores = {
+            layer: min((c.score for c in self._candidates(layer)), default=float("inf"))
+            for layer in permitted
+        }
+        return tuple(sorted(permitted, key=lambda layer: (scores[layer], layer)))
+
+    # --- what is bought ---------------------------------------------------------------------------
+
+    def _core(
+        self, held: int, purchases: Purchases, budget: Budget, sales: Sales
+    ) -> tuple[int, tuple[Gate, ...]]:
+        opening = self._in.opening
+        if opening is None:
+            return held, ()
+        bought, gate = buy_core(
+            purchases,
+            opening,
+            self._candidates("L1"),
+            budget=budget,
+            sales=sales,
+            condor_vega_usd=self._condor_vega_usd,
+            condors=self._condors,
+            rules=self._in.rules,
+        )
+        return held + bought, (gate,)
+
+    def _fill(
+        self,
+        purchases: Purchases,
+        sales: Sales,
+        targets: Mapping[str, LayerTarget],
+        wishes: Mapping[str, Wish],
+        permitted: Sequence[str],
+        band: Band,
+    ) -> dict[str, Filled]:
+        filled = {}
+        for layer in LAYERS:
+            wish = wishes[layer]
+            if wish.vega_usd - sales.left_vega_usd(layer) <= _EPSILON:
+                filled[layer] = Filled(cap="G7" if wish.is_lowered else None)
+                continue
+            held = sales.left_vega_usd() + sum(purchases.vega_usd(each) for each in LAYERS)
+            asked_by = targets[layer].rules
+            if wish.floor_raise_usd > _EPSILON and layer in permitted:
+                asked_by = (*asked_by, "B8")
+            filled[layer] = purchases.fill(
+                layer,
+                wish,
+                self._candidates(layer),
+                floor_missing_usd=max(0.0, band.floor_usd - held),
+                asked_by=asked_by,
+            )
+        return filled
+
+    # --- what is said about it --------------------------------------------------------------------
+
+    def _floor_cap(
+        self,
+        filled: Mapping[str, Filled],
+        wishes: Mapping[str, Wish],
+        band: Band,
+        permitted: Sequence[str],
+    ) -> str | None:
+        """Return what keeps v below the band once everything is filled, or None."""
+        caps = {each.cap for each in filled.values()} - {None}
+        for cap in ("G6", "G7", "G3", "G1", "L5", "L7", "B9"):
+            if cap in caps:
+                return cap
+        if sum(wish.vega_usd for wish in wishes.values()) < band.floor_usd - _EPSILON:
+            return "B1" if "L1" not in permitted else "L4"
+        return None
+
+    def _layer_plan(
+        self,
+        layer: str,
+        targets: Mapping[str, LayerTarget],
+        wishes: Mapping[str, Wish],
+        filled: Mapping[str, Filled],
+        sales: Sales,
+        purchases: Purchases,
+    ) -> LayerPlan:
+        target, wish, fill = targets[layer], wishes[layer], filled[layer]
+        trades = [t for t in (*sales.trades, *purchases.trades) if t.layer == layer]
+        full_usd = target.share * target.short_vega_usd
+        main = max(trades, key=lambda t: abs(t.vega_usd), default=None)
+        fired = dict.fromkeys((*target.rules, *(rule for trade in trades for rule in trade.rules)))
+        if wish.floor_raise_usd > _EPSILON:
+            fired["B8"] = None
+        notes = [note for note in (target.note, fill.note) if note]
+        notes += [
+            f"{t.contracts:+d} {t.instrument}" for t in trades if main is not None and t != main
+        ]
+        scale = wish.uncapped_usd / full_usd if full_usd > 0 else 0.0
+        return LayerPlan(
+            layer=layer,
+            active=target.active,
+            reason=target.reason,
+            share=target.share,
+            scale=min(scale, self._in.rules.layers.max_scale) if target.active else 0.0,
+            current_vega_usd=_held_usd(self._lots, layer),
+            target_vega_usd=wish.uncapped_usd,
+            planned_vega_usd=sales.left_vega_usd(layer) + purchases.vega_usd(layer),
+            current_contracts=_contracts(self._lots, layer),
+            change_contracts=0 if main is None else main.contracts,
+            instrument=None if main is None else main.instrument.symbol,
+            runner_up=None if fill.runner_up is None else fill.runner_up.instrument.symbol,
+            rules=tuple(fired),
+            binding_cap=fill.cap,
+            note="; ".join(notes),
+        )
+
+
+def _at_most(target: LayerTarget, vega_usd: float) -> LayerTarget:
+    if target.vega_usd <= vega_usd:
+        return target
+    full = target.share * target.short_vega_usd
+    return replace(target, vega_usd=vega_usd, scale=vega_usd / full if full > 0 else 0.0)
+
+
+def _with_core(rotation: RotationMemory, purchases: Sequence[Trade]) -> RotationMemory:
+    """Let a core bought while B1 sells count among what the flip found: it is cut alike."""
+    if not rotation.l1_at_flip:
+        return rotation
+    bought = {t.instrument.symbol: t.contracts for t in purchases if t.layer == "L1"}
+    return replace(
+        rotation,
+        l1_at_flip=tuple(
+            (symbol, contracts + bought.get(symbol, 0)) for symbol, contracts in rotation.l1_at_flip
+        ),
+    )
+
+
+def _shortfalls(filled: Mapping[str, Filled], core_gates: Sequence[Gate]) -> tuple[str, ...]:
+    capped = tuple(
+        f"{fill.cap}: {layer} stays short of its target"
+        for layer, fill in filled.items()
+        if fill.cap is not None
+    )
+    return (
+        *capped,
+        *(f"{gate.rule}: no core, {gate.note}" for gate in core_gates if not gate.passed),
+    )
+
+
+def _shares(rules: Rules) -> dict[str, float]:
+    layers = rules.layers
+    return {"L1": layers.l1_share, "L2": layers.l2_share, "L3": layers.l3_share}
+
+
+def _held_usd(lots: Sequence[Lot], layer: str) -> float:
+    return sum(lot.contracts * lot.unit_vega_usd for lot in lots if lot.layer == layer)
+
+
+def _contracts(lots: Sequence[Lot], layer: str) -> int:
+    return sum(lot.contracts for lot in lots if lot.layer == layer)
+
+
+def _main_symbol(trades: Sequence[Trade], layer: str) -> str | None:
+    own = [trade for trade in trades if trade.layer == layer]
+    main = max(own, key=lambda t: abs(t.vega_usd), default=None)
+    return None if main is None else main.instrument.symbol

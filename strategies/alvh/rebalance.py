@@ -1,0 +1,454 @@
+"""From targets to trades: the vega band (B8), increments (B9), rolls (B10) and the ceiling (G7).
+
+The wish of a layer (rules L1-L4) becomes what it should hold:
+
+1. Floor (B8): while v lies below the band, what inactive layers still hold beyond their wish is
+   kept, longest tenor first, and then the permitted layers - L1 unless B1 has cut it, L2 and L3
+   while they are active - are raised up to their largest scale, cheapest score first.
+2. Ceiling (B8, G7): where the sum of it all would pass the upper edge of the band, wishes are
+   lowered, shortest tenor first.
+
+Sales come first. What B10 rolls, B1 rotates and the ceiling trims is sold at once; everything else
+goes by increments (B9), and nothing is sold that the floor needs. Purchases fill the gap that is
+left by increments, inside the governors and staggered over expiries (L7).
+
+Without condors there is nothing to hedge: every layer's target is zero and what is held is sold,
+the core too.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from strategies.alvh.governors import Budget
+from strategies.alvh.holdings import LAYERS, Lot
+from strategies.alvh.instruments import Candidate, is_staggered
+from strategies.alvh.layers import LayerTarget
+from strategies.model.instruments import Instrument
+from strategies.model.orders import Urgency
+from strategies.model.rules import Rules
+
+_EPSILON: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """The edges of B8 in dollars of hedge factor vega, for the condors that stay."""
+
+    floor_usd: float  # hedge vega at v = band_low
+    ceiling_usd: float  # hedge vega at v = the lower of band_high and G7
+
+    @classmethod
+    def of(cls, condor_vega_usd: float, condors: int, rules: Rules) -> "Band":
+        """Return the band for V_c and N; without condors both edges are zero."""
+        if condors == 0:
+            return cls(floor_usd=0.0, ceiling_usd=0.0)
+        high = min(rules.rotation.band_high, rules.governors.max_net_vega)
+        return cls(
+            floor_usd=rules.rotation.band_low * 100 * condors - condor_vega_usd,
+            ceiling_usd=max(0.0, high * 100 * condors - condor_vega_usd),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """Contracts of one instrument to buy (> 0) or sell (< 0) for one layer."""
+
+    instrument: Instrument
+    layer: str
+    contracts: int
+    unit_vega_usd: float
+    bid: float
+    ask: float
+    rules: tuple[str, ...]
+    urgency: Urgency
+
+    @property
+    def vega_usd(self) -> float:
+        """The change of the hedge's factor vega, USD per VIX point."""
+        return self.contracts * self.unit_vega_usd
+
+
+# --- what each layer should hold ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a layer should hold once band and ceiling have spoken, USD per VIX point."""
+
+    vega_usd: float
+    uncapped_usd: float  # before the ceiling
+    floor_raise_usd: float  # what B8's floor adds to or keeps beyond the layer's own target
+    is_lowered: bool  # the ceiling took something
+
+
+def layer_wishes(
+    targets: Mapping[str, LayerTarget],
+    held_usd: Mapping[str, float],
+    *,
+    band: Band,
+    permitted: Sequence[str],
+    rules: Rules,
+) -> dict[str, Wish]:
+    """Return what each layer should hold (B8).
+
+    Args:
+        targets: The layers' own targets (L4).
+        held_usd: Factor vega of each layer as it is, orders at work filled.
+        band: The band's edges.
+        permitted: Layers the floor may raise, cheapest first.
+        rules: The largest scale.
+    """
+    wanted = {layer: targets[layer].vega_usd for layer in LAYERS}
+    for layer in reversed(LAYERS):  # keeping what is there costs nothing; the long end decays least
+        missing = band.floor_usd - sum(wanted.values())
+        surplus = held_usd[layer] - wanted[layer]
+        if missing > 0 and surplus > 0:
+            wanted[layer] += min(missing, surplus)
+    for layer in permitted:
+        missing = band.floor_usd - sum(wanted.values())
+        room = targets[layer].most_usd(rules.layers) - wanted[layer]
+        if missing > 0 and room > 0:
+            wanted[layer] += min(missing, room)
+    lowered = dict(wanted)
+    for layer in LAYERS:
+        excess = sum(lowered.values()) - band.ceiling_usd
+        if excess > 0:
+            lowered[layer] -= min(excess, lowered[layer])
+    return {
+        layer: Wish(
+            vega_usd=lowered[layer],
+            uncapped_usd=wanted[layer],
+            floor_raise_usd=wanted[layer] - targets[layer].vega_usd,
+            is_lowered=lowered[layer] < wanted[layer] - _EPSILON,
+        )
+        for layer in LAYERS
+    }
+
+
+# --- sales ----------------------------------------------------------------------------------------
+
+
+class Sales:
+    """Sales of one plan, collected lot by lot; what has no bid or is at work is not sold."""
+
+    def __init__(self, lots: Sequence[Lot], purposes_at_work: Collection[str]) -> None:
+        self._lots = lots
+        self._at_work = purposes_at_work
+        self._trades: dict[Instrument, Trade] = {}
+        self.reasons: list[str] = []
+
+    @property
+    def trades(self) -> tuple[Trade, ...]:
+        """The sales, shortest expiry first."""
+        return tuple(
+            self._trades[lot.instrument] for lot in self._lots if lot.instrument in self._trades
+        )
+
+    def sold(self, lot: Lot) -> int:
+        """Return how many contracts of a lot are sold so far."""
+        trade = self._trades.get(lot.instrument)
+        return 0 if trade is None else -trade.contracts
+
+    def left(self, lot: Lot) -> int:
+        """Return how many contracts of a lot can still be sold."""
+        return lot.sellable - self.sold(lot)
+
+    def left_vega_usd(self, layer: str | None = None) -> float:
+        """Return the factor vega that remains, orders at work filled; of one layer or of all."""
+        return sum(
+            (lot.expected - self.sold(lot)) * lot.unit_vega_usd
+            for lot in self._lots
+            if layer in (None, lot.layer)
+        )
+
+    def sell(
+        self, lot: Lot, contracts: int, rules: tuple[str, ...], urgency: Urgency = Urgency.NORMAL
+    ) -> int:
+        """Sell up to ``contracts`` more of a lot and return how many."""
+        contracts = min(contracts, self.left(lot))
+        if contracts <= 0:
+            return 0
+        asked_by = rules[0]
+        if lot.value is None or lot.value.bid <= 0:
+            self.reasons.append(f"{asked_by}: nobody bids for {lot.instrument}")
+            return 0
+        if f"hedge:{lot.layer}:reduce:{lot.instrument.symbol}" in self._at_work:
+            self.reasons.append(f"{asked_by}: {lot.instrument} is being sold already")
+            return 0
+        before = self._trades.get(lot.instrument)
+        if before is not None:
+            rules = tuple(dict.fromkeys((*before.rules, *rules)))
+            urgency = before.urgency if before.urgency is Urgency.URGENT else urgency
+        self._trades[lot.instrument] = Trade(
+            instrument=lot.instrument,
+            layer=lot.layer,
+            contracts=-contracts - self.sold(lot),
+            unit_vega_usd=lot.unit_vega_usd,
+            bid=lot.value.bid,
+            ask=lot.value.ask,
+            rules=rules,
+            urgency=urgency,
+        )
+        return contracts
+
+
+def sell_due(sales: Sales, lots: Sequence[Lot], rules: Rules) -> None:
+    """Sell what is too close to expiry (B10); its layer refills by increments."""
+    for lot in lots:
+        if lot.is_due(rules.rotation):
+            sales.sell(lot, lot.sellable, ("B10",))
+
+
+def sell_rotated(sales: Sales, lots: Sequence[Lot], keep: Mapping[str, int]) -> None:
+    """Sell L1 down to what the rotation keeps of it (B1)."""
+    for lot in lots:
+        kept = keep.get(lot.instrument.symbol)
+        if kept is not None and lot.layer == "L1":
+            sales.sell(lot, sales.left(lot) - kept, ("B1",))
+
+
+def sell_above_ceiling(sales: Sales, lots: Sequence[Lot], band: Band) -> None:
+    """Trim until v is back inside the band, shortest first, all at once (B8, G7)."""
+    for lot in lots:
+        excess = sales.left_vega_usd() - band.ceiling_usd
+        if excess <= _EPSILON or lot.unit_vega_usd <= 0:
+            continue
+        contracts = math.ceil(excess / lot.unit_vega_usd - _EPSILON)
+        sales.sell(lot, contracts, ("B8", "G7"), Urgency.URGENT)
+
+
+def sell_above_wish(
+    sales: Sales,
+    lots: Sequence[Lot],
+    wish: Wish,
+    *,
+    layer: str,
+    asked_by: tuple[str, ...],
+    rules: Rules,
+) -> None:
+    """Reduce one layer toward its wish by one increment (B9), shortest first, rounded to keep."""
+    held = sales.left_vega_usd(layer)
+    excess = held - wish.vega_usd
+    step = rules.rotation.increment * max(held, wish.vega_usd)
+    at_least = 1
+    for lot in lots:
+        unit = lot.unit_vega_usd
+        if lot.layer != layer or unit <= 0 or sales.left(lot) <= 0:
+            continue
+        if excess < no_trade_zone(unit, wish.vega_usd, rules):
+            return
+        contracts = min(whole(excess / unit), max(at_least, whole(step / unit)))
+        sold = sales.sell(lot, contracts, (*asked_by, "B9"))
+        excess -= sold * unit
+        step -= sold * unit
+        at_least = 0 if sold else at_least
+
+
+def no_trade_zone(unit_vega_usd: float, wish_usd: float, rules: Rules) -> float:
+    """Return the gap below which nothing is traded (B9): one contract, or a tenth of the wish."""
+    return max(unit_vega_usd, rules.rotation.no_trade_fraction * wish_usd) - _EPSILON
+
+
+def whole(contracts: float) -> int:
+    """Return contracts rounded toward zero, forgiving the last digit of a float (L4)."""
+    return max(0, int(contracts + _EPSILON))
+
+
+# --- purchases ------------------------------------------------------------------------------------
+
+# Which cap is named where several bind equally: the rule book's precedence (section 11)
+_CAPS_IN_ORDER: Final = ("G6", "G7", "G3", "G1", "B9")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """How far a layer came toward its wish, and what kept it from it."""
+
+    cap: str | None = None
+    note: str = ""
+    runner_up: Candidate | None = None
+
+
+class Purchases:
+    """Purchases of one plan, layer by layer, inside the governors."""
+
+    def __init__(
+        self,
+        lots: Sequence[Lot],
+        sales: Sales,
+        *,
+        budget: Budget,
+        ceiling_usd: float,
+        purposes_at_work: Collection[str],
+        rules: Rules,
+    ) -> None:
+        self._sales = sales
+        self._budget = budget
+        self._rules = rules
+        self._at_work = purposes_at_work
+        self._busy = {lot.instrument for lot in lots if lot.selling}
+        self._busy |= {trade.instrument for trade in sales.trades}
+        # G7 at its worst: every purchase at work fills and no sale does
+        worst = sum((lot.contracts + lot.buying) * lot.unit_vega_usd for lot in lots)
+        self._ceiling_left_usd = ceiling_usd - worst
+        self._by_expiry: dict[tuple[str, date], int] = {}
+        for lot in lots:
+            place = (lot.layer, lot.instrument.expiry)
+            held = lot.expected - sales.sold(lot)
+            self._by_expiry[place] = self._by_expiry.get(place, 0) + held
+        self._trades: dict[Instrument, Trade] = {}
+
+    @property
+    def trades(self) -> tuple[Trade, ...]:
+        """The purchases, in the order they were made."""
+        return tuple(self._trades.values())
+
+    def vega_usd(self, layer: str) -> float:
+        """Return the factor vega bought for a layer, USD per VIX point."""
+        return sum(t.vega_usd for t in self._trades.values() if t.layer == layer)
+
+    def free(self, layer: str, ranked: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates without an order of their own at work or in this plan."""
+        return [
+            candidate
+            for candidate in ranked
+            if candidate.instrument not in self._busy
+            and f"hedge:{layer}:add:{candidate.instrument.symbol}" not in self._at_work
+        ]
+
+    def buy(
+        self, layer: str, candidate: Candidate, contracts: int, asked_by: tuple[str, ...]
+    ) -> None:
+        """Book a purchase; a second one of the same instrument joins the first."""
+        before = self._trades.get(candidate.instrument)
+        self._trades[candidate.instrument] = Trade(
+            instrument=candidate.instrument,
+            layer=layer,
+            contracts=contracts + (0 if before is None else before.contracts),
+            unit_vega_usd=candidate.unit_vega_usd,
+            bid=candidate.bid,
+            ask=candidate.ask,
+            rules=tuple(dict.fromkeys((*(before.rules if before else ()), *asked_by))),
+            urgency=Urgency.NORMAL,
+        )
+        self._budget.take(candidate, contracts)
+        self._ceiling_left_usd -= contracts * candidate.unit_vega_usd
+        place = (layer, candidate.expiry)
+        self._by_expiry[place] = self._by_expiry.get(place, 0) + contracts
+
+    def keeps_stagger(self, layer: str, candidate: Candidate, contracts: int) -> bool:
+        """Return whether L7 still holds for the candidate's expiry after buying ``contracts``."""
+        in_layer = sum(held for (where, _), held in self._by_expiry.items() if where == layer)
+        at_expiry = self._by_expiry.get((layer, candidate.expiry), 0)
+        return is_staggered(at_expiry + contracts, in_layer + contracts, self._rules.layers)
+
+    def fill(
+        self,
+        layer: str,
+        wish: Wish,
+        ranked: Sequence[Candidate],
+        *,
+        floor_missing_usd: float,
+        asked_by: tuple[str, ...],
+    ) -> Filled:
+        """Buy one increment toward a layer's wish (L5, L7, B9, G1, G3, G6, G7).
+
+        Args:
+            layer: The layer.
+            wish: What it should hold.
+            ranked: What it may buy, best first.
+            floor_missing_usd: What the vega floor still lacks; R3 and R4 exempt that much from G3.
+            asked_by: The rules that want the purchase.
+        """
+        lowered = "G7" if wish.is_lowered else None
+        gap = wish.vega_usd - self._sales.left_vega_usd(layer) - self.vega_usd(layer)
+        if gap <= _EPSILON:
+            return Filled(cap=lowered)
+        free = self.free(layer, ranked)
+        if not free:
+            return Filled(cap="L5", note="nothing of its tenor can be bought")
+        fitting = [c for c in free if whole(gap / c.unit_vega_usd) >= 1]
+        if not fitting:
+            return Filled(cap=lowered, note="less than one contract is missing (L4)")
+        if gap < no_trade_zone(fitting[0].unit_vega_usd, wish.vega_usd, self._rules):
+            return Filled(cap=lowered, note="inside the no-trade zone (B9)")
+        step = self._rules.rotation.increment * wish.vega_usd
+        cap: str | None = None
+        for candidate in fitting:  # the best one that the governors leave any room for
+            contracts, binding = self._room(candidate, layer, gap, step, floor_missing_usd)
+            if contracts > 0:
+                runner_up = next((c for c in fitting if c is not candidate), None)
+                staggered = self._buy(
+                    layer, candidate, contracts, fitting, floor_missing_usd, asked_by
+                )
+                return Filled(cap=(binding or lowered) if staggered else "L7", runner_up=runner_up)
+            cap = cap or binding
+        return Filled(cap=cap, runner_up=fitting[0])
+
+    def _room(
+        self,
+        candidate: Candidate,
+        layer: str,
+        gap: float,
+        step: float,
+        floor_missing_usd: float,
+    ) -> tuple[int, str | None]:
+        """Return how many contracts may be bought now, and which cap binds."""
+        unit = candidate.unit_vega_usd
+        wanted = whole(gap / unit)
+        rooms = self._budget.rooms(
+            candidate,
+            layer=layer,
+            is_core=False,
+            floor_contracts=whole(floor_missing_usd / unit),
+        )
+        rooms["G7"] = whole(self._ceiling_left_usd / unit)
+        rooms["B9"] = max(1, whole(step / unit))
+        contracts = min(wanted, *rooms.values())
+        binding = [r for r in _CAPS_IN_ORDER if r in rooms and rooms[r] == contracts < wanted]
+        return contracts, binding[0] if binding else None
+
+    def _buy(
+        self,
+        layer: str,
+        best: Candidate,
+        contracts: int,
+        fitting: Sequence[Candidate],
+        floor_missing_usd: float,
+        asked_by: tuple[str, ...],
+    ) -> bool:
+        """Buy, spread over expiries where the tenor has several (L7).
+
+        Contract by contract, so that every partial fill in that order keeps to the rule too.
+        Returns whether everything found a place.
+        """
+        options = [best]
+        for candidate in fitting:
+            if candidate.expiry not in {option.expiry for option in options}:
+                options.append(candidate)
+        if len(options) == 1:
+            self.buy(layer, best, contracts, asked_by)
+            return True
+        left = contracts * best.unit_vega_usd
+        while whole(left / best.unit_vega_usd) >= 1:
+            for option in options:
+                unit = option.unit_vega_usd
+                if whole(left / unit) < 1 or self._is_blocked(layer, option, floor_missing_usd):
+                    continue
+                self.buy(layer, option, 1, (*asked_by, "L7"))
+                left -= unit
+                floor_missing_usd -= unit
+                break
+            else:
+                return False
+        return True
+
+    def _is_blocked(self, layer: str, candidate: Candidate, floor_missing_usd: float) -> bool:
+        floor_contracts = whole(floor_missing_usd / candidate.unit_vega_usd)
+        rooms = self._budget.rooms(
+            candidate, layer=layer, is_core=False, floor_contracts=floor_contracts
+        )
+        return min(rooms.values()) < 1 or not self.keeps_stagger(layer, candidate, 1)

@@ -1,0 +1,141 @@
+"""From L1 into L2 when the curve flips (B1), and back when contango returns (B11).
+
+B1 cuts the L1 contracts that the flip finds, by ``flip_cut``, in equal parts over
+``flip_intervals`` priced intervals: part by part each instrument is sold down to what is left of
+its number at the flip, rounded in favour of keeping. The freed capital goes to L2 as vega: L2
+becomes active (rule L2, "or rotation B1") with a strength that grows with the cut, and its scale
+gains the share of -V_c that the sold contracts stood for at the flip, within L4's bound. While the
+cut stands, L1's boosted target is cut by the same fraction.
+
+B11 begins with ``restore_closes`` contango closes and lets the cut shrink in equal parts over
+``restore_days`` sessions; L1's boost and L2's rotation follow it.
+
+The rotation is carried in weights, so that it survives re-bucketing, expiries and a changing book.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.alvh.holdings import Lot, expected_vega_usd
+from strategies.model.memory import Curve, RotationMemory
+from strategies.model.rules import RotationRules
+from strategies.signals.regimes import Regime
+
+
+def advance_rotation(
+    rotation: RotationMemory,
+    *,
+    regime: Regime,
+    l1_lots: Sequence[Lot] | None,
+    short_vega_usd: float,
+    session: date,
+    sessions_before: NDArray[np.datetime64],
+    rules: RotationRules,
+) -> RotationMemory:
+    """Return the rotation after this interval (B1, B11).
+
+    Args:
+        rotation: The rotation as the last decision left it.
+        regime: This interval's regime; a flip in it starts B1, contango closes start B11.
+        l1_lots: L1 as it is, or None where the book cannot be priced: a flip then waits.
+        short_vega_usd: -V_c, > 0 for a short-vega book.
+        session: Today.
+        sessions_before: Completed sessions, ascending; they count B11's days.
+        rules: Fractions and lengths.
+    """
+    if regime.flipped_now:
+        rotation = replace(
+            rotation,
+            flips_rotated=rotation.flips_rotated + 1,
+            steps_left=rules.flip_intervals,
+            restoring_since=None,
+            l1_cut_at_restore=0.0,
+        )
+    elif _is_restored(rotation, regime, rules):
+        rotation = replace(
+            rotation,
+            steps_left=0,
+            restoring_since=session,
+            l1_cut_at_restore=rotation.l1_cut,
+        )
+    if rotation.restoring_since is not None:
+        return _restore(rotation, rotation.restoring_since, sessions_before, rules)
+    if l1_lots is None:
+        return rotation
+    if rotation.steps_left == 0:
+        return _without_what_is_done(rotation, l1_lots, rules)
+    if rotation.steps_left == rules.flip_intervals:
+        weight = expected_vega_usd(l1_lots) / short_vega_usd if short_vega_usd > 0 else 0.0
+        rotation = replace(
+            rotation,
+            l1_at_flip=tuple(
+                sorted((lot.instrument.symbol, lot.contracts) for lot in l1_lots if lot.contracts)
+            ),
+            l1_weight_at_flip=weight,
+        )
+    rotation = replace(rotation, steps_left=rotation.steps_left - 1)
+    return replace(rotation, l1_cut=max(rotation.l1_cut, _cut_so_far(rotation, rules)))
+
+
+def _without_what_is_done(
+    rotation: RotationMemory, l1_lots: Sequence[Lot], rules: RotationRules
+) -> RotationMemory:
+    """Forget the contracts of the flip once what B1 wants sold is sold."""
+    keep = contracts_to_keep(rotation, rules)
+    left = any(lot.contracts > keep.get(lot.instrument.symbol, lot.contracts) for lot in l1_lots)
+    return rotation if left or not keep else replace(rotation, l1_at_flip=())
+
+
+def _is_restored(rotation: RotationMemory, regime: Regime, rules: RotationRules) -> bool:
+    closes = regime.contango_closes
+    return (
+        (rotation.l1_cut > 0 or rotation.steps_left > 0)
+        and rotation.restoring_since is None
+        and regime.curve is Curve.CONTANGO
+        and closes is not None
+        and closes >= rules.restore_closes
+    )
+
+
+def _restore(
+    rotation: RotationMemory,
+    since: date,
+    sessions_before: NDArray[np.datetime64],
+    rules: RotationRules,
+) -> RotationMemory:
+    elapsed = int((sessions_before >= np.datetime64(since, "D")).sum())
+    left = max(0.0, 1.0 - (elapsed + 1) / rules.restore_days)
+    if left == 0:
+        return RotationMemory(flips_rotated=rotation.flips_rotated)
+    return replace(rotation, l1_cut=rotation.l1_cut_at_restore * left)
+
+
+def _cut_so_far(rotation: RotationMemory, rules: RotationRules) -> float:
+    done = rules.flip_intervals - rotation.steps_left
+    return rules.flip_cut * done / rules.flip_intervals
+
+
+def rotation_strength(rotation: RotationMemory, rules: RotationRules) -> float:
+    """Return how much of L2's share a rotation activates: 0 without one, 1 when it is complete."""
+    whole = rules.flip_cut
+    if rotation.restoring_since is not None:
+        whole = rotation.l1_cut_at_restore
+    return min(1.0, rotation.l1_cut / whole) if whole > 0 else 0.0
+
+
+def is_flip_underway(rotation: RotationMemory) -> bool:
+    """Return whether B1 is still selling L1 contracts, or is doing so for the last time."""
+    return bool(rotation.l1_at_flip) or rotation.steps_left > 0
+
+
+def contracts_to_keep(rotation: RotationMemory, rules: RotationRules) -> Mapping[str, int]:
+    """Return what B1 leaves of each L1 instrument so far, by symbol, rounded up."""
+    cut = _cut_so_far(rotation, rules)
+    # the nudge keeps 0.5 x 4 from becoming 1.9999
+    return {
+        symbol: contracts - int(contracts * cut + 1e-9) for symbol, contracts in rotation.l1_at_flip
+    }

@@ -1,0 +1,220 @@
+"""Whether a condor is sold now and how many: schedule (C1), credit floor (C6) and size (C7).
+
+``bias: positive`` (C5) is not in force: a same-expiry 1x1 condor can never be vega-positive.
+
+Prices: the entry starts at mid and may give up ``entry_concession`` of the way to the natural
+price. Every gate and the size are computed on the least credit it accepts, so that no fill of the
+order can break them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import ROUND_FLOOR, Decimal
+
+from strategies.condor.selection import CondorChoice, choose_condor, choose_expiry
+from strategies.model.book import Account
+from strategies.model.instruments import OptionContract
+from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
+from strategies.model.plan import CondorOpen, Gate
+from strategies.model.quotes import to_price
+from strategies.model.rules import CondorRules
+from strategies.model.snapshots import MarketSnapshot
+from strategies.model.ticks import order_tick, round_down
+from strategies.pricing.margin import condor_margin_usd
+from strategies.pricing.valuation import Valuer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What C1-C7 made of one interval."""
+
+    opened: CondorOpen | None
+    order: OrderIntent | None
+    gates: tuple[Gate, ...]
+
+    @property
+    def credit(self) -> Decimal:
+        """The least credit of the order per condor, index points; 0 without one."""
+        return Decimal(0) if self.order is None else -self.order.worst_price
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why no condor is opened; empty if one is."""
+        return tuple(_sentence(gate) for gate in self.gates if not gate.passed)
+
+
+def _sentence(gate: Gate) -> str:
+    value = "absent" if gate.value is None else f"{gate.value}"
+    note = f" ({gate.note})" if gate.note else ""
+    return f"{gate.rule}: {gate.name} {value}, wanted {gate.threshold}{note}"
+
+
+def schedule_gates(
+    snapshot: MarketSnapshot, *, entries_at_work: int, rules: CondorRules
+) -> tuple[Gate, ...]:
+    """Return C1's gates: is an entry due, and is nothing in its way."""
+    gates = [
+        Gate(
+            rule="C1",
+            name="entry due",
+            value="yes" if snapshot.entry_due else "no",
+            threshold="yes",
+            passed=snapshot.entry_due,
+        )
+    ]
+    if not snapshot.entry_due:
+        return tuple(gates)
+    left = snapshot.closes_at - snapshot.at
+    if snapshot.is_early_close:
+        needed = timedelta(hours=rules.min_hours_before_early_close)
+        gates.append(
+            Gate(
+                rule="C1",
+                name="hours before the early close",
+                value=round(left / timedelta(hours=1), 4),
+                threshold=rules.min_hours_before_early_close,
+                passed=left >= needed,
+            )
+        )
+    if rules.skip_event_days:
+        today = [str(e.kind) for e in snapshot.events or () if e.trading_days == 0]
+        gates.append(
+            Gate(
+                rule="C1",
+                name="event today",
+                value=None if snapshot.events is None else ", ".join(today) or "none",
+                threshold="none",
+                passed=not today,  # absent events do not fire the rule
+            )
+        )
+    gates.append(
+        Gate(
+            rule="C1",
+            name="entries still at work",
+            value=float(entries_at_work),
+            threshold=0.0,
+            passed=entries_at_work == 0,
+        )
+    )
+    return tuple(gates)
+
+
+def plan_entry(
+    snapshot: MarketSnapshot,
+    valuer: Valuer,
+    *,
+    account: Account,
+    condor_id: str,
+    positions: Mapping[OptionContract, int],
+    margin_used_usd: Decimal,
+    plan_id: str,
+    rules: CondorRules,
+) -> Entry:
+    """Return the condor to open by C2-C4, C6 and C7, with every gate that was looked at.
+
+    Args:
+        snapshot: The interval; its schedule (C1) has been asked already.
+        valuer: The market's values.
+        account: For C7: shares of its net liquidation value.
+        condor_id: The id the condor will have.
+        positions: Signed option contracts held and at work.
+        margin_used_usd: Margin of the condors held and being opened.
+        plan_id: Identity of the plan the order belongs to.
+        rules: The thresholds.
+    """
+    series_index, expiry_gate = choose_expiry(valuer, snapshot.session, rules)
+    if series_index is None:
+        return Entry(opened=None, order=None, gates=(expiry_gate,))
+    choice, choice_gates = choose_condor(valuer, series_index, positions=positions, rules=rules)
+    gates = [expiry_gate, *choice_gates]
+    spot = snapshot.market.indices.get("SPX")
+    if choice is None or spot is None:
+        return Entry(opened=None, order=None, gates=tuple(gates))
+    gates.append(credit_gate(choice, rules))
+    quantity, size_gates = size(choice, account, margin_used_usd, rules)
+    gates.extend(size_gates)
+    if not all(gate.passed for gate in gates):
+        return Entry(opened=None, order=None, gates=tuple(gates))
+    asked_by = ("C1", "C2", "C3", "C4", "C6", "C7")
+    opened = CondorOpen(
+        condor_id=condor_id,
+        legs=choice.legs,
+        quantity=quantity,
+        mid_credit=choice.mid_credit,
+        net_vega=choice.net_vega,
+        short_put_delta=choice.short_put_delta,
+        short_call_delta=choice.short_call_delta,
+        entry_spot=spot.value,
+        entry_sigma_sqrt_t=choice.sigma_sqrt_t,
+        rules=asked_by,
+    )
+    legs = tuple(Leg(instrument=leg, ratio=sign) for leg, sign in choice.legs.signed())
+    tick = order_tick([leg.instrument for leg in legs], choice.credit)
+    worst = -choice.credit
+    order = OrderIntent(
+        plan_id=plan_id,
+        purpose=f"condor:{condor_id}:open",
+        legs=legs,
+        quantity=quantity,
+        limit_price=min(worst, round_down(to_price(-choice.mid_credit), tick)),
+        worst_price=worst,
+        effect=PositionEffect.OPEN,
+        urgency=Urgency.PATIENT,
+        rules=asked_by,
+        condor_id=condor_id,
+    )
+    return Entry(opened=opened, order=order, gates=tuple(gates))
+
+
+def credit_gate(choice: CondorChoice, rules: CondorRules) -> Gate:
+    """Return C6: the least credit over the widest wing."""
+    ratio = float(choice.credit / choice.legs.width)
+    return Gate(
+        rule="C6",
+        name="credit over width",
+        value=round(ratio, 4),
+        threshold=rules.min_credit_to_width,
+        passed=ratio >= rules.min_credit_to_width,
+        note=f"credit {choice.credit} of {choice.legs.width}",
+    )
+
+
+def size(
+    choice: CondorChoice, account: Account, margin_used_usd: Decimal, rules: CondorRules
+) -> tuple[int, tuple[Gate, ...]]:
+    """Return how many condors to sell, rounded down, and C7's two gates.
+
+    The max loss of the position stays within its share of net liquidation value, and the margin
+    of all condors within theirs; margin as Interactive Brokers asks it.
+    """
+    worth = account.net_liquidation_usd
+    loss = (choice.legs.width - choice.credit) * 100
+    by_loss = _floor(Decimal(str(rules.max_loss_fraction)) * worth, loss)
+    margin = condor_margin_usd(choice.legs, 1, "ib")
+    most = Decimal(str(rules.max_margin_fraction)) * worth
+    by_margin = _floor(most - margin_used_usd, margin)
+    quantity = max(0, min(by_loss, by_margin))
+    gates = (
+        Gate(
+            rule="C7",
+            name="condors by max loss",
+            value=float(by_loss),
+            threshold=1.0,
+            passed=by_loss >= 1,
+            note=f"{loss:.0f} USD each, {rules.max_loss_fraction:.1%} of {worth:.0f}",
+        ),
+        Gate(
+            rule="C7",
+            name="condors by margin",
+            value=float(by_margin),
+            threshold=1.0,
+            passed=by_margin >= 1,
+            note=f"{margin_used_usd:.0f} USD used of {most:.0f}",
+        ),
+    )
+    return quantity, gates
+
+
+def _floor(budget: Decimal, unit: Decimal) -> int:
+    return int((budget / unit).to_integral_value(ROUND_FLOOR))

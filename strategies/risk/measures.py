@@ -1,0 +1,72 @@
+"""The book in numbers: net vega per condor, greeks, shock losses and break-evens (rule C12)."""
+
+from collections.abc import Sequence
+
+from strategies.model.book import CondorPosition, HedgePosition
+from strategies.model.plan import Measures
+from strategies.pricing.breakevens import expiry_breakevens
+from strategies.pricing.shocks import shock_pnl, usual_spx_fraction
+from strategies.pricing.valuation import OptionValue, Valuer
+
+_SHOCKS = (5.0, 8.0)  # VIX points of B1 and C12
+_DIGITS = 6  # what a plan records; beyond it floats only differ by the order of a sum
+
+
+def condor_vega_usd(valuer: Valuer, condors: Sequence[CondorPosition]) -> float | None:
+    """Return V_c, the factor vega of the condors in USD per VIX point; None if one has no value."""
+    total = 0.0
+    for condor in condors:
+        value = valuer.condor(condor.legs)
+        if value is None:
+            return None
+        total += condor.quantity * value.factor_vega_usd
+    return total
+
+
+def measure(
+    valuer: Valuer, condors: Sequence[CondorPosition], hedges: Sequence[HedgePosition]
+) -> Measures | None:
+    """Return the measures of a book; None if something in it cannot be priced.
+
+    Units: money in USD. Delta and gamma are the condors' own, the hedge's SPX delta (through the
+    index it insures against) excluded; theta is that of the whole book, futures having none.
+    Break-evens are those at expiry, the nearest of all condors on each side.
+    """
+    delta = gamma = theta = condor_vega = hedge_vega = 0.0
+    for condor in condors:
+        value = valuer.condor(condor.legs)
+        if value is None:
+            return None
+        dollars = condor.quantity * condor.legs.short_put.multiplier
+        delta += dollars * value.delta
+        gamma += dollars * value.gamma
+        theta += dollars * value.theta
+        condor_vega += condor.quantity * value.factor_vega_usd
+    for hedge in hedges:
+        worth = valuer.value(hedge.instrument)
+        if worth is None:
+            return None
+        hedge_vega += hedge.net_contracts * worth.factor_vega_usd
+        if isinstance(worth, OptionValue):
+            theta += hedge.net_contracts * hedge.instrument.multiplier * worth.theta
+    losses = [
+        shock_pnl(valuer, condors, hedges, usual_spx_fraction(points), points) for points in _SHOCKS
+    ]
+    if losses[0] is None or losses[1] is None:
+        return None
+    edges = [expiry_breakevens(condor.legs, condor.entry_credit) for condor in condors]
+    contracts = sum(condor.quantity for condor in condors)
+    net_vega = (condor_vega + hedge_vega) / (100 * contracts) if contracts else None
+    return Measures(
+        condor_contracts=contracts,
+        condor_factor_vega_usd=round(condor_vega, _DIGITS),
+        hedge_factor_vega_usd=round(hedge_vega, _DIGITS),
+        net_vega_per_condor=None if net_vega is None else round(net_vega, _DIGITS),
+        delta_usd=round(delta, _DIGITS),
+        gamma_usd=round(gamma, _DIGITS),
+        theta_usd_per_day=round(theta, _DIGITS),
+        loss_vix_5_usd=round(losses[0], _DIGITS),
+        loss_vix_8_usd=round(losses[1], _DIGITS),
+        breakeven_low=max((low for low, _ in edges), default=None),
+        breakeven_high=min((high for _, high in edges), default=None),
+    )
