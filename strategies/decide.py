@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from strategies.alvh.core import OpeningCondor
 from strategies.alvh.governors import quick_ratio_gates
@@ -32,7 +33,7 @@ from strategies.model.snapshots import MarketSnapshot
 from strategies.model.structures import as_condor, legs_at_work, option_positions
 from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
 from strategies.pricing.margin import condor_margin_usd, condor_max_loss_usd, is_covered
-from strategies.pricing.valuation import Valuer
+from strategies.pricing.valuation import CondorValue, Valuer
 from strategies.risk.measures import condor_vega_usd, measure
 from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
@@ -54,7 +55,7 @@ def decide(
         rules: The rules in force.
     """
     book = _in_one_order(book)
-    rules_json = to_json(rules)
+    rules_json = _rules_json(rules)
     plan_id = digest(_market_digest(snapshot), to_json((book, account, memory)), rules_json)
     valuer = Valuer(
         snapshot.market,
@@ -63,12 +64,14 @@ def decide(
     )
     signals = read_signals(snapshot, rules)
     regime, regime_memory, rsi_vix_high = classify_regime(signals, snapshot, memory, rules)
-    unpriced = tuple(c.condor_id for c in book.condors if valuer.condor(c.legs) is None)
-    before = measure(valuer, book.condors, book.hedges)
+    values = {condor.condor_id: valuer.condor(condor.legs) for condor in book.condors}
+    unpriced = tuple(condor_id for condor_id, value in values.items() if value is None)
+    before = measure(valuer, book.condors, book.hedges, values)
+    cover = _cover_gate(book)
 
     exits = plan_exits(
         book.condors,
-        valuer=valuer,
+        values=values,
         purposes_at_work={order.purpose for order in book.working},
         plan_id=plan_id,
         session=snapshot.session,
@@ -81,10 +84,13 @@ def decide(
         book,
         account,
         condor_id=condor_id,
-        is_priced=before is not None,
+        safety=(_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover),
         plan_id=plan_id,
         rules=rules,
     )
+    new_value = None
+    if entry.opened is not None:
+        new_value = values[condor_id] = valuer.condor(entry.opened.legs)
     staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
     hedge = plan_hedge(
         HedgeInputs(
@@ -96,33 +102,36 @@ def decide(
             book=book,
             account=account,
             condors=staying,
-            condor_vega_usd=None if unpriced else condor_vega_usd(valuer, staying),
-            opening=_opening(entry, valuer),
+            condor_vega_usd=None if unpriced else condor_vega_usd(staying, values),
+            opening=_opening(entry, new_value),
             memory=memory,
             rules=rules,
             plan_id=plan_id,
         )
     )
 
-    after = measure(
-        valuer,
-        (*staying, *_opened(entry, snapshot)),
-        _hedges_after(book.hedges, hedge.trades, snapshot),
+    orders = (
+        *exits.orders,
+        *hedge.reductions,
+        *(() if entry.order is None else (entry.order,)),
+        *hedge.additions,
     )
+    after = before
+    if orders:
+        after = measure(
+            valuer,
+            (*staying, *_opened(entry, snapshot)),
+            _hedges_after(book.hedges, hedge.trades, snapshot),
+            values,
+        )
     state = _hedge_state(before, after, hedge, unpriced, rules)
     gates = (
         *exits.gates,
         *entry.gates,
         *hedge.gates,
         *_vega_gates(before, after, rules),
-        _cover_gate(book),
+        cover,
         *(_flip_journal(valuer, book.condors, before) if regime.flipped_now else ()),
-    )
-    orders = (
-        *exits.orders,
-        *hedge.reductions,
-        *(() if entry.order is None else (entry.order,)),
-        *hedge.additions,
     )
     plan = Plan(
         plan_id=plan_id,
@@ -169,6 +178,11 @@ def _in_one_order(book: Book) -> Book:
     )
 
 
+@lru_cache(maxsize=4)
+def _rules_json(rules: Rules) -> str:
+    return to_json(rules)
+
+
 def _market_digest(snapshot: MarketSnapshot) -> str:
     """Return a digest of everything in the snapshot; arrays by their bytes, for speed."""
     market, history = snapshot.market, snapshot.history
@@ -211,7 +225,7 @@ def _entry(
     account: Account,
     *,
     condor_id: str,
-    is_priced: bool,
+    safety: tuple[Gate, ...],
     plan_id: str,
     rules: Rules,
 ) -> Entry:
@@ -223,17 +237,6 @@ def _entry(
     schedule = schedule_gates(snapshot, entries_at_work=len(opening), rules=rules.condor)
     if not all(gate.passed for gate in schedule):
         return Entry(opened=None, order=None, gates=schedule)
-    safety = (
-        Gate(
-            rule="C12",
-            name="the whole book has a value",
-            value="yes" if is_priced else "no",
-            threshold="yes",
-            passed=is_priced,
-        ),
-        quick_ratio_gates(account, rules.governors)[0],
-        _cover_gate(book),
-    )
     if not all(gate.passed for gate in safety):
         return Entry(opened=None, order=None, gates=(*schedule, *safety))
     positions = option_positions(book)
@@ -257,12 +260,11 @@ def _entry(
     return replace(entry, gates=(*schedule, *safety, *entry.gates))
 
 
-def _opening(entry: Entry, valuer: Valuer) -> OpeningCondor | None:
+def _opening(entry: Entry, value: CondorValue | None) -> OpeningCondor | None:
     if entry.opened is None:
         return None
-    legs, quantity = entry.opened.legs, entry.opened.quantity
-    value = valuer.condor(legs)
     assert value is not None, "an entry is chosen among priced contracts"
+    legs, quantity = entry.opened.legs, entry.opened.quantity
     return OpeningCondor(
         quantity=quantity,
         credit=entry.credit,
@@ -359,6 +361,16 @@ def _vega_gates(before: Measures | None, after: Measures | None, rules: Rules) -
             threshold=rules.governors.max_net_vega,
             passed=then is None or then <= rules.governors.max_net_vega + _EPSILON,
         ),
+    )
+
+
+def _priced_gate(before: Measures | None) -> Gate:
+    return Gate(
+        rule="C12",
+        name="the whole book has a value",
+        value="no" if before is None else "yes",
+        threshold="yes",
+        passed=before is not None,
     )
 
 

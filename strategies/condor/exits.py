@@ -5,7 +5,7 @@ where the package may still cost that much: with a credit above width / (1 + sto
 beyond the wing, the time exit ends such a position, and C7 has bounded its loss.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -16,7 +16,7 @@ from strategies.model.plan import CondorClose, Gate
 from strategies.model.quotes import to_price
 from strategies.model.rules import CondorRules
 from strategies.model.ticks import order_tick, round_down, round_up
-from strategies.pricing.valuation import CondorValue, Valuer
+from strategies.pricing.valuation import CondorValue
 
 _STOP_ALLOWANCE = Decimal("0.10")  # points a stop may pay beyond the natural price: two ticks
 
@@ -39,7 +39,7 @@ class Exits:
 def plan_exits(
     condors: Sequence[CondorPosition],
     *,
-    valuer: Valuer | None,
+    values: Mapping[str, CondorValue | None],
     purposes_at_work: Collection[str],
     plan_id: str,
     session: date,
@@ -49,7 +49,7 @@ def plan_exits(
 
     Args:
         condors: The open condors, in the order their closes should be listed.
-        valuer: The market's values; None where the quotes are too old to trade on.
+        values: The condors' values by id; None where one cannot be priced.
         purposes_at_work: Purposes that have an order at work; they get no second one.
         plan_id: Identity of the plan the orders belong to.
         session: The day of the decision, from which days to expiry count.
@@ -57,7 +57,7 @@ def plan_exits(
     """
     closes, orders, gates, reasons = [], [], [], []
     for condor in condors:
-        value = valuer.condor(condor.legs) if valuer is not None else None
+        value = values[condor.condor_id]
         fired = exit_reason(condor, value, session=session, rules=rules)
         gates.append(_gate(condor, value, fired, session, rules))
         if fired is None:

@@ -1,22 +1,27 @@
 """The book in numbers: net vega per condor, greeks, shock losses and break-evens (rule C12)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from strategies.model.book import CondorPosition, HedgePosition
 from strategies.model.plan import Measures
 from strategies.pricing.breakevens import expiry_breakevens
 from strategies.pricing.shocks import shock_pnl, usual_spx_fraction
-from strategies.pricing.valuation import OptionValue, Valuer
+from strategies.pricing.valuation import CondorValue, OptionValue, Valuer
 
 _SHOCKS = (5.0, 8.0)  # VIX points of B1 and C12
 _DIGITS = 6  # what a plan records; beyond it floats only differ by the order of a sum
 
 
-def condor_vega_usd(valuer: Valuer, condors: Sequence[CondorPosition]) -> float | None:
-    """Return V_c, the factor vega of the condors in USD per VIX point; None if one has no value."""
+def condor_vega_usd(
+    condors: Sequence[CondorPosition], values: Mapping[str, CondorValue | None]
+) -> float | None:
+    """Return V_c, the factor vega of the condors in USD per VIX point; None if one has no value.
+
+    ``values``: by condor id, of one condor each.
+    """
     total = 0.0
     for condor in condors:
-        value = valuer.condor(condor.legs)
+        value = values[condor.condor_id]
         if value is None:
             return None
         total += condor.quantity * value.factor_vega_usd
@@ -24,24 +29,30 @@ def condor_vega_usd(valuer: Valuer, condors: Sequence[CondorPosition]) -> float 
 
 
 def measure(
-    valuer: Valuer, condors: Sequence[CondorPosition], hedges: Sequence[HedgePosition]
+    valuer: Valuer,
+    condors: Sequence[CondorPosition],
+    hedges: Sequence[HedgePosition],
+    values: Mapping[str, CondorValue | None],
 ) -> Measures | None:
     """Return the measures of a book; None if something in it cannot be priced.
+
+    ``values``: the condors' values by id, of one condor each.
 
     Units: money in USD. Delta and gamma are the condors' own, the hedge's SPX delta (through the
     index it insures against) excluded; theta is that of the whole book, futures having none.
     Break-evens are those at expiry, the nearest of all condors on each side.
     """
-    delta = gamma = theta = condor_vega = hedge_vega = 0.0
+    condor_vega = condor_vega_usd(condors, values)
+    if condor_vega is None:
+        return None
+    delta = gamma = theta = hedge_vega = 0.0
     for condor in condors:
-        value = valuer.condor(condor.legs)
-        if value is None:
-            return None
+        value = values[condor.condor_id]
+        assert value is not None, "V_c has a value, so has each condor"
         dollars = condor.quantity * condor.legs.short_put.multiplier
         delta += dollars * value.delta
         gamma += dollars * value.gamma
         theta += dollars * value.theta
-        condor_vega += condor.quantity * value.factor_vega_usd
     for hedge in hedges:
         worth = valuer.value(hedge.instrument)
         if worth is None:
