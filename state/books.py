@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select
 
-from state.columns import from_micros
+from state.amounts import from_micros
 from state.orders import instrument_of, legs_of
 from state.tables import (
     CondorRow,

@@ -6,7 +6,7 @@ sums are exact, in Python and in SQL. Instants are UTC text of one width
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -14,48 +14,10 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Dialect, String
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from state.errors import InexactAmount
-from strategies.model.calendars import EXCHANGE_ZONE
+from state.amounts import from_micros, instant_of, instant_text, to_micros
 
-MICROS_PER_UNIT = 1_000_000
-_MICROS_PER_CENT = 10_000
 _INSTANT_LENGTH = 27
 _DATE_LENGTH = 10
-
-
-def to_micros(amount: Decimal) -> int:
-    """Return an amount as whole millionths; raises InexactAmount where that would round."""
-    if not amount.is_finite():
-        raise InexactAmount(amount)
-    scaled = amount * MICROS_PER_UNIT
-    micros = int(scaled)
-    if micros != scaled:
-        raise InexactAmount(amount)
-    return micros
-
-
-def from_micros(micros: int) -> Decimal:
-    """Return millionths as an amount with two decimals, or as many more as it needs."""
-    cents, rest = divmod(micros, _MICROS_PER_CENT)
-    if rest == 0:
-        return Decimal(cents).scaleb(-2)
-    return Decimal(micros).scaleb(-6).normalize()
-
-
-def instant_text(at: datetime) -> str:
-    """Return an aware instant as the text that is stored."""
-    assert at.tzinfo is not None, f"{at} has no zone"
-    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-
-
-def instant_of(text: str) -> datetime:
-    """Return the instant of a stored text, in UTC."""
-    return datetime.fromisoformat(text)
-
-
-def session_of(at: datetime) -> date:
-    """Return the date at the exchange."""
-    return at.astimezone(EXCHANGE_ZONE).date()
 
 
 class Micros(TypeDecorator[Decimal]):

@@ -8,18 +8,10 @@ from pathlib import Path
 from sqlalchemy import Connection, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from state.errors import (
-    LedgerBusy,
-    LedgerCorrupt,
-    NotALedger,
-    SchemaTooNew,
-    StateError,
-    StorageFailed,
-)
+from state.errors import LedgerCorrupt, NotALedger
+from state.files import APPLICATION_ID, check_file, check_revision, ours
 from state.migrations import HEAD, REVISIONS
 
-APPLICATION_ID = 0x414C5648  # "ALVH": marks the file as ours
-_FILE_MAGIC = b"SQLite format 3\0"
 _WAL_BYTES_MAX = 64 * 1024 * 1024
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -56,47 +48,16 @@ def close(connection: Connection) -> None:
     connection.engine.dispose()
 
 
-def check_file(path: Path) -> None:
-    """Raise NotALedger unless the file is absent, empty, or begins like a SQLite database."""
-    try:
-        if not path.exists():
-            return
-        if not path.is_file():
-            raise NotALedger(path, "not a file")
-        with path.open("rb") as file:
-            start = file.read(len(_FILE_MAGIC))
-    except OSError as cause:
-        raise StorageFailed(path, cause.strerror or str(cause)) from cause
-    if start and start != _FILE_MAGIC:
-        raise NotALedger(path, "not a SQLite database")
-
-
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about the file into our own; errors about statements pass."""
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        ours = _ours(path, cause)
-        if ours is None:
+        found = ours(path, error.orig if isinstance(error, DBAPIError) else error)
+        if found is None:
             raise
-        raise ours from error
-
-
-def _ours(path: Path, cause: BaseException | None) -> StateError | None:
-    name: str = getattr(cause, "sqlite_errorname", "")
-    match name.removeprefix("SQLITE_").split("_")[0]:
-        case "BUSY" | "LOCKED":
-            return LedgerBusy(path)
-        case "CORRUPT":
-            return LedgerCorrupt(path, str(cause))
-        case "NOTADB":
-            return NotALedger(path, "not a SQLite database")
-        case "FULL" | "IOERR" | "READONLY" | "CANTOPEN" | "PERM":
-            return StorageFailed(path, str(cause))
-        case _:
-            return None
+        raise found from error
 
 
 def _set_pragmas(connection: Connection, busy_timeout_ms: int) -> None:
@@ -140,8 +101,7 @@ def bring_up_to_date(connection: Connection, path: Path) -> None:
     revision = stored_revision(connection)
     if revision == HEAD:
         return
-    if revision is not None and revision not in REVISIONS:
-        raise SchemaTooNew(path, revision=revision, newest_known=HEAD)
+    check_revision(path, revision)
     migrate(connection, HEAD)
 
 

@@ -7,12 +7,15 @@ StateError
 ├── BindingMismatch      the file belongs to another mode or account
 ├── NotALedger           the file is something else
 ├── LedgerCorrupt        the file is damaged
+├── NoLedger             there is no file
 ├── SchemaTooNew         the file was written by a newer version
+├── SchemaTooOld         the file was written by an older version, and only a writer can migrate it
 ├── StorageFailed        the disk or the operating system refused
 ├── RecordConflict       the same identity arrived with different contents
 │   ├── FillConflict, CashConflict, DecisionConflict, OrderConflict
 ├── UnknownRecord        an id that nothing is stored under
 ├── AmbiguousId          a shortened id that fits several records
+├── NothingStored        no decision at or before an instant
 ├── InexactAmount        an amount that whole micros cannot hold
 └── QueryRefused         a query that does more than read
 """
@@ -105,6 +108,19 @@ class SchemaTooNew(StateError):
         self.newest_known = newest_known
         super().__init__(
             f"{path}: schema {revision} is newer than this program's {newest_known}; update alvh"
+        )
+
+
+class SchemaTooOld(StateError):
+    """An older version of the program wrote this file, and a reader cannot bring it up to date."""
+
+    def __init__(self, path: Path, *, revision: str | None, newest_known: str) -> None:
+        self.path = path
+        self.revision = revision
+        self.newest_known = newest_known
+        super().__init__(
+            f"{path}: schema {revision} is older than this program's {newest_known}; "
+            "the next `alvh run` brings it up to date"
         )
 
 

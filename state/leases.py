@@ -5,7 +5,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from state.columns import instant_text
+from state.amounts import instant_text
 from state.errors import InstanceRunning, StorageFailed
 
 _CONTENTS_BYTES_MAX = 200

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from state import projector
+from state.amounts import from_micros, session_of
 from state.books import (
     OPEN_CONDORS,
     condors_opened_on,
@@ -27,7 +28,6 @@ from state.books import (
     open_condors,
     working_orders,
 )
-from state.columns import from_micros, session_of
 from state.database import close, open_for_writing, storage_errors
 from state.decisions import (
     DecisionInputs,

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from state.columns import MICROS_PER_UNIT, from_micros, session_of
+from state.amounts import MICROS_PER_UNIT, from_micros, session_of
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.orders import PositionEffect
 

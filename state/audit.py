@@ -1,0 +1,395 @@
+"""What auditors ask: fills, orders, hedge changes, decisions, profit and loss, and why.
+
+Every answer is a ``Table`` (or values made of them) whose keys are documented in
+``docs/database.md`` and stay. Nothing here can write; see ``state/readers.py``.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from state.amounts import instant_text
+from state.explanations import Coverage, Explanation, explain_coverage, explain_why
+from state.readers import Cell, Reader, Table
+
+__all__ = ["AuditReader", "Cell", "Coverage", "Explanation", "Filters", "Table"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which rows to answer with; None = all of them."""
+
+    since: datetime | None = None  # at or after
+    until: datetime | None = None  # before
+    layer: str | None = None  # "L1".."L3"
+    rule: str | None = None  # a rule id, "C6"
+    condor: str | None = None  # a condor id, "C0007"
+
+    def parameters(self) -> dict[str, str | None]:
+        """Return the filters as parameters of a query."""
+        return {
+            "since": None if self.since is None else instant_text(self.since),
+            "until": None if self.until is None else instant_text(self.until),
+            "layer": self.layer,
+            "rule": self.rule,
+            "condor": self.condor,
+        }
+
+
+EVERYTHING = Filters()
+
+
+class AuditReader(Reader):
+    """A ledger, opened for questions. ``AuditReader.open(path)`` works while the bot runs."""
+
+    @classmethod
+    def open(cls, path: Path) -> "AuditReader":
+        """Open a ledger for reading; raises as ``Reader.open`` does."""
+        return super().open(path)
+
+    def fills(self, filters: Filters = EVERYTHING) -> Table:
+        """Return executions in their latest revision, oldest first; quantities are signed."""
+        return self.table(_FILLS, filters.parameters())
+
+    def orders(self, filters: Filters = EVERYTHING) -> Table:
+        """Return every order with where it is now, oldest first."""
+        return self.table(_ORDERS, filters.parameters())
+
+    def hedge(self, filters: Filters = EVERYTHING, *, changes_only: bool = True) -> Table:
+        """Return each layer of each decision; those that change nothing only if asked for."""
+        return self.table(_HEDGE, {**filters.parameters(), "all": not changes_only})
+
+    def decisions(self, filters: Filters = EVERYTHING) -> Table:
+        """Return decisions, oldest first; ``rule`` keeps those in which that rule acted."""
+        return self.table(_DECISIONS, filters.parameters())
+
+    def condors(self, filters: Filters = EVERYTHING) -> Table:
+        """Return every condor with its result, oldest first."""
+        return self.table(_CONDORS, filters.parameters())
+
+    def pnl(self, filters: Filters = EVERYTHING) -> Table:
+        """Return the end of each session, oldest first."""
+        return self.table(_PNL, filters.parameters())
+
+    def job_runs(self, filters: Filters = EVERYTHING) -> Table:
+        """Return what the scheduler did, oldest first."""
+        return self.table(_JOBS, filters.parameters())
+
+    def system_states(self, filters: Filters = EVERYTHING) -> Table:
+        """Return starts, halts and resumptions, oldest first."""
+        return self.table(_SYSTEM, filters.parameters())
+
+    def runs(self, filters: Filters = EVERYTHING) -> Table:
+        """Return every start of the bot with what was in force, oldest first."""
+        return self.table(_RUNS, filters.parameters())
+
+    def positions(self) -> Table:
+        """Return what is held, with the layer or condors it is held for."""
+        return self.table(_POSITIONS)
+
+    def status(self) -> dict[str, Cell]:
+        """Return one line about everything: whose ledger it is, what it may do, what it holds."""
+        record = self.record(_STATUS)
+        assert record is not None, "a ledger that opens is bound"
+        return record
+
+    def why(self, identity: str) -> Explanation:
+        """Return the whole chain behind an order or a fill; its id may be shortened.
+
+        Raises: UnknownRecord, AmbiguousId.
+        """
+        with self.moment():
+            return explain_why(self, identity)
+
+    def coverage(self, at: datetime) -> Coverage:
+        """Return condors, hedge layers and measures as the newest decision up to ``at`` saw them.
+
+        Raises: NothingStored.
+        """
+        with self.moment():
+            return explain_coverage(self, at)
+
+
+_FILLS = """
+SELECT fills.exec_root || '.' || printf('%02d', fills.revision) AS exec_id,
+       fills.executed_at AS at,
+       fills.session,
+       fills.symbol,
+       fills.side,
+       CASE fills.side WHEN 'BUY' THEN fills.quantity ELSE -fills.quantity END AS quantity,
+       fills.price_micros,
+       fills.commission_usd_micros AS commission_micros,
+       fills.cash_flow_usd_micros,
+       fills.layer,
+       fills.condor_id AS condor,
+       fills.client_order_id AS order_id,
+       orders.purpose,
+       orders.rules,
+       decisions.plan_id
+FROM current_fills AS fills
+JOIN orders ON orders.client_order_id = fills.client_order_id
+JOIN decisions ON decisions.decision_id = orders.decision_id
+WHERE (:since IS NULL OR fills.executed_at >= :since)
+  AND (:until IS NULL OR fills.executed_at < :until)
+  AND (:layer IS NULL OR fills.layer = :layer)
+  AND (:condor IS NULL OR fills.condor_id = :condor)
+  AND (:rule IS NULL OR instr(',' || orders.rules || ',', ',' || :rule || ','))
+ORDER BY fills.executed_at, fills.exec_root
+"""
+
+_ORDERS = """
+SELECT orders.client_order_id AS order_id,
+       orders.planned_at AS at,
+       decisions.session,
+       orders.purpose,
+       orders.effect,
+       (SELECT group_concat(printf('%+d %s', ratio, symbol), '; ')
+        FROM (SELECT ratio, symbol FROM order_legs
+              WHERE order_legs.client_order_id = orders.client_order_id ORDER BY position)
+       ) AS legs,
+       orders.quantity,
+       states.filled,
+       states.leaves,
+       states.status,
+       states.limit_price_micros,
+       orders.worst_price_micros,
+       states.arrival_mid_micros,
+       orders.urgency,
+       orders.attempt,
+       orders.layer,
+       orders.condor_id AS condor,
+       orders.rules,
+       states.broker_order_id,
+       states.updated_at,
+       states.note,
+       decisions.plan_id
+FROM orders
+JOIN order_states AS states ON states.client_order_id = orders.client_order_id
+JOIN decisions ON decisions.decision_id = orders.decision_id
+WHERE (:since IS NULL OR orders.planned_at >= :since)
+  AND (:until IS NULL OR orders.planned_at < :until)
+  AND (:layer IS NULL OR orders.layer = :layer)
+  AND (:condor IS NULL OR orders.condor_id = :condor)
+  AND (:rule IS NULL OR instr(',' || orders.rules || ',', ',' || :rule || ','))
+ORDER BY orders.planned_at, orders.sequence
+"""
+
+_HEDGE = """
+SELECT decisions.at,
+       decisions.session,
+       layers.layer,
+       layers.rules,
+       layers.instrument,
+       layers.change_contracts AS change,
+       layers.current_contracts,
+       layers.current_vega_usd,
+       layers.target_vega_usd,
+       layers.planned_vega_usd,
+       layers.share,
+       layers.scale,
+       layers.active,
+       layers.reason,
+       layers.binding_cap,
+       layers.runner_up,
+       decisions.net_vega_before,
+       decisions.net_vega_after,
+       decisions.hedge_state,
+       layers.note,
+       decisions.plan_id
+FROM layer_plans AS layers
+JOIN decisions ON decisions.decision_id = layers.decision_id
+WHERE (:all OR layers.change_contracts <> 0)
+  AND (:since IS NULL OR decisions.at >= :since)
+  AND (:until IS NULL OR decisions.at < :until)
+  AND (:layer IS NULL OR layers.layer = :layer)
+  AND (:rule IS NULL OR layers.binding_cap = :rule
+       OR instr(',' || layers.rules || ',', ',' || :rule || ','))
+ORDER BY layers.decision_id, layers.position
+"""
+
+# The rules that acted in a decision: those of its orders, condors, and layers that change
+_DECISIONS = """
+WITH acted AS (
+    SELECT decision_id, rules FROM layer_plans WHERE change_contracts <> 0
+    UNION ALL SELECT decision_id, rules FROM orders WHERE attempt = 1
+    UNION ALL SELECT decision_id, rules FROM condors
+    UNION ALL SELECT decision_id, rules FROM condor_closes
+)
+SELECT decisions.at,
+       decisions.session,
+       decisions.plan_id,
+       decisions.entry_due,
+       decisions.curve,
+       (SELECT group_concat(key || '=' || value, ' ') FROM json_each(decisions.regime_json))
+           AS regime,
+       decisions.spx,
+       decisions.vix,
+       decisions.net_liquidation_usd_micros,
+       decisions.condor_contracts,
+       decisions.net_vega_before,
+       decisions.net_vega_after,
+       (SELECT count(*) FROM condors WHERE condors.decision_id = decisions.decision_id) AS opens,
+       (SELECT count(*) FROM condor_closes
+        WHERE condor_closes.decision_id = decisions.decision_id) AS closes,
+       (SELECT count(*) FROM layer_plans
+        WHERE layer_plans.decision_id = decisions.decision_id AND change_contracts <> 0)
+           AS layer_changes,
+       decisions.order_count AS orders,
+       (SELECT group_concat(DISTINCT rule) FROM gates
+        WHERE gates.decision_id = decisions.decision_id AND NOT passed) AS gates_failed,
+       decisions.hedge_state,
+       decisions.no_trade_reasons,
+       decisions.missing,
+       (SELECT group_concat(key || '=' || value, ' ')
+        FROM json_each(decisions.signals_json) WHERE value IS NOT NULL) AS signals,
+       completions.at AS completed_at
+FROM decisions
+LEFT JOIN completions ON completions.decision_id = decisions.decision_id
+WHERE (:since IS NULL OR decisions.at >= :since)
+  AND (:until IS NULL OR decisions.at < :until)
+  AND (:layer IS NULL OR EXISTS (
+        SELECT 1 FROM layer_plans WHERE layer_plans.decision_id = decisions.decision_id
+        AND layer = :layer AND change_contracts <> 0))
+  AND (:condor IS NULL
+       OR EXISTS (SELECT 1 FROM condors
+                  WHERE condors.decision_id = decisions.decision_id AND condor_id = :condor)
+       OR EXISTS (SELECT 1 FROM condor_closes
+                  WHERE condor_closes.decision_id = decisions.decision_id
+                  AND condor_id = :condor))
+  AND (:rule IS NULL
+       OR decisions.decision_id IN (
+            SELECT decision_id FROM acted
+            WHERE instr(',' || acted.rules || ',', ',' || :rule || ','))
+       OR EXISTS (SELECT 1 FROM gates WHERE gates.decision_id = decisions.decision_id
+                  AND rule = :rule AND NOT passed))
+ORDER BY decisions.decision_id
+"""
+
+_CONDORS = """
+SELECT condors.condor_id AS condor,
+       condors.session,
+       states.opened_at AS at,
+       states.status,
+       condors.planned_quantity,
+       states.opened_quantity,
+       states.closed_quantity,
+       states.settled_quantity,
+       states.quantity,
+       states.entry_credit_micros,
+       condors.mid_credit,
+       condors.long_put,
+       condors.short_put,
+       condors.short_call,
+       condors.long_call,
+       condors.expiry,
+       condors.net_vega,
+       condors.short_put_delta,
+       condors.short_call_delta,
+       condors.entry_spot,
+       states.entry_cash_usd_micros,
+       states.exit_cash_usd_micros,
+       states.settlement_cash_usd_micros,
+       states.fees_usd_micros,
+       states.realised_usd_micros,
+       states.ended_at,
+       condors.rules,
+       (SELECT group_concat(rules) FROM condor_closes
+        WHERE condor_closes.condor_id = condors.condor_id) AS close_rules,
+       decisions.plan_id
+FROM condors
+JOIN condor_states AS states ON states.condor_id = condors.condor_id
+JOIN decisions ON decisions.decision_id = condors.decision_id
+WHERE (:since IS NULL OR decisions.at >= :since)
+  AND (:until IS NULL OR decisions.at < :until)
+  AND (:condor IS NULL OR condors.condor_id = :condor)
+  AND (:rule IS NULL OR instr(',' || condors.rules || ',', ',' || :rule || ','))
+ORDER BY condors.condor_id
+"""
+
+_PNL = """
+SELECT session,
+       at,
+       net_liquidation_usd_micros,
+       net_liquidation_usd_micros
+           - lag(net_liquidation_usd_micros) OVER (ORDER BY session) AS day_pnl_usd_micros,
+       cash_usd_micros,
+       condor_realised_usd_micros,
+       condor_unrealised_usd_micros,
+       hedge_realised_usd_micros,
+       hedge_unrealised_usd_micros,
+       fees_usd_micros,
+       hedge_cost_365d_usd_micros,
+       spx_close,
+       vix_close,
+       condors_open,
+       net_vega_per_condor
+FROM daily_pnl
+WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+ORDER BY session
+"""
+
+_JOBS = """
+SELECT scheduled_at AS at, job, outcome, started_at, finished_at, note
+FROM job_runs
+WHERE (:since IS NULL OR scheduled_at >= :since) AND (:until IS NULL OR scheduled_at < :until)
+ORDER BY sequence
+"""
+
+_SYSTEM = """
+SELECT at, state, halt_scope AS scope, reason, set_by AS "by"
+FROM system_states
+WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+ORDER BY sequence
+"""
+
+_RUNS = """
+SELECT run_id, started_at AS at, mode, account, config_hash, rules_hash, package_version, seed,
+       (SELECT count(*) FROM decisions WHERE decisions.run_id = runs.run_id) AS decisions
+FROM runs
+WHERE (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until)
+ORDER BY epoch, started_at
+"""
+
+_POSITIONS = """
+SELECT positions.symbol,
+       positions.net_contracts AS quantity,
+       hedges.average_cost_micros,
+       hedges.opened_on,
+       (SELECT group_concat(condors.condor_id) FROM condors
+        JOIN condor_states ON condor_states.condor_id = condors.condor_id
+        WHERE condor_states.quantity > 0 AND positions.symbol IN (
+            condors.long_put, condors.short_put, condors.short_call, condors.long_call)
+       ) AS condors
+FROM positions LEFT JOIN hedges ON hedges.symbol = positions.symbol
+ORDER BY positions.symbol
+"""
+
+_STATUS = """
+SELECT binding.mode,
+       binding.account,
+       binding.created_at,
+       (SELECT version_num FROM alembic_version) AS schema,
+       coalesce(latest.state, 'STARTING') AS state,
+       latest.halt_scope AS scope,
+       latest.reason,
+       latest.set_by AS "by",
+       latest.at AS state_at,
+       decision.at AS last_decision_at,
+       decision.plan_id AS last_plan_id,
+       decision.hedge_state,
+       decision.net_vega_after,
+       decision.net_liquidation_usd_micros,
+       EXISTS (SELECT 1 FROM completions
+               WHERE completions.decision_id = decision.decision_id) AS last_decision_completed,
+       (SELECT count(*) FROM decisions) AS decisions,
+       (SELECT count(*) FROM order_states
+        WHERE status IN ('SENDING', 'UNKNOWN', 'LIVE', 'PARTIALLY_FILLED')) AS orders_working,
+       (SELECT count(*) FROM condor_states WHERE quantity > 0) AS condors_open,
+       (SELECT count(*) FROM hedges WHERE net_contracts <> 0) AS hedges_held,
+       (SELECT max(session) FROM daily_pnl) AS last_session_booked
+FROM binding
+LEFT JOIN system_states AS latest
+    ON latest.sequence = (SELECT max(sequence) FROM system_states)
+LEFT JOIN decisions AS decision
+    ON decision.decision_id = (SELECT max(decision_id) FROM decisions)
+"""
