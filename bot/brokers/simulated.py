@@ -77,6 +77,10 @@ class SimulatedBroker:
         """Return net contracts by symbol, without zeros."""
         return self._arrive().positions()
 
+    async def fetch_marks(self) -> dict[str, float]:
+        """Return the mark of each position by symbol, index points."""
+        return self._arrive().marks()
+
     async def fetch_account(self) -> Account:
         """Return the account values."""
         return self._arrive().account()

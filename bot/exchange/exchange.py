@@ -230,6 +230,10 @@ class Exchange:
         """Return the account values now; outside session hours at the marks of the last close."""
         return self._valuation.account(self._now)
 
+    def marks(self) -> dict[str, float]:
+        """Return the mark of each position by symbol, index points; after hours of the close."""
+        return self._valuation.marks(self._now)
+
     def quotes_at(self, at: datetime) -> MarketQuotes:
         """Return the whole market with every option the account holds in it.
 

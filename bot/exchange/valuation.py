@@ -84,6 +84,27 @@ class Valuation:
             equity - maintenance,
         )
 
+    def marks(self, at: datetime) -> dict[str, float]:
+        """Return the mid of each position by symbol; outside session hours of the last close."""
+        marked_at = self._phases.marking_instant(at)
+        if marked_at is None:
+            return {}
+        quotes = {
+            contract: self._market.quote(contract, marked_at)
+            for contract in self._account.options()
+        }
+        marks = {
+            contract.symbol: float(
+                self._option_mark(contract, marked_at)
+                if quote is None or quote.ask <= 0
+                else _mid(quote)
+            )
+            for contract, quote in quotes.items()
+        }
+        for contract, _ in self._account.futures():
+            marks[contract.symbol] = float(self._future_mark(contract, marked_at))
+        return marks
+
     def available_usd(self, at: datetime) -> Decimal:
         """Return equity less initial margin, in session hours."""
         self._arrange_options()
