@@ -142,7 +142,7 @@ class Budget:
         *,
         layer: str,
         is_core: bool,
-        floor_contracts: int = 0,
+        exempt_contracts: int = 0,
         extra_max_loss_usd: float = 0.0,
     ) -> dict[str, int]:
         """Return how many contracts each governor still allows, by rule id.
@@ -151,7 +151,7 @@ class Budget:
             candidate: What would be bought.
             layer: The layer it is for.
             is_core: Whether it is the L1 core (G2), which the soft limit of G1 lets through.
-            floor_contracts: Contracts the vega floor needs; inside R3/R4 G3 lets them through.
+            exempt_contracts: Contracts the vega floor needs; inside R3/R4 G3 lets them through.
             extra_max_loss_usd: Max loss of a condor opened by the same plan, for its own core.
         """
         rules = self._rules
@@ -163,7 +163,7 @@ class Budget:
         cap = self.notional_cap_usd + rules.notional_cap * self.forecast * extra_max_loss_usd
         rooms["G3"] = _whole((cap - self.notional_usd) / candidate.notional_usd)
         if self.is_emergency:
-            rooms["G3"] = max(rooms["G3"], floor_contracts)
+            rooms["G3"] = max(rooms["G3"], exempt_contracts)
         else:
             limit = rules.cost_hard if is_core else rules.cost_soft
             left = limit * self._worth - self.cost_usd - self._premium_usd

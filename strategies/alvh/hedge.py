@@ -178,9 +178,9 @@ class _Planner:
             core_vega_usd=core_vega_usd(core, lots, sales),
             rules=rules,
         )
-        if flipping:  # B1 sells L1; nothing else may buy it back
-            left = sales.left_vega_usd("L1")
-            targets["L1"] = _at_most(targets["L1"], left)
+        if rotation.steps_left or (rotation.l1_cut > 0 and rotation.restoring_since is None):
+            # B1 has cut L1; until B11 begins nothing but a new core adds to it again
+            targets["L1"] = _at_most(targets["L1"], sales.left_vega_usd("L1"))
 
         band = Band.of(self._condor_vega_usd, self._condors, rules)
         sell_above_ceiling(sales, lots, band)
@@ -193,14 +193,15 @@ class _Planner:
             rules=rules,
         )
         for layer in LAYERS:
-            sell_above_wish(
-                sales,
-                lots,
-                wishes[layer],
-                layer=layer,
-                asked_by=targets[layer].rules,
-                rules=rules,
-            )
+            if _gives_up_surplus(targets[layer], rotation):
+                sell_above_wish(
+                    sales,
+                    lots,
+                    wishes[layer],
+                    layer=layer,
+                    asked_by=targets[layer].rules,
+                    rules=rules,
+                )
 
         budget = self._budget()
         purchases = Purchases(
@@ -420,6 +421,17 @@ class _Planner:
             binding_cap=fill.cap,
             note="; ".join(notes),
         )
+
+
+def _gives_up_surplus(target: LayerTarget, rotation: RotationMemory) -> bool:
+    """Return whether a layer sells what it holds beyond its wish while v is inside the band.
+
+    A layer that still acts keeps it (B8 acts when v leaves the band): otherwise every swing of V_c
+    would be traded back and forth. One that no longer acts, or that B11 unwinds, lets it go.
+    """
+    if target.reason is LayerReason.BOOST:
+        return False
+    return target.reason is not LayerReason.ACTIVE or rotation.restoring_since is not None
 
 
 def _at_most(target: LayerTarget, vega_usd: float) -> LayerTarget:

@@ -10,8 +10,8 @@ Everything is put per unit of factor vega, in VIX points, so that calls and futu
   moves 8 x beta(t) points and its vol stays.
 
 Ties go to the order of the rule book's table for the layer. Candidates have a two-sided quote,
-stay inside VX months 1 to 6, have more days left than B10 leaves, and calls cost at least
-``min_premium`` with a delta inside the window.
+stay inside VX months 1 to 6 and can be held for five days at least before B10 rolls them; calls
+cost at least ``min_premium`` and have a delta inside the window.
 """
 
 from dataclasses import dataclass
@@ -30,6 +30,7 @@ from strategies.pricing.valuation import Valuer
 
 _CARRY_DAYS = 10.0  # two trading weeks: the holding a purchase is judged over
 _SHOCK_POINTS = 8.0  # VIX points of rule L5
+_LEAST_HOLDING_DAYS = 5  # before B10 would roll a purchase again
 _MONTHS = 6  # VX months 1 to 6; liquidity ends there
 # Order of preference in the rule book's table of layers, for equal scores
 _CALLS_FIRST = {"L1": True, "L2": False, "L3": True}
@@ -98,7 +99,7 @@ def _futures(valuer: Valuer, layer: str, spot: float, rules: Rules) -> list[Cand
         value = valuer.future(contract)
         if (
             value is None
-            or days <= rules.rotation.future_roll_days
+            or days - rules.rotation.future_roll_days < _LEAST_HOLDING_DAYS
             or layer_of(days, rules.layers) != layer
             or days > rules.layers.l3_max_days
             or contract.expiry > last
@@ -128,7 +129,7 @@ def _calls(valuer: Valuer, layer: str, spot: float, rules: Rules) -> list[Candid
         days = (series.expiry - valuer.session).days
         if (
             not valuer.vix.ok[index]
-            or days <= rules.rotation.option_roll_days
+            or days - rules.rotation.option_roll_days < _LEAST_HOLDING_DAYS
             or layer_of(days, rules.layers) != layer
             or days > rules.layers.l3_max_days
             or series.expiry > last

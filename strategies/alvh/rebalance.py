@@ -8,9 +8,10 @@ The wish of a layer (rules L1-L4) becomes what it should hold:
 2. Ceiling (B8, G7): where the sum of it all would pass the upper edge of the band, wishes are
    lowered, shortest tenor first.
 
-Sales come first. What B10 rolls, B1 rotates and the ceiling trims is sold at once; everything else
-goes by increments (B9), and nothing is sold that the floor needs. Purchases fill the gap that is
-left by increments, inside the governors and staggered over expiries (L7).
+Sales come first. What B10 rolls, B1 rotates and the ceiling trims is sold at once. The surplus of
+a layer that no longer acts goes by increments (B9), as far as the floor does not need it; a layer
+that still acts keeps its surplus until v leaves the band. Purchases fill the gap that is left by
+increments, inside the governors and staggered over expiries (L7).
 
 Without condors there is nothing to hedge: every layer's target is zero and what is held is sold,
 the core too.
@@ -377,6 +378,7 @@ class Purchases:
             return Filled(cap=lowered, note="inside the no-trade zone (B9)")
         step = self._rules.rotation.increment * wish.vega_usd
         cap: str | None = None
+        fitting.sort(key=lambda c: self._outgrows(c, layer, gap))
         for candidate in fitting:  # the best one that the governors leave any room for
             contracts, binding = self._room(candidate, layer, gap, step, floor_missing_usd)
             if contracts > 0:
@@ -387,6 +389,17 @@ class Purchases:
                 return Filled(cap=(binding or lowered) if staggered else "L7", runner_up=runner_up)
             cap = cap or binding
         return Filled(cap=cap, runner_up=fitting[0])
+
+    def _outgrows(self, candidate: Candidate, layer: str, gap: float) -> float:
+        """Return 0 if G3 lets the candidate fill the whole gap, else its notional per vega.
+
+        Sorting by this keeps the order of L5 among those that can do the job. A future's notional
+        is several times that of calls; even where R3 or R4 would let it through, one of them
+        could eat what the layers need for weeks.
+        """
+        unit = candidate.unit_vega_usd
+        room = self._budget.rooms(candidate, layer=layer, is_core=False, exempt_contracts=0)["G3"]
+        return 0.0 if room >= whole(gap / unit) else candidate.notional_usd / unit
 
     def _room(
         self,
@@ -403,7 +416,7 @@ class Purchases:
             candidate,
             layer=layer,
             is_core=False,
-            floor_contracts=whole(floor_missing_usd / unit),
+            exempt_contracts=whole(floor_missing_usd / unit),
         )
         rooms["G7"] = whole(self._ceiling_left_usd / unit)
         rooms["B9"] = max(1, whole(step / unit))
@@ -447,8 +460,6 @@ class Purchases:
         return True
 
     def _is_blocked(self, layer: str, candidate: Candidate, floor_missing_usd: float) -> bool:
-        floor_contracts = whole(floor_missing_usd / candidate.unit_vega_usd)
-        rooms = self._budget.rooms(
-            candidate, layer=layer, is_core=False, floor_contracts=floor_contracts
-        )
+        exempt = whole(floor_missing_usd / candidate.unit_vega_usd)
+        rooms = self._budget.rooms(candidate, layer=layer, is_core=False, exempt_contracts=exempt)
         return min(rooms.values()) < 1 or not self.keeps_stagger(layer, candidate, 1)
