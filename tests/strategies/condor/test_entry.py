@@ -1,0 +1,210 @@
+"""C1, C6 and C7: whether a condor is sold, and how many."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from strategies.condor.entry import credit_gate, plan_entry, schedule_gates, size
+from strategies.condor.selection import CondorChoice
+from strategies.model.orders import PositionEffect, Urgency
+from strategies.model.rules import CondorRules
+from strategies.model.snapshots import EventAhead, EventKind
+from strategies.pricing.valuation import Valuer
+from tests.builders import (
+    AT,
+    TODAY,
+    account,
+    condor_legs,
+    instant,
+    market_quotes,
+    market_snapshot,
+)
+
+RULES = CondorRules()
+
+
+def passed(snapshot, *, at_work=0, rules=RULES):
+    gates = schedule_gates(snapshot, entries_at_work=at_work, rules=rules)
+    assert {gate.rule for gate in gates} == {"C1"}
+    return all(gate.passed for gate in gates)
+
+
+# --- C1 -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_c1_enters_only_when_the_schedule_says_so(due):
+    assert passed(market_snapshot(entry_due=due)) is due
+
+
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [("11:15", True), ("11:16", False), ("12:00", False), ("10:00", True)],
+)
+def test_c1_leaves_two_hours_before_an_early_close(clock, expected):
+    market = replace(market_quotes(), at=instant(f"2020-02-03 {clock}"))
+    snapshot = market_snapshot(market=market, is_early_close=True)
+    assert snapshot.closes_at - snapshot.at == timedelta(hours=13, minutes=15) - timedelta(
+        hours=int(clock[:2]), minutes=int(clock[3:])
+    )
+    assert passed(snapshot) is expected
+
+
+def test_c1_does_not_mind_the_hour_on_a_whole_day():
+    market = replace(market_quotes(), at=instant("2020-02-03 15:45"))
+    assert passed(market_snapshot(market=market))
+
+
+@pytest.mark.parametrize(
+    ("days", "skip", "expected"),
+    [(0, True, False), (1, True, True), (0, False, True)],
+)
+def test_c1_sits_an_event_day_out_if_configured(days, skip, expected):
+    event = EventAhead(kind=EventKind.CPI, day=TODAY + timedelta(days=days), trading_days=days)
+    snapshot = market_snapshot(events=(event,))
+    assert passed(snapshot, rules=replace(RULES, skip_event_days=skip)) is expected
+
+
+def test_c1_absent_events_do_not_fire_and_are_seen():
+    snapshot = market_snapshot(events=None)
+    gates = schedule_gates(snapshot, entries_at_work=0, rules=replace(RULES, skip_event_days=True))
+    (event,) = [gate for gate in gates if gate.name == "event today"]
+    assert event.value is None
+    assert event.passed
+
+
+def test_c1_waits_for_an_entry_that_is_still_at_work():
+    assert not passed(market_snapshot(), at_work=1)
+
+
+# --- C6 and C7 ------------------------------------------------------------------------------------
+
+
+def choice(credit: str = "2.50", legs: str = "SPXW 20MAR20 3040/3050/3405/3415") -> CondorChoice:
+    return CondorChoice(
+        legs=condor_legs(legs),
+        mid_credit=float(credit) + 0.3,
+        credit=Decimal(credit),
+        net_vega=-0.3,
+        short_put_delta=-0.16,
+        short_call_delta=0.16,
+        sigma_sqrt_t=0.05,
+    )
+
+
+@pytest.mark.parametrize(("credit", "expected"), [("0.95", False), ("1.00", True), ("1.05", True)])
+def test_c6_refuses_a_credit_below_the_floor(credit, expected):
+    gate = credit_gate(choice(credit), RULES)
+    assert gate.rule == "C6"
+    assert gate.passed is expected
+    assert gate.threshold == 0.10
+
+
+def test_c6_measures_the_wider_wing():
+    gate = credit_gate(choice("1.00", "SPXW 20MAR20 3040/3050/3405/3420"), RULES)
+    assert gate.value == pytest.approx(1 / 15, abs=1e-4)
+    assert not gate.passed
+
+
+@pytest.mark.parametrize(
+    ("worth", "expected"),
+    [("29999", 0), ("30000", 1), ("30001", 1), ("990000", 33), ("989999", 32)],
+)
+def test_c7_max_loss_of_a_position_stays_within_its_share(worth, expected):
+    quantity, gates = size(choice(), account(worth), Decimal(0), RULES)  # 750 USD each
+    assert quantity == expected
+    assert [gate.rule for gate in gates] == ["C7", "C7"]
+    assert gates[0].passed is (expected >= 1)
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [("490000", 10), ("490001", 9), ("499000", 1), ("499001", 0), ("600000", 0)],
+)
+def test_c7_total_margin_stays_within_half(used, expected):
+    quantity, gates = size(choice(), account(), Decimal(used), RULES)  # 1,000 USD each
+    assert quantity == expected
+    assert gates[1].passed is (expected >= 1)
+
+
+def test_c7_unequal_wings_cost_the_margin_of_both():
+    unequal = choice(legs="SPXW 20MAR20 3040/3050/3405/3420")
+    quantity, _ = size(unequal, account(), Decimal(490000), RULES)
+    assert quantity == 4  # 2,500 USD each
+
+
+# --- the whole entry ------------------------------------------------------------------------------
+
+
+def entry(rules=RULES, *, worth="1000000", used="0", market=None):
+    snapshot = market_snapshot(market=market)
+    return plan_entry(
+        snapshot,
+        Valuer(snapshot.market, TODAY),
+        account=account(worth),
+        condor_id="C0007",
+        positions={},
+        margin_used_usd=Decimal(used),
+        plan_id="p",
+        rules=rules,
+    )
+
+
+def test_an_entry_is_a_guaranteed_four_legged_credit():
+    plan = entry()
+    order, opened = plan.order, plan.opened
+    assert order.purpose == "condor:C0007:open"
+    assert order.effect is PositionEffect.OPEN
+    assert order.urgency is Urgency.PATIENT
+    assert [leg.ratio for leg in order.legs] == [1, -1, -1, 1]
+    assert order.limit_price <= order.worst_price < 0
+    assert -float(order.limit_price) >= opened.mid_credit - 1e-9
+    assert plan.credit == -order.worst_price
+    assert opened.quantity == order.quantity
+    assert opened.entry_spot == 3250.0
+    assert all(gate.passed for gate in plan.gates)
+    assert [gate.rule for gate in plan.gates] == ["C2", "C3", "C3", "C4", "C6", "C7", "C7"]
+    assert plan.reasons == ()
+
+
+def test_an_entry_s_worst_fill_keeps_every_rule():
+    plan = entry()
+    width = plan.opened.legs.width
+    assert plan.credit / width >= Decimal("0.10")
+    assert (width - plan.credit) * 100 * plan.order.quantity <= 25_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"min_dte": 47, "max_dte": 50}, "C2"),
+        ({"min_net_vega": -0.05, "max_net_vega": -0.01}, "C4"),
+        ({"min_credit_to_width": 0.5}, "C6"),
+        ({"max_loss_fraction": 0.0005}, "C7"),
+    ],
+)
+def test_an_entry_that_fails_a_rule_says_which(changes, rule):
+    plan = entry(replace(RULES, **changes))
+    assert plan.order is None
+    assert plan.opened is None
+    assert [gate.rule for gate in plan.gates if not gate.passed] == [rule]
+    assert len(plan.reasons) == 1
+    assert plan.reasons[0].startswith(f"{rule}: ")
+
+
+def test_c7_no_entry_without_margin_left():
+    plan = entry(used="499500")
+    assert plan.order is None
+    assert "C7: condors by margin 0.0, wanted 1.0" in plan.reasons[0]
+
+
+def test_no_entry_without_an_index_value():
+    market = market_quotes()
+    indices = {name: each for name, each in market.indices.items() if name != "SPX"}
+    assert entry(market=replace(market, indices=indices)).order is None
+
+
+def test_the_snapshot_s_instant_is_what_prices_are_of():
+    assert market_snapshot().at == AT
