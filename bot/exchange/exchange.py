@@ -25,6 +25,7 @@ from bot.exchange.matching import (
     draw,
     fill_probability,
     from_cents,
+    package_offer,
     quote_package,
     to_cents,
 )
@@ -48,6 +49,7 @@ from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.quotes import Quote
 from strategies.model.snapshots import MarketQuotes
+from strategies.model.ticks import order_tick
 
 GRID = timedelta(seconds=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -286,16 +288,19 @@ class Exchange:
     def _match(self, record: OrderRecord, package: PackageQuote) -> None:
         """Let one order meet the market once."""
         limit = to_cents(record.order.limit_price)
-        is_marketable = limit >= package.natural
+        legs = [leg.instrument for leg in record.order.legs]
+        tick = to_cents(order_tick(legs, record.order.limit_price))
+        offer = package_offer(package, self._fill_model.combo_width, tick)
+        is_marketable = limit >= offer
         record.is_resting |= not is_marketable
-        probability = fill_probability(limit, package, self._fill_model.probability_max)
+        probability = fill_probability(limit, package, offer, self._fill_model.probability_max)
         if probability <= 0:
             return
         luck = draw(self._seed, record.order.client_order_id, self._now)
         if luck.chance >= probability:
             return
         # an order that has been waiting is hit at its own price, not at a better one
-        prices = allocate(package, limit if record.is_resting else package.natural)
+        prices = allocate(package, limit if record.is_resting else offer)
         if prices is None:
             return
         displayed = luck.displayed(

@@ -26,7 +26,8 @@ _CENT = Decimal("0.01")
 class FillModel:
     """How generous the market is to orders that do not cross the spread. Design judgement."""
 
-    probability_max: float = 0.10  # a grid instant, for an order one tick short of natural
+    probability_max: float = 0.20  # a grid instant, for an order one tick short of the offer
+    combo_width: float = 0.5  # a combo's half spread over the sum of its legs' half spreads
     spx_option_packages: tuple[int, int] = (5, 50)  # displayed a grid instant, least and most
     vix_option_packages: tuple[int, int] = (20, 200)
     future_packages: tuple[int, int] = (5, 30)
@@ -100,23 +101,38 @@ def from_cents(cents: int) -> Decimal:
     return Decimal(cents).scaleb(-2)
 
 
-def fill_probability(limit: int, package: PackageQuote, probability_max: float) -> float:
+def package_offer(package: PackageQuote, combo_width: float, tick: int) -> int:
+    """Return what the market asks for a package, in cents on a grid of ``tick`` cents.
+
+    A single leg is offered at natural. The legs of a combo hedge each other, so its market is
+    ``combo_width`` of the way from mid to natural, rounded against the buyer.
+    """
+    if len(package.legs) == 1:
+        return package.natural
+    twice = package.mid_twice + combo_width * (2 * package.natural - package.mid_twice)
+    return min(package.natural, ceil(twice / 2 / tick - _SNAP) * tick)
+
+
+def fill_probability(
+    limit: int, package: PackageQuote, offer: int, probability_max: float
+) -> float:
     """Return the chance that an order trades at one grid instant.
 
-    1 at natural or better; p_max ((L - mid) / (natural - mid))^2 between mid and natural; 0 at mid
+    1 at the offer or better; p_max ((L - mid) / (offer - mid))^2 between mid and offer; 0 at mid
     and below.
 
     Args:
         limit: Cents the package may cost.
         package: Its market.
-        probability_max: The chance just short of natural.
+        offer: What the market asks for it, cents.
+        probability_max: The chance just short of the offer.
     """
-    if limit >= package.natural:
+    if limit >= offer:
         return 1.0
     beyond_mid = 2 * limit - package.mid_twice
     if beyond_mid <= 0:
         return 0.0
-    share = beyond_mid / (2 * package.natural - package.mid_twice)
+    share = beyond_mid / (2 * offer - package.mid_twice)
     return probability_max * share * share
 
 

@@ -111,7 +111,7 @@ def test_the_chance_to_fill_grows_from_mid_to_natural():
 
 @pytest.mark.parametrize(("limit", "distance"), [("0.53", 0.3), ("0.56", 0.6), ("0.59", 0.9)])
 def test_the_share_of_fills_is_that_of_the_formula(limit, distance):
-    each_instant = 0.10 * distance**2
+    each_instant = 0.20 * distance**2
     expected = 1 - (1 - each_instant) ** 6
     assert filled_share(limit, minutes=1) == pytest.approx(expected, abs=0.08)
 
@@ -160,11 +160,11 @@ def test_an_order_that_has_been_waiting_trades_at_its_own_limit():
 
 def test_a_combo_trades_at_its_net_price_to_the_cent():
     exchange = open_exchange(condor_market(), fill_model=LUCKY)
-    exchange.submit(new_order("a", CONDOR, 1, "-2.85"), AT)
+    exchange.submit(new_order("a", CONDOR, 1, "-2.95"), AT)
     exchange.advance_to(CLOSE)
     fills = all_fills(exchange)
     assert len(fills) == 4
-    assert package_prices(fills) == {Decimal("-2.85")}
+    assert package_prices(fills) == {Decimal("-2.95")}
     quotes = condor_market().scripted
     for fill in fills:
         market = next(q for i, q in quotes.items() if i.symbol == fill.symbol)
@@ -238,7 +238,7 @@ def test_a_condor_costs_4_452_usd_in_fees():
     exchange.submit(new_order("a", CONDOR, 1, "-2.80"), AT)
     exchange.advance_to(AT + GRID)
     assert sum(fill.commission_usd for fill in all_fills(exchange)) == Decimal("4.452")
-    assert exchange.account().cash_usd == 1_000_000 + 280 - Decimal("4.452")
+    assert exchange.account().cash_usd == 1_000_000 + 290 - Decimal("4.452")
 
 
 def test_a_vx_round_turn_costs_4_76_usd_in_fees():

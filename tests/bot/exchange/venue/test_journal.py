@@ -153,7 +153,7 @@ def test_a_damaged_line_in_the_middle_is_not_skipped(path, line):
         ({"starting_cash_usd": Decimal(999)}, "terms"),
         ({"margin_convention": "cboe"}, "terms"),
         ({"fees": replace(DEFAULT_FEES, orf=Decimal("0.04"))}, "terms"),
-        ({"fill_model": FillModel(probability_max=0.2)}, "terms"),
+        ({"fill_model": FillModel(probability_max=0.3)}, "terms"),
     ],
 )
 def test_a_journal_of_another_world_is_refused(path, changes, named):

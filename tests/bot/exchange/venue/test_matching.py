@@ -11,6 +11,7 @@ from bot.exchange.matching import (
     allocate,
     draw,
     fill_probability,
+    package_offer,
     quote_package,
 )
 from strategies.model.orders import Leg
@@ -53,32 +54,54 @@ LEGS = st.lists(
 
 def test_an_order_at_mid_or_below_never_trades():
     still = package((1, 200, 240))
-    assert fill_probability(220, still, P_MAX) == 0
-    assert fill_probability(100, still, P_MAX) == 0
+    assert fill_probability(220, still, still.natural, P_MAX) == 0
+    assert fill_probability(100, still, still.natural, P_MAX) == 0
 
 
 def test_an_order_at_natural_or_above_always_trades():
     still = package((1, 200, 240))
-    assert fill_probability(240, still, P_MAX) == 1
-    assert fill_probability(900, still, P_MAX) == 1
+    assert fill_probability(240, still, still.natural, P_MAX) == 1
+    assert fill_probability(900, still, still.natural, P_MAX) == 1
 
 
 def test_half_way_to_natural_the_chance_is_a_quarter_of_the_greatest():
-    assert fill_probability(230, package((1, 200, 240)), P_MAX) == pytest.approx(P_MAX / 4)
+    still = package((1, 200, 240))
+    assert fill_probability(230, still, still.natural, P_MAX) == pytest.approx(P_MAX / 4)
 
 
 def test_a_locked_market_has_no_luck_in_it():
     locked = package((1, 220, 220))
-    assert [fill_probability(price, locked, P_MAX) for price in (219, 220)] == [0, 1]
+    assert [fill_probability(price, locked, 220, P_MAX) for price in (219, 220)] == [0, 1]
 
 
 @given(legs=LEGS, first=st.integers(-9000, 9000), step=st.integers(0, 500))
 def test_paying_more_never_lowers_the_chance(legs, first, step):
     market = package(*legs)
-    lower = fill_probability(first, market, P_MAX)
-    higher = fill_probability(first + step, market, P_MAX)
+    offer = package_offer(market, 0.5, 5)
+    lower = fill_probability(first, market, offer, P_MAX)
+    higher = fill_probability(first + step, market, offer, P_MAX)
     assert 0 <= lower <= higher <= 1
     assert lower == 1 or lower < P_MAX
+
+
+def test_a_single_leg_is_offered_at_natural():
+    assert package_offer(package((1, 200, 240)), 0.5, 1) == 240
+
+
+@given(legs=LEGS, tick=st.sampled_from([1, 5]))
+def test_a_combo_is_offered_between_its_mid_and_natural(legs, tick):
+    market = package(*legs)
+    offer = package_offer(market, 0.5, tick)
+    assert market.mid_twice <= 2 * offer or offer == market.natural
+    assert offer <= market.natural
+    assert offer == market.natural or offer % tick == 0
+
+
+def test_half_way_to_the_sum_of_the_legs_is_a_combos_offer_rounded_against_the_buyer():
+    market = package((1, 100, 110), (-1, 40, 52))  # mid 59, natural 70
+    assert package_offer(market, 0.5, 1) == 65
+    assert package_offer(market, 0.5, 5) == 65
+    assert package_offer(market, 1.0, 1) == 70
 
 
 # --- package quotes -----------------------------------------------------------------------------
