@@ -7,7 +7,7 @@ range, so that most of yesterday's are listed again today.
 """
 
 import math
-from calendar import THURSDAY, TUESDAY
+from calendar import FRIDAY, THURSDAY, TUESDAY
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -27,14 +27,15 @@ SPX_HORIZON_DAYS: Final = 185
 VIX_SERIES_MOST: Final = 6
 
 _WEEKLIES_DAYS: Final = 65
-_TUESDAY_THURSDAY_DAYS: Final = 38  # their weeklies were listed for the nearest five weeks or so
+_DAILY_SINCE: Final = date(2022, 4, 18)  # before it, a Tuesday or Thursday stands for another day
+_DAILY_CYCLE_DAYS: Final = 38  # Tuesdays and Thursdays are listed for the nearest five weeks
 _THIRD_WEEK: Final = range(15, 22)
-_FRIDAY: Final = 4
 
 _SPX_FLOOR: Final = 0.65  # of the previous close; lower in stress
 _SPX_CEILING: Final = 1.15
 _FARTHEST: Final = 8.0  # deviations; near expiries need no strikes beyond
 _SHORTEST_DAYS: Final = 4.0  # tenor that sets the strikes of nearer expiries
+_CALMEST_VIX: Final = 18.0  # strikes are no closer together for a lower one: it may rise
 _STEPS: Final = (5.0, 10.0, 25.0, 50.0, 100.0)
 _TAIL_STEP: Final = 100.0
 
@@ -58,8 +59,8 @@ _CONDOR_ZONES: Final = (
     _Zone(-2.1, 1.2, 40),
 )
 _HOLDING_DAYS: Final = range(20, 66)  # where condors are held, rolled and adjusted
-_HOLDING_ZONES: Final = (_Zone(-1.8, 1.1, 24),)
-_OTHER_ZONES: Final = (_Zone(-2.2, 1.5, 17),)
+_HOLDING_ZONES: Final = (_Zone(-1.8, 1.1, 26),)
+_OTHER_ZONES: Final = (_Zone(-2.2, 1.5, 19),)
 
 _VIX_FINE: Final = (10.0, 15.0, 0.5)
 _VIX_MIDDLE: Final = (15.0, 50.0, 1.0)
@@ -156,15 +157,17 @@ def vix_strikes(
 
 
 def _is_listed_weekly(days: int, expiry: date) -> bool:
-    is_third_friday = expiry.weekday() == _FRIDAY and expiry.day in _THIRD_WEEK
-    if expiry.weekday() in (TUESDAY, THURSDAY) and days > _TUESDAY_THURSDAY_DAYS:
-        # ends of month and expiries moved by a holiday are listed for longer
-        return days <= _WEEKLIES_DAYS and (expiry + timedelta(days=4)).month != expiry.month
-    return days <= _WEEKLIES_DAYS or is_third_friday
+    is_third_friday = expiry.weekday() == FRIDAY and expiry.day in _THIRD_WEEK
+    if days > _WEEKLIES_DAYS:
+        return is_third_friday
+    is_tuesday_or_thursday = expiry.weekday() in (TUESDAY, THURSDAY)
+    is_month_end = (expiry + timedelta(days=1)).month != expiry.month
+    is_of_daily_cycle = expiry >= _DAILY_SINCE and is_tuesday_or_thursday and not is_month_end
+    return days <= _DAILY_CYCLE_DAYS or not is_of_daily_cycle
 
 
 def _strikes_around(close: float, vix: float, days: int) -> FloatArray:
-    deviation = vix / 100.0 * math.sqrt(max(days, _SHORTEST_DAYS) / 365.0)
+    deviation = max(vix, _CALMEST_VIX) / 100.0 * math.sqrt(max(days, _SHORTEST_DAYS) / 365.0)
     if days in _CONDOR_DAYS:
         zones: tuple[_Zone, ...] = _CONDOR_ZONES
     else:

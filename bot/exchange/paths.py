@@ -47,11 +47,13 @@ def clean_bar(open_: float, high: float, low: float, close: float) -> Bar:
 
     Where the range is missing (NaN) or leaves the close out, it is widened to the close; an open
     outside the range (SPX before 2007 repeats the close before, some VIX rows of the 1990s) is
-    clamped into it, and a missing one becomes the middle of the range.
+    clamped into it, and a missing one becomes the middle of the range. Indices print two decimals;
+    what vendors add to them is noise.
     """
+    open_, high, low, close = (round(price, 2) for price in (open_, high, low, close))
     low = min(close, low) if math.isfinite(low) else close
     high = max(close, high) if math.isfinite(high) else close
-    open_ = min(max(open_, low), high) if math.isfinite(open_) else (low + high) / 2
+    open_ = min(max(open_, low), high) if math.isfinite(open_) else round((low + high) / 2, 2)
     return Bar(open=open_, high=high, low=low, close=close)
 
 

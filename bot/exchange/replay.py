@@ -134,7 +134,7 @@ class ReplayMarket:
         close = self._source.daily("SPX").close_on(expiry)
         if close is None:
             raise MarketDataMissing(f"SPX has no value on {expiry}")
-        return close
+        return round(close, 2)
 
     def daily_settle(self, contract: FutureContract, session: date) -> float:
         """Return a daily settlement; see ``Market.daily_settle``."""
@@ -241,4 +241,4 @@ class ReplayMarket:
         open_ = float(series.open[series.rows_before(session)])
         if not np.isfinite(open_):
             raise MarketDataMissing(f"{name} has no open on {session}")
-        return open_
+        return round(open_, 2)
