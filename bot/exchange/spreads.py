@@ -17,17 +17,17 @@ _VIX_TICKS: Final = (0.01, 0.05)
 _ALMOST: Final = 1e-6  # of a tick: a value this close to the grid is on it
 
 _SPX_WIDTH: Final = (0.02, 0.065)  # constant and per square root of the price, VIX at 22
-_VIX_WIDTH: Final = (0.02, 0.05)  # VIX at 18
+_VIX_WIDTH: Final = (0.02, 0.065)  # VIX at 18
 _VX_WIDTH: Final = 0.01  # VX months 1-3 trade one tick wide; the rest comes from rounding
 _VXM_WIDTH: Final = 0.03  # thinner than VX, in a finer tick
 _FAR_MONTH_WIDTH: Final = 0.05  # added from the fourth month on
 _FAR_MONTH: Final = 4
-_STRESS_MOST: Final = 5.0
+_STRESS_MOST: Final = 6.0
 
 
 def spx_option_quotes(values: FloatArray, vix: float) -> tuple[FloatArray, FloatArray]:
     """Return bids and offers of SPX options worth ``values``, same shape, 0 = no bid."""
-    stress = _stress(vix, calm=16.0, usual=22.0, power=1.3)
+    stress = _stress(vix, calm=19.0, usual=22.0, power=1.4)
     half = 0.5 * stress * (_SPX_WIDTH[0] + _SPX_WIDTH[1] * np.sqrt(values))
     return _two_sided(values, half, _SPX_TICKS)
 

@@ -4,8 +4,9 @@ Variance has a fast and a slow factor, both mean-reverting with a variance of th
 square-root process); jumps strike price and fast variance together and come more often when
 variance is high already. VIX and its relatives of other tenors are the model's own expectation of
 average variance under a measure with more variance than comes true (the premium insurers earn); VX
-futures are its expectation of the VIX, less convexity. Each session is simulated in an overnight
-step and half hours, so that opens, highs and lows belong to the same path as the closes.
+futures are its expectation of the VIX plus a premium, net of convexity. Each session is simulated
+in an overnight step and half hours, so that opens, highs and lows belong to the same path as the
+closes.
 
 Sources: Heston (1993); Bates (1996); Duffie, Pan & Singleton (2000) for jumps in both; Egloff,
 Leippold & Wu (2010) for two factors. Parameters are chosen so that level, changes and term
@@ -45,21 +46,22 @@ class WorldParameters:
     spx: float = 4000.0  # at the start of the burn-in
     drift: float = 0.08
     rate: float = 0.03
-    fast_mean: float = 0.0095
+    fast_mean: float = 0.007
     fast_speed: float = 9.0
-    fast_vol: float = 1.0
-    slow_mean: float = 0.0095
-    slow_speed: float = 1.3
-    slow_vol: float = 0.17
+    fast_vol: float = 1.1
+    slow_mean: float = 0.007
+    slow_speed: float = 1.0
+    slow_vol: float = 0.14
     correlation: float = -0.90  # of SPX with each factor
     jump_rate: float = 0.5
-    jump_rate_per_variance: float = 28.0
+    jump_rate_per_variance: float = 22.0
     jump_mean: float = -0.022  # log price
     jump_deviation: float = 0.018
     jump_variance: float = 0.055  # mean of the exponential jump of fast variance
-    premium: float = 1.25  # expected average variance over what comes true, 30 days
+    premium: float = 1.40  # expected average variance over what comes true, 30 days
     premium_slope: float = 0.28  # added towards six months
-    convexity: float = 0.05  # of a VX future at long tenors, of its level
+    futures_premium: float = 0.11  # of a VX future over the expected VIX at long tenors, net
+    futures_premium_days: float = 35.0  # tenor over which it builds up
     vvix_noise: float = 0.11  # deviation of the log
     vvix_memory: float = 0.958  # of that noise, day to day
 
@@ -246,9 +248,8 @@ def _futures_curve(
     fast_then = fast_mean + (fast - fast_mean) * np.exp(-p.fast_speed * years)
     slow_then = p.slow_mean + (slow - p.slow_mean) * np.exp(-p.slow_speed * years)
     vix = _vol_index(p, _TENOR_DAYS["VIX"], fast_then, slow_then)
-    premium = np.sqrt(1.0 + p.premium_slope / p.premium * np.minimum(days / 153.0, 1.0))
-    convexity = 1.0 - p.convexity * (1.0 - np.exp(-days / 60.0))
-    result: FloatArray = vix * premium * convexity
+    premium = 1.0 + p.futures_premium * (1.0 - np.exp(-days / p.futures_premium_days))
+    result: FloatArray = vix * premium
     return result
 
 
