@@ -117,10 +117,6 @@ TableFormat = Annotated[
 OutFile = Annotated[
     Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")
 ]
-Since = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="From this time on (2020-03-09, 2020-03-09T10:00)."),
-]
 Until = Annotated[
     str | None, typer.Option(metavar="TIME", help="Up to this time; a date is its whole day.")
 ]
@@ -352,6 +348,160 @@ def data_list(
     from bot.app.commands.reference import data_list_command
 
     raise typer.Exit(data_list_command(config, output=output))
+
+
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="At or after this time.")]
+Layer = Annotated[str | None, typer.Option(help="L1, L2 or L3.")]
+Rule = Annotated[str | None, typer.Option(help="A rule id, such as B1.")]
+Condor = Annotated[str | None, typer.Option(help="A condor id, such as C0007.")]
+Last = Annotated[int | None, typer.Option(min=1, metavar="N", help="The newest N rows only.")]
+
+
+def _audit_table(name: str, summary: str, example: str) -> None:
+    """Add ``alvh audit <name>``; the tables differ in nothing but their rows."""
+
+    def command(
+        since: Since = None,
+        until: Until = None,
+        layer: Layer = None,
+        rule: Rule = None,
+        condor: Condor = None,
+        last: Last = None,
+        config: ConfigPath = PAPER_CONFIG,
+        set_: Settings = None,
+        state_dir: StateDir = STATE_DIR,
+        output: TableFormat = TableOutput.TABLE,
+        out: OutFile = None,
+    ) -> None:
+        from bot.app.commands.audit import AuditSource, TableOptions, table_command
+
+        source = AuditSource(config=config, flags=set_ or [], state_dir=state_dir)
+        options = TableOptions(
+            since=since,
+            until=until,
+            layer=layer,
+            rule=rule,
+            condor=condor,
+            last=last,
+            output=output,
+            out=out,
+        )
+        raise typer.Exit(table_command(name, source, options))
+
+    audit.command(name, cls=_Guarded, help=summary, epilog=f"Example: alvh audit {example}")(
+        command
+    )
+
+
+_audit_table("fills", "List executions: signed quantity, price, commission.", "fills --layer L2")
+_audit_table("orders", "List orders and what became of them.", "orders --condor C0007")
+_audit_table("decisions", "List decisions, those that did nothing too.", "decisions --rule B1")
+_audit_table("condors", "List condors and their results.", "condors --format csv")
+_audit_table("pnl", "List profit and loss by session.", "pnl --since 2020-03-01")
+_audit_table("positions", "List what is held.", "positions --format json")
+_audit_table("jobs", "List what the scheduler ran, skipped and missed.", "jobs --last 20")
+_audit_table("states", "List starts, halts and resumptions.", "states")
+_audit_table("runs", "List starts with what was in force.", "runs --format json")
+
+
+@audit.command("hedge", cls=_Guarded, epilog="Example: alvh audit hedge --layer L2 --rule B1")
+def audit_hedge(
+    since: Since = None,
+    until: Until = None,
+    layer: Layer = None,
+    rule: Rule = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also layers that did not change.")
+    ] = False,
+    last: Last = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: TableFormat = TableOutput.TABLE,
+    out: OutFile = None,
+) -> None:
+    """List changes of the hedge layers: rules, caps, net vega before and after."""
+    from bot.app.commands.audit import AuditSource, TableOptions, table_command
+
+    source = AuditSource(config=config, flags=set_ or [], state_dir=state_dir)
+    options = TableOptions(
+        since=since,
+        until=until,
+        layer=layer,
+        rule=rule,
+        condor=None,
+        last=last,
+        output=output,
+        out=out,
+    )
+    raise typer.Exit(table_command("hedge", source, options, everything=everything))
+
+
+@audit.command("why", cls=_Guarded, epilog="Example: alvh audit why A101e2243258a1d1 --format json")
+def audit_why(
+    identity: Annotated[
+        str, typer.Argument(metavar="ORDER_OR_FILL", help="An id of either; its start will do.")
+    ],
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Go from a fill back to order, decision, rules, signals, quotes and configuration."""
+    from bot.app.commands.audit import AuditSource, why_command
+
+    source = AuditSource(config=config, flags=set_ or [], state_dir=state_dir)
+    raise typer.Exit(why_command(identity, source, output=output))
+
+
+@audit.command(
+    "coverage", cls=_Guarded, epilog="Example: alvh audit coverage --at 2020-03-09T10:00"
+)
+def audit_coverage(
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The last decision up to here; else of all.")
+    ] = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Show condors, hedge layers, net vega, break-evens and shocks at one time."""
+    from bot.app.commands.audit import AuditSource, coverage_command
+
+    source = AuditSource(config=config, flags=set_ or [], state_dir=state_dir)
+    raise typer.Exit(coverage_command(at, source, output=output))
+
+
+@audit.command(
+    "sql",
+    cls=_Guarded,
+    epilog='Example: alvh audit sql "SELECT curve, count(*) FROM decisions GROUP BY curve"',
+)
+def audit_sql(
+    query: Annotated[str, typer.Argument(help="A SELECT; anything else is refused.")],
+    last: Last = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: TableFormat = TableOutput.TABLE,
+    out: OutFile = None,
+) -> None:
+    """Ask the ledger in SQL; it can only be read. Amounts are stored in millionths."""
+    from bot.app.commands.audit import AuditSource, TableOptions, sql_command
+
+    source = AuditSource(config=config, flags=set_ or [], state_dir=state_dir)
+    options = TableOptions(
+        since=None,
+        until=None,
+        layer=None,
+        rule=None,
+        condor=None,
+        last=last,
+        output=output,
+        out=out,
+    )
+    raise typer.Exit(sql_command(query, source, options))
 
 
 def main() -> None:

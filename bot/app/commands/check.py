@@ -8,18 +8,17 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
-from bot.app.commands.inputs import paths_of, read_config
+from bot.app.commands.inputs import paths_of, process_of, read_config
 from bot.app.config.loader import LoadedConfig
 from bot.app.config.schema import SimulatedBrokerSection
 from bot.app.exit_codes import ExitCode
 from bot.app.paths import RunPaths
 from bot.app.render.tables import Grid, print_grid
 from bot.app.wiring import build_market, load_calendar, load_history
-from bot.clock import SystemClock
 from bot.errors import BotError
 from bot.history.store import History
+from state.audit import AuditReader
 from state.errors import StateError
-from state.ledger import Ledger
 from strategies.model.calendars import TradingCalendar
 from strategies.model.errors import DomainError
 
@@ -74,6 +73,7 @@ def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
     yield _libraries()
     yield _disk(paths)
     yield _database(config, paths)
+    yield _single_instance(paths)
     broker = config.bot.broker
     if not isinstance(broker, SimulatedBrokerSection):
         yield Finding(
@@ -159,21 +159,44 @@ def _disk(paths: RunPaths) -> Finding:
 
 
 def _database(config: LoadedConfig, paths: RunPaths) -> Finding:
-    """Open the ledger as a run would: lease, file, quick check, revision and binding in one."""
-    if not paths.database.exists():
-        found = f"{paths.database}: not there yet; a run makes it"
+    """Read what a run would refuse: another program's file, damage, another account's ledger."""
+    path = paths.database
+    if not path.exists():
+        found = f"{path}: not there yet; a run makes it"
         return Finding(check="database", outcome=Outcome.PASS, found=found)
-    now = SystemClock().now()
     try:
-        with Ledger.open(
-            paths.database, mode=config.mode, account=config.account, now=now
-        ) as ledger:
-            last = ledger.last_decision()
+        with AuditReader.open(path) as reader:
+            status = reader.status()
+            (verdict,) = reader.sql("PRAGMA quick_check(1)").rows[0]
     except StateError as cause:
-        fix = "see the message; `alvh status` shows a running bot"
+        fix = "restore a backup, or move the file away for a fresh start"
         return Finding(check="database", outcome=Outcome.FAIL, found=str(cause), fix=fix)
-    until = "empty" if last is None else f"last decision {last.at:%Y-%m-%d %H:%M} UTC"
-    return Finding(check="database", outcome=Outcome.PASS, found=f"{paths.database}: {until}")
+    bound, wanted = (status["mode"], status["account"]), (config.mode, config.account)
+    if bound != wanted:
+        found = f"{path}: belongs to {' '.join(map(str, bound))}, not to {' '.join(wanted)}"
+        fix = "name the file after its own mode and account"
+        return Finding(check="database", outcome=Outcome.FAIL, found=found, fix=fix)
+    if verdict != "ok":
+        found = f"{path}: damaged: {verdict}"
+        return Finding(check="database", outcome=Outcome.FAIL, found=found, fix="restore a backup")
+    if status["state"] == "HALTED":
+        found = f"{path}: HALTED ({status['scope']}): {status['reason']}"
+        fix = "`alvh resume --reason ...` once the cause is understood"
+        return Finding(check="database", outcome=Outcome.WARN, found=found, fix=fix)
+    found = f"{path}: {status['decisions']} decisions, schema {status['schema']}"
+    return Finding(check="database", outcome=Outcome.PASS, found=found)
+
+
+def _single_instance(paths: RunPaths) -> Finding:
+    holder = process_of(paths.database)
+    if holder is None:
+        return Finding(check="instance", outcome=Outcome.PASS, found="no other bot has the ledger")
+    return Finding(
+        check="instance",
+        outcome=Outcome.WARN,
+        found=f"process {holder or 'unknown'} runs this bot",
+        fix="`alvh run` would be refused until it ends",
+    )
 
 
 def _calendar(calendar: TradingCalendar, first: date, last: date) -> Finding:

@@ -8,6 +8,9 @@ from pathlib import Path
 from bot.app.config.loader import LoadedConfig, load_config
 from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.paths import RunPaths, run_paths
+from bot.clock import SystemClock
+from state.errors import InstanceRunning
+from state.leases import Lease
 from strategies.model.calendars import EXCHANGE_ZONE
 
 _DATE_LENGTH = len("2020-03-09")
@@ -52,3 +55,14 @@ def write_text(path: Path, text: str) -> None:
     except OSError as cause:
         message = f"{path}: cannot be written: {cause.strerror}"
         raise CommandFailed(message, ExitCode.USAGE) from cause
+
+
+def process_of(database: Path) -> int | None:
+    """Return the process that has a ledger; None if nobody has, 0 if it cannot be told which."""
+    if not database.exists():
+        return None
+    try:
+        Lease.take(database, SystemClock().now()).release()
+    except InstanceRunning as running:
+        return running.pid or 0
+    return None

@@ -2,21 +2,89 @@
 
 import getpass
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
-from bot.app.commands.inputs import paths_of, read_config
+from bot.app.commands.inputs import paths_of, process_of, read_config
 from bot.app.config.loader import LoadedConfig
 from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.paths import RunPaths
+from bot.app.render.audits import audit_grid, coverage_grids
 from bot.app.render.console import data_console, print_json
+from bot.app.render.plans import market_time
+from bot.app.render.tables import print_table
 from bot.clock import SystemClock
 from bot.engine.control import Command, submit_command
+from state.audit import AuditReader, Cell, Coverage, Table
 from state.errors import InstanceRunning, NoLedger
 from state.ledger import Ledger
 from strategies.model.limits import HaltScope, SystemState
 
 _REASON_LENGTH_MAX = 500
+
+
+_JOBS_SHOWN = 5
+
+
+def status_command(
+    config_path: Path, *, flags: Sequence[str], state_dir: Path, output: str
+) -> ExitCode:
+    """Print what the bot may do, what it holds and what it did last."""
+    config = read_config(config_path, flags)
+    paths = paths_of(config, state_dir)
+    with AuditReader.open(paths.database) as reader:
+        status = reader.status()
+        jobs = reader.job_runs()
+        last = status["last_decision_at"]
+        coverage = None if last is None else reader.coverage(datetime.fromisoformat(str(last)))
+    status["process"] = process_of(paths.database)
+    newest = Table(jobs.columns, jobs.rows[-_JOBS_SHOWN:])
+    waiting = len(list(paths.control_dir.glob("*.json")))
+    if output == "json":
+        answer = {
+            "status": status,
+            "commands_waiting": waiting,
+            "jobs": newest.as_json(),
+            "condors": None if coverage is None else coverage.condors.as_json(),
+            "hedges": None if coverage is None else coverage.hedges.as_json(),
+            "layers": None if coverage is None else coverage.layers.as_json(),
+        }
+        print_json(json.dumps(answer))
+    else:
+        _print_status(status, newest, coverage, waiting)
+    return ExitCode.OK
+
+
+def _print_status(
+    status: Mapping[str, Cell], jobs: Table, coverage: Coverage | None, waiting: int
+) -> None:
+    console = data_console()
+    process = status["process"]
+    who = "not running" if process is None else f"running (process {process or 'unknown'})"
+    scope = f" ({status['scope']})" if status["scope"] else ""
+    reason = f": {status['reason']}" if status["reason"] else ""
+    lines = [
+        ("bot", f"{status['mode']} {status['account']}, {who}"),
+        ("state", f"{status['state']}{scope}{reason}   by {status['by'] or 'nobody yet'}"),
+        ("decided", f"{_when(status['last_decision_at'])}   {status['decisions']} decisions"),
+        ("hedge", str(status["hedge_state"] or "nothing decided yet")),
+        ("held", f"{status['condors_open']} condors, {status['hedges_held']} hedge positions"),
+        ("at work", f"{status['orders_working']} orders"),
+    ]
+    if waiting:
+        lines.append(("commands", f"{waiting} waiting for the running bot"))
+    for name, words in lines:
+        console.print(f"{name:>10}  {words}", markup=False)
+    console.print()
+    if coverage is not None:
+        for grid in coverage_grids(coverage)[:3]:
+            print_table(console, grid)
+    print_table(console, audit_grid("jobs", jobs, "Last jobs"))
+
+
+def _when(cell: Cell) -> str:
+    return "never" if cell is None else market_time(datetime.fromisoformat(str(cell)))
 
 
 def halt_command(

@@ -16,8 +16,11 @@ from bot.app.stored_snapshots import DecisionInputs, encode_inputs
 from bot.app.wiring import build_market, load_calendar, load_history
 from bot.engine.collect import collect_snapshot
 from bot.exchange.market import Market
+from state.audit import AuditReader
+from state.errors import NothingStored
+from state.replays import StoredDecision, decision_at
 from strategies.model.book import Account, Book
-from strategies.model.calendars import EXCHANGE_ZONE
+from strategies.model.calendars import EXCHANGE_ZONE, at_exchange
 from strategies.model.instruments import Instrument
 from strategies.model.memory import Memory
 from strategies.model.quotes import Quote
@@ -45,6 +48,45 @@ def snapshot_command(
     return ExitCode.OK
 
 
+def find_inputs(
+    config: LoadedConfig, database: Path, at: datetime | None
+) -> tuple[DecisionInputs, str]:
+    """Return the inputs of the last decision of a session up to ``at``, and where they are from.
+
+    Without a time: of the newest decision. What the ledger does not have is taken from the
+    configuration's market: the first entry where no time is given.
+
+    Raises: CommandFailed, MarketDataMissing, and what opening a ledger raises.
+    """
+    if database.exists():
+        with AuditReader.open(database) as reader:
+            last = reader.status()["last_decision_at"]
+            wanted = at or (last and datetime.fromisoformat(str(last)))
+            stored = _stored_decision(reader, wanted) if wanted and last else None
+        if stored is not None:
+            return _inputs_of(stored), f"decision {stored.plan_id[:16]} in {database}"
+    inputs = inputs_from_history(config, at)
+    return inputs, "simulated market, empty book, starting account"
+
+
+def _stored_decision(reader: AuditReader, at: datetime) -> StoredDecision | None:
+    try:
+        stored = decision_at(reader, at)
+    except NothingStored:
+        return None
+    return stored if stored.session == at.astimezone(EXCHANGE_ZONE).date() else None
+
+
+def _inputs_of(stored: StoredDecision) -> DecisionInputs:
+    return DecisionInputs(
+        snapshot=stored.snapshot,
+        book=stored.book,
+        account=stored.account,
+        memory=stored.memory,
+        rules=stored.rules,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Standing:
     """A market that stands still at one instant, behind the port of market data."""
@@ -63,8 +105,10 @@ class _Standing:
         return self.market.history(before)
 
 
-def inputs_from_history(config: LoadedConfig, at: datetime) -> DecisionInputs:
-    """Return the inputs of an interval at ``at`` with an empty book and the starting account.
+def inputs_from_history(config: LoadedConfig, at: datetime | None) -> DecisionInputs:
+    """Return the inputs of an interval with an empty book and the starting account.
+
+    Without a time: of the entry time of the market's first session.
 
     Raises: CommandFailed, MarketDataMissing outside the market's hours or range.
     """
@@ -75,8 +119,9 @@ def inputs_from_history(config: LoadedConfig, at: datetime) -> DecisionInputs:
     history = load_history(config)
     calendar = load_calendar(config, broker.market.first, broker.market.last)
     market = build_market(broker, history, calendar)
-    local = at.astimezone(EXCHANGE_ZONE)
     entries = config.bot.schedule.entries
+    at = at or at_exchange(market.first_session, entries.at)
+    local = at.astimezone(EXCHANGE_ZONE)
     is_entry_day = local.weekday() < len(WEEKDAYS) and WEEKDAYS[local.weekday()] in entries.days
 
     def events_ahead(session: date) -> tuple[EventAhead, ...] | None:

@@ -7,6 +7,8 @@ import numpy as np
 from bot.app.render.svg import PayoffCurve
 from strategies.model.book import CondorPosition
 from strategies.model.quotes import FloatArray
+from strategies.pricing.shocks import shocked_prices
+from strategies.pricing.valuation import Valuer
 
 _MULTIPLIER = 100  # USD per SPX point
 _MARGIN = 0.03  # shown beyond the outermost strikes, of the spot
@@ -31,16 +33,38 @@ def payoff_at_expiry(condors: Sequence[CondorPosition], levels: FloatArray) -> F
     return total
 
 
+def payoff_today(
+    condors: Sequence[CondorPosition], valuer: Valuer, spot: float, levels: FloatArray
+) -> FloatArray | None:
+    """Return what the condors would have made if they were closed now with SPX at each level.
+
+    Every option keeps the vol of its distance from the forward. None if one cannot be priced.
+
+    Shapes: levels (n,) -> (n,).
+    Units: SPX points -> USD, the credits received counted in.
+    """
+    legs = [(item, contract, sign) for item in condors for contract, sign in item.legs.signed()]
+    terms = valuer.terms([contract for _, contract, _ in legs])
+    if terms is None:
+        return None
+    prices = shocked_prices(valuer, terms, (levels / spot - 1.0)[:, None], vix_points=0.0)
+    weights = np.array([sign * item.quantity * _MULTIPLIER for item, _, sign in legs], dtype=float)
+    credits_usd = sum(float(item.entry_credit) * item.quantity * _MULTIPLIER for item in condors)
+    total: FloatArray = prices @ weights + credits_usd
+    return total
+
+
 def payoff_curve(
-    condors: Sequence[CondorPosition], spot: float, today_usd: FloatArray | None = None
+    condors: Sequence[CondorPosition], spot: float, valuer: Valuer | None = None
 ) -> PayoffCurve:
-    """Return the payoff around the condors' strikes; ``today_usd`` fits ``payoff_levels``."""
+    """Return the payoff around the condors' strikes, today's too where there is a valuer."""
     levels = payoff_levels(condors, spot)
     at_expiry = payoff_at_expiry(condors, levels)
+    today = payoff_today(condors, valuer, spot, levels) if valuer and condors else None
     return PayoffCurve(
         levels=levels.tolist(),
         at_expiry_usd=at_expiry.tolist(),
-        today_usd=None if today_usd is None else today_usd.tolist(),
+        today_usd=None if today is None else today.tolist(),
         spot=spot,
         breakevens=_crossings(levels, at_expiry),
     )

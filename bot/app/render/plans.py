@@ -1,5 +1,6 @@
 """A plan in words and tables: what was decided, layer by layer, and what stood in the way."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from bot.app.render.tables import Grid
@@ -48,9 +49,9 @@ def layer_grid(plan: Plan) -> Grid:
     columns = (
         "layer",
         "reason",
-        "now_vega_usd",
-        "target_vega_usd",
-        "planned_vega_usd",
+        "now",
+        "target",
+        "planned",
         "change",
         "instrument",
         "rules",
@@ -95,21 +96,21 @@ def order_grid(plan: Plan) -> Grid:
     """Return the orders in the order they are to be sent."""
     rows = tuple(
         (
-            order.purpose,
             order.quantity,
-            " ".join(str(leg) for leg in order.legs),
             order.limit_price,
+            "\n".join(str(leg) for leg in order.legs),
+            order.rules,
+            order.purpose,
             order.worst_price,
             order.urgency.value,
-            order.rules,
         )
         for order in plan.orders
     )
-    columns = ("purpose", "quantity", "legs", "limit", "worst", "urgency", "rules")
+    columns = ("quantity", "limit", "legs", "rules", "purpose", "worst", "urgency")
     return Grid(columns=columns, rows=rows, title="Orders (price < 0 is a credit)")
 
 
-_MEASURE_NAMES = {
+MEASURE_WORDS: Mapping[str, str] = {
     "condor_contracts": "condor contracts",
     "condor_factor_vega_usd": "condor vega, USD per VIX point",
     "hedge_factor_vega_usd": "hedge vega, USD per VIX point",
@@ -128,7 +129,7 @@ def measure_grid(plan: Plan) -> Grid:
     """Return the book in numbers before and after the plan."""
     before, after = _measure_values(plan.before), _measure_values(plan.after)
     rows = tuple(
-        (words, before.get(name), after.get(name)) for name, words in _MEASURE_NAMES.items()
+        (words, before.get(name), after.get(name)) for name, words in MEASURE_WORDS.items()
     )
     return Grid(columns=("measure", "before", "after"), rows=rows, title="Book")
 

@@ -5,7 +5,7 @@ platforms.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from xml.sax.saxutils import escape
@@ -281,8 +281,8 @@ class LayerHistory:
     sessions: Sequence[date]
     vix: Sequence[float | None]
     curve: Sequence[str]  # "contango", "flat", "backwardation", "unknown"
-    current_usd: dict[str, Sequence[float | None]]  # layer -> factor vega held
-    target_usd: dict[str, Sequence[float | None]]
+    current_usd: Mapping[str, Sequence[float | None]]  # layer -> factor vega held
+    target_usd: Mapping[str, Sequence[float | None]]
 
 
 def layers_svg(history: LayerHistory, title: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Literal, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -22,8 +22,9 @@ from strategies.model.calendars import EXCHANGE_ZONE
 
 _PADDING = 3  # columns a cell needs beside its text in SIMPLE_HEAD
 _EDGES = 2
-_CELL_WIDTH_MAX = 48  # longer text wraps inside its cell
-_CELL_WIDTH_MIN = 8
+_WRAPPED_LEAST = 12  # text shorter than this does not wrap
+_WRAPPED_MOST = 28  # a longer word is broken
+_HIDDEN_NAMED = 4
 
 Row = Sequence[object]
 
@@ -35,6 +36,7 @@ class Grid:
     columns: tuple[str, ...]  # most important first: the last ones give way on a narrow terminal
     rows: tuple[Row, ...]
     title: str = ""
+    leading: int | None = None  # a terminal is shown at most this many columns; None = all
 
 
 def print_grid(grid: Grid, output: str) -> None:
@@ -98,46 +100,68 @@ def plain(value: object) -> Any:  # noqa: ANN401 JSON has no closed type
 def print_table(console: Console, grid: Grid) -> None:
     """Write a grid for a person; columns that do not fit are named below it."""
     cells = [[cell_text(value) for value in row] for row in grid.rows]
-    shown = _columns_that_fit(grid.columns, cells, console.width)
+    columns = [
+        _Column.of(name, [row[index] for row in grid.rows], [row[index] for row in cells])
+        for index, name in enumerate(grid.columns)
+    ]
+    widths = _fitted_widths(columns[: grid.leading], console.width)
     table = RichTable(box=SIMPLE_HEAD, title=grid.title or None, title_justify="left")
-    for index in shown:
-        right = _is_numeric(row[index] for row in grid.rows)
-        table.add_column(
-            grid.columns[index].replace("_", " "),
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=right,
-            min_width=min(_CELL_WIDTH_MIN, max((len(row[index]) for row in cells), default=0)),
-        )
+    for index, width in widths.items():
+        column = columns[index]
+        justify: Literal["left", "right"] = "right" if column.is_numeric else "left"
+        table.add_column(column.heading, justify=justify, overflow="fold", width=width)
     for row in cells:
-        table.add_row(*(Text(row[index]) for index in shown))
+        table.add_row(*(Text(row[index]) for index in widths))
     console.print(table)
     if not grid.rows:
         console.print("  (no rows)")
-    hidden = [name for index, name in enumerate(grid.columns) if index not in shown]
+    hidden = [name for index, name in enumerate(grid.columns) if index not in widths]
     if hidden:
-        console.print(Text(f"  not shown here: {', '.join(hidden)} (use --format json)"))
+        names = ", ".join(hidden[:_HIDDEN_NAMED]) + (", ..." if hidden[_HIDDEN_NAMED:] else "")
+        console.print(Text(f"  and {len(hidden)} more columns in --format json: {names}"))
 
 
-def _columns_that_fit(
-    columns: Sequence[str], cells: Sequence[Sequence[str]], width: int
-) -> list[int]:
-    """Return the indices of the leading columns that fit, shrinking text before dropping any."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    heading: str
+    is_numeric: bool
+    least: int  # characters below which it is not worth showing
+    most: int  # characters that show everything
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[object], texts: Sequence[str]) -> Self:
+        heading = name.replace("_", " ")
+        is_numeric = _is_numeric(values)
+        longest = max((len(text) for text in texts), default=0)
+        # Numbers and times are never broken; words may wrap, between words rather than inside
+        word = max((len(word) for text in texts for word in text.split()), default=0)
+        is_whole = is_numeric or any(isinstance(value, date) for value in values)
+        cell = longest if is_whole else min(longest, max(_WRAPPED_LEAST, word))
+        heading_word = max(len(word) for word in heading.split())
+        return cls(
+            heading=heading,
+            is_numeric=is_numeric,
+            least=max(heading_word, min(cell, _WRAPPED_MOST)),
+            most=max(len(heading), longest),
+        )
+
+
+def _fitted_widths(columns: Sequence[_Column], width: int) -> dict[int, int]:
+    """Return the width of each leading column that fits; what room is left goes to the narrow."""
     room = width - _EDGES
-    shown: list[int] = []
-    for index, name in enumerate(columns):
-        longest = max((len(row[index]) for row in cells), default=0)
-        needed = max(len(name), min(longest, _CELL_WIDTH_MAX)) + _PADDING
-        if shown and needed > room:
-            if longest <= _CELL_WIDTH_MIN or room < max(len(name), _CELL_WIDTH_MIN) + _PADDING:
-                continue
-            needed = room
-        shown.append(index)
-        room -= needed
-    return shown
+    widths: dict[int, int] = {}
+    for index, column in enumerate(columns):
+        if column.least + _PADDING <= room or not widths:
+            widths[index] = min(column.least, width - _EDGES - _PADDING)
+            room -= widths[index] + _PADDING
+    for index in sorted(widths, key=lambda index: columns[index].most):
+        more = min(room, columns[index].most - widths[index])
+        widths[index] += max(0, more)
+        room -= max(0, more)
+    return widths
 
 
-def _is_numeric(values: Any) -> bool:  # noqa: ANN401 any iterable of values
+def _is_numeric(values: Sequence[object]) -> bool:
     known = [value for value in values if value is not None]
     return bool(known) and all(
         isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in known

@@ -19,7 +19,8 @@ from bot.app.render.svg import (
     payoff_svg,
     profit_svg,
 )
-from tests.builders import condor_position
+from strategies.pricing.valuation import Valuer
+from tests.builders import TODAY, condor_position, market_quotes
 
 SVG = "{http://www.w3.org/2000/svg}"
 CONDORS = [
@@ -57,9 +58,14 @@ def test_the_payoff_picture_is_well_formed_whatever_its_title():
     assert len(root.findall(f"{SVG}polyline")) == 1
 
 
-def test_the_payoff_of_today_is_drawn_beside_that_of_expiry():
-    payoff = payoff_curve(CONDORS, 3230.0, np.zeros(201))
-    assert len(parse(payoff_svg(payoff, "t")).findall(f"{SVG}polyline")) == 2
+def test_the_payoff_of_today_is_drawn_beside_that_of_expiry_and_lies_between_its_bounds():
+    market = market_quotes()
+    condors = [condor_position("SPXW 20MAR20 3000/3010/3400/3410", quantity=20, credit="1.10")]
+    curve = payoff_curve(condors, 3250.0, Valuer(market, TODAY))
+    assert len(parse(payoff_svg(curve, "t")).findall(f"{SVG}polyline")) == 2
+    assert curve.today_usd is not None
+    assert min(curve.at_expiry_usd) - 1 <= min(curve.today_usd)
+    assert max(curve.today_usd) <= max(curve.at_expiry_usd) + 1
 
 
 def test_the_payoff_as_text_fits_and_names_spot_and_breakevens():
