@@ -1,0 +1,201 @@
+"""B1 and B11: from L1 into L2 on a flip, and back."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strategies.alvh.rotation import (
+    advance_rotation,
+    contracts_to_keep,
+    is_flip_underway,
+    rotation_strength,
+)
+from strategies.model.encoding import from_json, to_json
+from strategies.model.memory import Curve, RotationMemory
+from strategies.model.rules import RotationRules
+from tests.builders import TODAY, instrument
+from tests.strategies.alvh.builders import lot, regime
+
+RULES = RotationRules()
+FLIP = regime(Curve.BACKWARDATION, flipped=True)
+INVERTED = regime(Curve.BACKWARDATION)
+CALL = "VIX 19FEB20 20 C"
+NO_SESSIONS = np.array([], dtype="datetime64[D]")
+
+
+def advance(
+    rotation,
+    state,
+    lots=(),
+    *,
+    session=TODAY,
+    sessions=NO_SESSIONS,
+    short=1000.0,
+    rules=RULES,
+    priced=True,
+):
+    return advance_rotation(
+        rotation,
+        regime=state,
+        l1_lots=list(lots) if priced else None,
+        short_vega_usd=short,
+        session=session,
+        sessions_before=sessions,
+        rules=rules,
+    )
+
+
+def keep(rotation, text=CALL, rules=RULES):
+    return contracts_to_keep(rotation, rules).get(instrument(text).symbol)
+
+
+def test_b1_without_a_flip_nothing_rotates():
+    rotation = advance(RotationMemory(), INVERTED, [lot(CALL, 40)])
+    assert rotation == RotationMemory()
+    assert rotation_strength(rotation, RULES) == 0
+    assert not is_flip_underway(rotation)
+
+
+def test_b1_cuts_half_of_l1_in_four_equal_parts():
+    rotation, kept, cuts = RotationMemory(), [], []
+    held = 40
+    for state in (FLIP, INVERTED, INVERTED, INVERTED):
+        rotation = advance(rotation, state, [lot(CALL, held)])
+        held = keep(rotation)
+        kept.append(held)
+        cuts.append(rotation.l1_cut)
+        assert is_flip_underway(rotation)
+    assert kept == [35, 30, 25, 20]
+    assert cuts == pytest.approx([0.125, 0.25, 0.375, 0.5])
+    assert rotation_strength(rotation, RULES) == 1.0
+    done = advance(rotation, INVERTED, [lot(CALL, 20)])
+    assert not is_flip_underway(done)
+    assert (done.l1_cut, done.flips_rotated) == (0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("contracts", "left"), [(1, 1), (2, 1), (3, 2), (7, 4), (10, 5), (0, None)]
+)
+def test_b1_rounds_in_favour_of_keeping(contracts, left):
+    rotation = RotationMemory()
+    for state in (FLIP, INVERTED, INVERTED, INVERTED):
+        rotation = advance(rotation, state, [lot(CALL, contracts)])
+    assert keep(rotation) == left
+
+
+def test_b1_remembers_what_the_flip_found_as_a_weight():
+    rotation = advance(RotationMemory(), FLIP, [lot(CALL, 20, unit=10.0)], short=1000.0)
+    assert rotation.l1_weight_at_flip == pytest.approx(0.2)
+    later = advance(rotation, INVERTED, [lot(CALL, 18, unit=99.0)], short=5.0)
+    assert later.l1_weight_at_flip == rotation.l1_weight_at_flip
+
+
+def test_b1_a_part_that_did_not_fill_is_asked_for_again():
+    rotation = RotationMemory()
+    for state in (FLIP, INVERTED, INVERTED, INVERTED):
+        rotation = advance(rotation, state, [lot(CALL, 40)])  # nothing was sold
+    unsold = advance(rotation, INVERTED, [lot(CALL, 40)])
+    assert is_flip_underway(unsold)
+    assert keep(unsold) == 20
+
+
+def test_b1_waits_while_the_book_cannot_be_priced():
+    rotation = advance(RotationMemory(), FLIP, priced=False)
+    assert rotation.steps_left == 4
+    assert rotation.l1_cut == 0
+    rotation = advance(rotation, INVERTED, [lot(CALL, 8)])
+    assert rotation.steps_left == 3
+    assert keep(rotation) == 7
+
+
+def test_b1_acts_once_a_flip_and_again_on_the_next_flip():
+    rotation, held = RotationMemory(), 16
+    for state in (FLIP, INVERTED, INVERTED, INVERTED, INVERTED):
+        rotation = advance(rotation, state, [lot(CALL, held)])
+        held = keep(rotation) or held
+    assert held == 8
+    for state in (FLIP, INVERTED, INVERTED, INVERTED, INVERTED):
+        rotation = advance(rotation, state, [lot(CALL, held)])
+        held = keep(rotation) or held
+    assert held == 4
+    assert (rotation.flips_rotated, rotation.l1_cut) == (2, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("closes", "curve", "restores"),
+    [
+        (2, Curve.CONTANGO, False),
+        (3, Curve.CONTANGO, True),
+        (4, Curve.CONTANGO, True),
+        (3, Curve.FLAT, False),
+        (None, Curve.CONTANGO, False),
+    ],
+)
+def test_b11_begins_with_three_contango_closes(closes, curve, restores):
+    cut = RotationMemory(l1_cut=0.5, flips_rotated=1)
+    rotation = advance(cut, regime(curve, closes=closes))
+    assert (rotation.restoring_since is not None) is restores
+    assert rotation.l1_cut == pytest.approx(0.4 if restores else 0.5)
+
+
+def test_b11_unwinds_in_equal_parts_over_five_sessions():
+    rotation = RotationMemory(l1_cut=0.5, flips_rotated=1, l1_weight_at_flip=0.3)
+    days = [date(2020, 2, day) for day in (3, 4, 5, 6, 7)]
+    cuts, strengths = [], []
+    for n, day in enumerate(days):
+        for _ in range(3):  # every interval of a session says the same
+            rotation = advance(
+                rotation,
+                regime(Curve.CONTANGO, closes=3 + n),
+                session=day,
+                sessions=np.array([date(2020, 1, 31), *days[:n]], dtype="datetime64[D]"),
+            )
+        cuts.append(rotation.l1_cut)
+        strengths.append(rotation_strength(rotation, RULES))
+    assert cuts == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
+    assert strengths == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.0])
+    assert rotation == RotationMemory(flips_rotated=1)
+
+
+def test_b11_ends_at_a_new_flip():
+    rotation = RotationMemory(l1_cut=0.5, flips_rotated=1)
+    rotation = advance(rotation, regime(Curve.CONTANGO, closes=3))
+    rotation = advance(rotation, FLIP, [lot(CALL, 8)])
+    assert rotation.restoring_since is None
+    assert rotation.l1_cut == pytest.approx(0.4)  # never less than it was
+    assert keep(rotation) == 7
+
+
+def test_b11_stops_a_flip_that_is_still_being_answered():
+    rotation = advance(RotationMemory(), FLIP, [lot(CALL, 40)])
+    rotation = advance(rotation, regime(Curve.CONTANGO, closes=3), [lot(CALL, 35)])
+    assert rotation.steps_left == 0
+    assert rotation.l1_cut == pytest.approx(0.8 * 0.125)
+
+
+def test_a_rotation_survives_its_json():
+    rotation = advance(RotationMemory(), FLIP, [lot(CALL, 40), lot("VX 19FEB20", 2, unit=600.0)])
+    assert from_json(RotationMemory, to_json(rotation)) == rotation
+
+
+@given(
+    st.integers(0, 500),
+    st.sampled_from([0.4, 0.5, 0.6]),
+    st.integers(1, 8),
+)
+def test_b1_sells_the_fraction_in_the_end_and_never_more(contracts, cut, intervals):
+    rules = replace(RULES, flip_cut=cut, flip_intervals=intervals)
+    rotation, held = RotationMemory(), contracts
+    states = [FLIP] + [INVERTED] * (intervals + 1)
+    for state in states:
+        rotation = advance(rotation, state, [lot(CALL, held)], rules=rules)
+        left = contracts_to_keep(rotation, rules).get(instrument(CALL).symbol, held)
+        assert left <= held
+        held = left
+    assert held >= (1 - cut) * contracts - 1e-6
+    assert held <= (1 - cut) * contracts + 1
+    assert rotation.l1_cut == pytest.approx(cut)
