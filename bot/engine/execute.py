@@ -103,7 +103,7 @@ class Executor:
             quote = package_quote(order.intent.legs, quotes)
             if quote is None:
                 continue
-            price = walk_price(order.intent, quote, step, self.policy.steps)
+            price = self._price(order, quote, step)
             if order.status in _RESTING and price != order.intent.limit_price:
                 to_cancel.append(order)
         stopped = [
@@ -126,10 +126,13 @@ class Executor:
             replace(
                 order.intent,
                 quantity=_unfilled(order),
-                limit_price=walk_price(order.intent, quote, step, self.policy.steps),
+                limit_price=self._price(order, quote, step),
                 attempt=order.intent.attempt + 1,
             )
         ]
+
+    def _price(self, order: StoredOrder, quote: PackageQuote, step: int) -> Decimal:
+        return walk_price(order.intent, quote, step, self.policy.steps, self.limits)
 
     async def _cancel(self, orders: Sequence[StoredOrder]) -> list[StoredOrder]:
         """Cancel and return the orders as the broker confirmed them."""

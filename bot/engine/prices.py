@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from strategies.model.limits import Limits
 from strategies.model.orders import Leg, OrderIntent, Urgency
 from strategies.model.quotes import Quote, to_price
 from strategies.model.ticks import order_tick, round_down
+from strategies.risk.gate import price_collar
 
 _PATIENT_REACH = 0.6  # a patient order stops this far between mid and natural
 _URGENT_START = 0.5  # an urgent one starts half way and is there after half its time
@@ -64,13 +66,17 @@ def walk_fraction(urgency: Urgency, step: int, steps: int) -> float:
             return min(1.0, _URGENT_START + progress)
 
 
-def walk_price(intent: OrderIntent, quote: PackageQuote, step: int, steps: int) -> Decimal:
+def walk_price(
+    intent: OrderIntent, quote: PackageQuote, step: int, steps: int, limits: Limits
+) -> Decimal:
     """Return the limit price of an order at one step of its walk, on the tick grid.
 
-    Rounded down, so that rounding never pays more, and never above ``intent.worst_price``.
+    Rounded down, so that rounding never pays more; never above ``intent.worst_price``, and never
+    beyond the gate's price collar, which would only refuse it.
     """
     fraction = walk_fraction(intent.urgency, step, steps)
+    mid = to_price(quote.mid)
     wanted = to_price(quote.mid + fraction * (quote.natural - quote.mid))
-    wanted = min(wanted, intent.worst_price)
+    wanted = min(wanted, intent.worst_price, mid + price_collar(mid, limits))
     instruments = [leg.instrument for leg in intent.legs]
     return round_down(wanted, order_tick(instruments, wanted))

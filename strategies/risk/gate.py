@@ -222,8 +222,7 @@ def _check_price(request: _Request) -> _Verdict:
         (ratio * to_price(request.quotes[leg.symbol].mid) for leg, ratio in request.legs),
         Decimal(0),
     )
-    limits = request.limits
-    collar = max(limits.price_collar_fraction * abs(mid), limits.price_collar_points)
+    collar = price_collar(mid, request.limits)
     if abs(intent.limit_price - mid) > collar:
         detail = f"limit {intent.limit_price} is more than {collar:.2f} from mid {mid:.2f}"
         return RefusalReason.PRICE_COLLAR, detail
@@ -233,6 +232,11 @@ def _check_price(request: _Request) -> _Verdict:
         detail = f"worst price {intent.worst_price} is more than {collar:.2f} above mid {mid:.2f}"
         return RefusalReason.PRICE_COLLAR, detail
     return None
+
+
+def price_collar(mid: Decimal, limits: Limits) -> Decimal:
+    """Return how far from ``mid`` a limit price may lie, in index points (I15)."""
+    return max(limits.price_collar_fraction * abs(mid), limits.price_collar_points)
 
 
 # --- structure ------------------------------------------------------------------------------------

@@ -238,7 +238,7 @@ class ExecutionSection(Section):
     """How an order walks from mid toward the natural side."""
 
     walk_seconds: Annotated[Whole, within(10, 600)] = 120
-    walk_step_seconds: Annotated[Whole, within(10, 600)] = 20
+    walk_step_seconds: Annotated[Whole, within(10, 600)] = 30
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Self:

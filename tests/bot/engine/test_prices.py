@@ -2,11 +2,13 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.app.config.limits import load_limits
 from bot.engine.prices import PackageQuote, package_quote, walk_fraction, walk_price
 from strategies.model.instruments import FutureContract, OptionContract, Right
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
@@ -15,6 +17,7 @@ from strategies.model.ticks import order_tick
 
 CALL = OptionContract("VIX", date(2020, 3, 18), Right.CALL, Decimal(20))
 HIGHER = OptionContract("VIX", date(2020, 3, 18), Right.CALL, Decimal(25))
+LIMITS = load_limits(Path(__file__).parents[3] / "limits.yaml")
 FUTURE = FutureContract("VX", date(2020, 3, 18))
 
 
@@ -74,7 +77,7 @@ def test_the_walk_never_pays_more_than_the_worst_price_and_never_steps_back(
     quote = PackageQuote(mid=(bid + ask) / 2, natural=ask)
     worst = worst_ticks * Decimal("0.05")
     order = intent((Leg(instrument=FUTURE, ratio=1),), "0.05", worst, urgency)
-    prices = [walk_price(order, quote, step, 6) for step in range(6)]
+    prices = [walk_price(order, quote, step, 6, LIMITS) for step in range(6)]
     assert all(price <= worst for price in prices)
     assert prices == sorted(prices)
     assert all(price % order_tick([FUTURE], price) == 0 for price in prices)
@@ -83,6 +86,13 @@ def test_the_walk_never_pays_more_than_the_worst_price_and_never_steps_back(
 def test_a_sale_walks_from_mid_down_to_the_bid():
     order = intent((Leg(instrument=CALL, ratio=-1),), "-1.10", "-1.00")
     quote = package_quote(order.legs, {CALL.symbol: Quote(bid=1.0, ask=1.2)})
-    prices = [walk_price(order, quote, step, 6) for step in range(6)]
+    prices = [walk_price(order, quote, step, 6, LIMITS) for step in range(6)]
     assert prices[0] == Decimal("-1.10")
     assert prices[-1] == Decimal("-1.00")
+
+
+def test_the_walk_stops_at_the_collar_that_the_gate_would_refuse():
+    order = intent((Leg(instrument=CALL, ratio=1),), "1.00", "9.00", Urgency.URGENT)
+    wide = PackageQuote(mid=1.0, natural=9.0)
+    last = walk_price(order, wide, 5, 6, LIMITS)
+    assert last == Decimal(1) + LIMITS.price_collar_points
