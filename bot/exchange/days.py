@@ -18,7 +18,7 @@ from bot.exchange.paths import (
 )
 from bot.exchange.quoting import VXM_FIRST_DAY, MarketState
 from bot.exchange.recent import Recent
-from bot.exchange.spx_surface import VolLevels
+from bot.exchange.spx_surface import SpxSurface, VolLevels
 from strategies.model.calendars import TradingCalendar
 from strategies.model.expiries import FutureInstants, future_instants
 from strategies.model.instruments import FutureContract
@@ -26,6 +26,8 @@ from strategies.model.quotes import FloatArray, Series
 from strategies.pricing.factor_vega import future_beta
 
 _LISTINGS_KEPT: Final = 16
+_SURFACES_KEPT: Final = 16
+_NODES_PER_SURFACE: Final = 6  # smiles follow the indices by the minute, the spot every 10 s
 _FUTURES_MOST: Final = 9  # months
 
 # Stand-ins before an index existed: ln(VIX9D/VIX) on ln(VIX/VIX3M), ln(VIX6M/VIX3M) on
@@ -45,6 +47,7 @@ class SessionDay:
         self.closes_at = calendar.closes_at(facts.session)
         self._calendar = calendar
         self._listings = Recent[Hashable, Listing](_LISTINGS_KEPT)
+        self._surfaces = Recent[int, SpxSurface](_SURFACES_KEPT)
         nodes = self._node(self.closes_at) + 1
         close_node = self._node(calendar.equities_close_at(facts.session))
         clock = activity_clock(nodes, close_node)
@@ -93,18 +96,13 @@ class SessionDay:
     def state_at(self, at: datetime) -> MarketState:
         """Return what quotes depend on at a grid instant."""
         node = self._node(at)
-        levels = VolLevels(
-            vix9d=float(self._vix9d[node]),
-            vix=float(self._paths["VIX"][node]),
-            vix3m=float(self._paths["VIX3M"][node]),
-            vix6m=float(self._vix6m[node]),
-            vvix=float(self._paths["VVIX"][node]),
-        )
+        minute = node - node % _NODES_PER_SURFACE
         return MarketState(
             at=at,
             spx=float(self._paths["SPX"][node]),
-            levels=levels,
+            levels=self._levels(node),
             futures={expiry: float(path[node]) for expiry, path in self._futures.items()},
+            surface=self._surfaces.get(minute, lambda: SpxSurface(self._levels(minute))),
             rate=self.facts.rate,
         )
 
@@ -133,6 +131,15 @@ class SessionDay:
     def _vix_strikes(self) -> list[tuple[Series, FloatArray]]:
         facts = self.facts
         return vix_strikes(facts.session, self._calendar, self._futures, facts.vix_before)
+
+    def _levels(self, node: int) -> VolLevels:
+        return VolLevels(
+            vix9d=float(self._vix9d[node]),
+            vix=float(self._paths["VIX"][node]),
+            vix3m=float(self._paths["VIX3M"][node]),
+            vix6m=float(self._vix6m[node]),
+            vvix=float(self._paths["VVIX"][node]),
+        )
 
     def _standing_in(self, above: str, below: str, coefficients: tuple[float, float]) -> FloatArray:
         """Return ``above exp(a + b ln(above / below))``, the usual shape of the curve."""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -17,7 +16,7 @@ from strategies.model.quotes import CALL, PUT, FloatArray, OptionChain, Quote, S
 VXM_FIRST_DAY: Final = date(2020, 8, 10)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MarketState:
     """Everything quotes depend on at one instant. Prices in index points."""
 
@@ -25,12 +24,8 @@ class MarketState:
     spx: float
     levels: VolLevels
     futures: dict[date, float]  # VX by expiry, ascending
+    surface: SpxSurface
     rate: float  # continuously compounded, decimal per year
-
-    @cached_property
-    def surface(self) -> SpxSurface:
-        """The SPX smiles of this instant."""
-        return SpxSurface(self.levels)
 
 
 def spx_chain(listing: Listing, state: MarketState) -> OptionChain:

@@ -112,10 +112,10 @@ class ReplayMarket:
 
     def index_at(self, name: str, at: datetime) -> float:
         """Return an index; see ``Market.index_at``."""
-        day, state = self._at(at)
+        day = self._day(at)
         if name not in day.index_names:
             raise MarketDataMissing(f"{name} has no value on {day.facts.session}")
-        return day.index_at(name, state.at)
+        return day.index_at(name, at)
 
     def settlement_value(self, instrument: Instrument) -> float:
         """Return a final settlement value; see ``Market.settlement_value``.
@@ -158,21 +158,25 @@ class ReplayMarket:
 
     def _at(self, at: datetime) -> tuple[SessionDay, MarketState]:
         """Return the day and the state of the grid instant at or before ``at``."""
+        day = self._day(at)
+        node_at = day.node_instant(at)
+        return day, self._states.get(node_at, lambda: day.state_at(node_at))
+
+    def _day(self, at: datetime) -> SessionDay:
         local = at.astimezone(EXCHANGE_ZONE)
         session = local.date()
         if not self.first_session <= session <= self.last_session:
             raise MarketDataMissing(
                 f"{session} is outside {self.first_session} to {self.last_session}"
             )
-        day = self._days.get(session, lambda: self._draw(session, at))
+        day = self._days.get(session, lambda: self._draw(session))
         if not day.opens_at <= at <= day.closes_at:
             raise MarketDataMissing(f"no quotes at {local:%Y-%m-%d %H:%M:%S}: not in session hours")
-        node_at = day.node_instant(at)
-        return day, self._states.get(node_at, lambda: day.state_at(node_at))
+        return day
 
-    def _draw(self, session: date, at: datetime) -> SessionDay:
+    def _draw(self, session: date) -> SessionDay:
         if not self.calendar.is_session(session):
-            raise MarketDataMissing(f"no quotes at {at}: {session} is not a session")
+            raise MarketDataMissing(f"no quotes on {session}: it is not a session")
         entropy = np.random.SeedSequence((self._seed, session.toordinal()))
         return SessionDay(self._facts(session), self.calendar, np.random.default_rng(entropy))
 

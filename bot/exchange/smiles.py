@@ -20,6 +20,7 @@ from strategies.model.quotes import FloatArray
 _STEEPEST = 0.999  # share of the butterfly bounds that a slice may use
 _LEAST_GROWTH = 1e-4  # of theta from one slice to the next
 _ROUNDS = 3  # of substitution; the error after them is below 0.001 vol points
+_ROUNDS_FROM_CLOSE = 1
 
 # Moneyness in at-the-money deviations over which a variance swap is integrated
 _X = np.linspace(-10.0, 6.0, 81)
@@ -47,13 +48,18 @@ def total_variance(k: FloatArray, slices: Slices) -> FloatArray:
 
 
 def solve_theta(
-    swap_variance: FloatArray, odds: FloatArray, rho: FloatArray, bend: FloatArray
+    swap_variance: FloatArray,
+    odds: FloatArray,
+    rho: FloatArray,
+    bend: FloatArray,
+    start: FloatArray | None = None,
 ) -> FloatArray:
     """Return the theta with which log contract plus ``odds`` times theta cost a given variance.
 
     A log contract pays ``integral w(k) n(d2(k)) |d2'(k)| dk``. With ``k = x sqrt(theta)`` and
     ``bend = psi / sqrt(theta)`` the smile is theta times a function of x alone, and the integral
-    over theta depends on theta only weakly, so a few rounds of substitution settle it.
+    over theta depends on theta only weakly, so a few rounds of substitution settle it, fewer from
+    a ``start`` that is close.
 
     Shapes: (k,) each, one entry a slice, and the result.
     Source: Fukasawa (2012), the normalising transformation of implied volatility.
@@ -68,8 +74,8 @@ def solve_theta(
     slope_flat = (1.0 - 0.5 * _X * smile_slope / smile) / deviation
     slope_drift = 0.25 * smile_slope / deviation
     weighted = smile * _X_WEIGHT
-    theta = swap_variance / (1.0 + odds)
-    for _ in range(_ROUNDS):
+    theta = swap_variance / (1.0 + odds) if start is None else start
+    for _ in range(_ROUNDS if start is None else _ROUNDS_FROM_CLOSE):
         root_theta = np.sqrt(theta)[:, None]
         d2 = d2_flat + root_theta * d2_drift
         density = np.exp(-0.5 * d2 * d2) * (slope_flat + root_theta * slope_drift)

@@ -147,7 +147,8 @@ class SpxSurface:
             if (np.abs(safe.psi - wanted) <= _SAME * wanted).all():
                 break
             rho = safe.chi / safe.psi
-            theta = solve_theta(core, odds, rho, safe.psi / np.sqrt(safe.theta))
+            bend = safe.psi / np.sqrt(safe.theta)
+            theta = solve_theta(core, odds, rho, bend, start=safe.theta)
             wanted = safe.psi * np.sqrt(theta / safe.theta)
             safe = without_arbitrage(theta, wanted, rho)
         return safe

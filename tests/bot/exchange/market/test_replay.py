@@ -331,7 +331,7 @@ def test_indices_that_did_not_exist_are_absent_and_the_surface_does_without(hist
     [
         ("2020-02-03 09:29:59", "2020-02-03 09:29:59: not in session hours"),
         ("2020-02-03 16:15:01", "not in session hours"),
-        ("2020-02-08 12:00", "2020-02-08 is not a session"),
+        ("2020-02-08 12:00", "no quotes on 2020-02-08: it is not a session"),
         ("2020-05-01 12:00", "2020-05-01 is outside 2020-02-03 to 2020-04-30"),
     ],
 )
