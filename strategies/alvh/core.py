@@ -67,21 +67,18 @@ def buy_core(
         )
         rooms["G7"] = whole(min(band.ceiling_usd - held, most - in_l1) / call.unit_vega_usd)
         rooms["G2"] = whole(money / call.premium_usd)
-        contracts = min(rooms.values())
-        if several and contracts and not purchases.keeps_stagger("L1", call, contracts):
-            continue
-        if contracts > 0:
-            purchases.buy("L1", call, contracts, ("L1", "G2"))
-            return contracts, _gate(
-                contracts * call.premium_usd, money, f"{contracts} {call.instrument}"
-            )
         tightest = min(rooms, key=lambda rule: rooms[rule])
-        note = (
-            f"one {call.instrument} costs {call.premium_usd:.0f}"
-            if tightest == "G2"
-            else f"{tightest} leaves no room"
-        )
-        break
+        contracts = rooms[tightest]
+        if contracts == 0:
+            cost = f"one {call.instrument} costs {call.premium_usd:.0f}"
+            note = cost if tightest == "G2" else f"{tightest} leaves no room"
+            break
+        if several and not purchases.keeps_stagger("L1", call, contracts):
+            note = "L7 leaves no room"
+            continue
+        purchases.buy("L1", call, contracts, ("L1", "G2"))
+        note = f"{contracts} {call.instrument}"
+        return contracts, _gate(contracts * call.premium_usd, money, note)
     return 0, _gate(0.0, money, note)
 
 
@@ -96,16 +93,9 @@ def _gate(spent_usd: float, money_usd: float, note: str) -> Gate:
     )
 
 
-def core_held(core_contracts: int, lots: Sequence[Lot], sales: Sales | None = None) -> int:
-    """Return how many core contracts are still held: never more than L1 holds calls.
-
-    With ``sales``: once those have filled.
-    """
-    calls = sum(
-        lot.expected - (0 if sales is None else sales.sold(lot))
-        for lot in lots
-        if lot.is_call and lot.layer == "L1"
-    )
+def core_held(core_contracts: int, lots: Sequence[Lot], sales: Sales) -> int:
+    """Return how many core contracts are left after the sales: at most the calls L1 holds."""
+    calls = sum(lot.expected - sales.sold(lot) for lot in lots if lot.is_call and lot.layer == "L1")
     return max(0, min(core_contracts, calls))
 
 

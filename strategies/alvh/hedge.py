@@ -46,6 +46,7 @@ from strategies.signals.readings import Signals
 from strategies.signals.regimes import Regime
 
 _FALL_POINTS = 8.0  # L4: the fall is SPX -7 %, VIX +8
+_LEAST_VEGA_USD = 0.01  # of a whole book; less is none
 _EPSILON = 1e-9
 
 
@@ -238,7 +239,7 @@ class _Planner:
     # --- what there is ----------------------------------------------------------------------------
 
     def _short_vega(self) -> ShortVega:
-        now = max(0.0, -self._condor_vega_usd)
+        now = -self._condor_vega_usd if self._condor_vega_usd < -_LEAST_VEGA_USD else 0.0
         if now > 0 or not self._in.condors:
             return ShortVega(now_usd=now)
         # The slope of the condors' loss once SPX has fallen 7 % and VIX has risen 8

@@ -132,7 +132,8 @@ def _l1(
     if full.vega_usd > core:
         return replace(full, reason=LayerReason.BOOST)
     wanted = min(core, most)
-    core_scale = wanted / (share * short_vega_usd) if short_vega_usd > 0 else 0.0
+    whole_usd = share * short_vega_usd
+    core_scale = wanted / whole_usd if whole_usd > 0 else 0.0
     return replace(
         full,
         active=True,
