@@ -63,10 +63,22 @@ class Executor:
                 return
             await self._work(working, step)
         await self._reach(decided_at, self.policy.steps)
-        await self._cancel(
-            [order for order in await self._working(plan_id) if order.status in _RESTING]
-        )
-        await synchronise(self.ledger, self.broker, self.clock.now())
+        await self._stop(await self._working(plan_id))
+
+    async def _stop(self, working: Sequence[StoredOrder]) -> None:
+        """End what is left: cancel what rests, drop what was never sent, doubt what may have been."""
+        await self._cancel([order for order in working if order.status in _RESTING])
+        unsent = [order for order in working if order.status in _TO_SEND]
+        if not unsent:
+            return
+        now = self.clock.now()
+        with self.ledger.transaction() as tx:
+            for order in unsent:
+                if order.status is OrderStatus.PLANNED:
+                    status, note = OrderStatus.CANCELLED, "its time was over before it was sent"
+                else:
+                    status, note = OrderStatus.UNKNOWN, "no proof that it reached the broker"
+                tx.record_order_event(order.client_order_id, now, status, note=note)
 
     async def _reach(self, decided_at: datetime, step: int) -> bool:
         """Wait for a step's time; False if the time of the step after it has come already."""
@@ -139,8 +151,7 @@ class Executor:
         if not orders:
             return []
         reports = [await self.broker.cancel(order.client_order_id) for order in orders]
-        await synchronise(self.ledger, self.broker, self.clock.now())
-        self._record(reports)
+        await synchronise(self.ledger, self.broker, self.clock.now(), reports)
         return [self.ledger.order(order.client_order_id) for order in orders]
 
     async def _send(self, intents: Sequence[OrderIntent], quotes: dict[str, Quote]) -> None:
@@ -158,7 +169,9 @@ class Executor:
                 reports.append(_failed(order, OrderStatus.UNKNOWN, str(cause)))
                 unknown = cause
                 break
-        self._record(reports)
+        if reports:
+            with self.ledger.transaction() as tx:
+                record_reports(tx, reports, self.clock.now())
         if unknown is not None:
             raise unknown
 
@@ -203,12 +216,6 @@ class Executor:
                 )
                 approved.append(verdict)
         return approved
-
-    def _record(self, reports: Sequence[OrderReport]) -> None:
-        if not reports:
-            return
-        with self.ledger.transaction() as tx:
-            record_reports(tx, reports, self.clock.now())
 
 
 def _without(book: Book, client_order_id: ClientOrderId) -> Book:

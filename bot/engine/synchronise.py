@@ -13,9 +13,12 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _OVERLAP = timedelta(hours=1)
 
 
-async def synchronise(ledger: Ledger, broker: Broker, at: datetime) -> None:
+async def synchronise(
+    ledger: Ledger, broker: Broker, at: datetime, answers: Sequence[OrderReport] = ()
+) -> None:
     """Record every fill, cash movement and order state the ledger does not have yet.
 
+    ``answers`` are reports the broker has just given; they are recorded in the same transaction.
     What the broker does not mention stays as it is: silence is not flat.
 
     Raises: BrokerUnavailable; state.errors.FillConflict or CashConflict if the broker contradicts
@@ -31,7 +34,15 @@ async def synchronise(ledger: Ledger, broker: Broker, at: datetime) -> None:
         for movement in await broker.fetch_cash_movements(cash_from)
         if movement not in stored_cash
     ]
-    reports = await _changed_orders(ledger, broker)
+    answered = {report.client_order_id for report in answers}
+    reports = [
+        *answers,
+        *(
+            report
+            for report in await _changed_orders(ledger, broker)
+            if report.client_order_id not in answered
+        ),
+    ]
     if not (new_fills or new_cash or reports):
         return
     with ledger.transaction() as tx:
