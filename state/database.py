@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, StaticPool, create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 
-from state.errors import LedgerCorrupt, NotALedger
+from state.errors import LedgerCorrupt, NotALedger, StateError
 from state.files import APPLICATION_ID, check_file, check_revision, ours
 from state.migrations import HEAD, REVISIONS
 
@@ -50,11 +50,12 @@ def close(connection: Connection) -> None:
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about the file into our own; errors about statements pass."""
+    """Turn SQLite's errors about the file into our own, and unwrap ours; others pass."""
     try:
         yield
-    except (DBAPIError, sqlite3.Error) as error:
-        found = ours(path, error.orig if isinstance(error, DBAPIError) else error)
+    except (StatementError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, StatementError) else error
+        found = cause if isinstance(cause, StateError) else ours(path, cause)
         if found is None:
             raise
         raise found from error

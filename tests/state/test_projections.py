@@ -1,0 +1,276 @@
+"""What records add up to: hedges by average cost, condors from the fills of their legs."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from state.projections import (
+    CondorHistory,
+    LegFill,
+    LegSettlement,
+    Trade,
+    follow_condor,
+    hold_hedge,
+    packages_filled,
+    rounded,
+)
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.orders import PositionEffect
+from tests.state import records
+
+SYMBOLS = ("LP", "SP", "SC", "LC")
+SIGNS = (1, -1, -1, 1)
+
+
+def trade(quantity: int, price: str, minute: int = 0) -> Trade:
+    return Trade(records.minutes(minute), f"fill {minute}", quantity, Decimal(price))
+
+
+def leg_fills(effect, counts, prices=records.CONDOR_PRICES, minute=0) -> tuple[LegFill, ...]:
+    """One fill a leg; ``counts`` are contracts in the direction of the order."""
+    direction = 1 if effect is PositionEffect.OPEN else -1
+    return tuple(
+        LegFill(
+            symbol=symbol,
+            effect=effect,
+            quantity=sign * direction * count,
+            price=Decimal(price),
+            commission_usd=Decimal("1.00"),
+            at=records.minutes(minute),
+        )
+        for symbol, sign, count, price in zip(SYMBOLS, SIGNS, counts, prices, strict=True)
+        if count
+    )
+
+
+def history(
+    *fills: LegFill,
+    settlements=None,
+    held=None,
+    opening=(OrderStatus.FILLED,),
+    closing=(),
+) -> CondorHistory:
+    return CondorHistory(
+        symbols=SYMBOLS,
+        fills=fills,
+        settlements=settlements or {},
+        held=held or {},
+        opening=opening,
+        closing=closing,
+    )
+
+
+OPEN, CLOSE = PositionEffect.OPEN, PositionEffect.CLOSE
+
+
+# --- hedges -----------------------------------------------------------------------------------
+
+
+def test_adding_moves_the_average_and_reducing_realises_against_it():
+    state = hold_hedge(
+        [trade(10, "1.00"), trade(30, "2.00", 1), trade(-20, "3.00", 2)], multiplier=100
+    )
+    assert state.net_contracts == 20
+    assert state.average_cost == Decimal("1.75")
+    assert state.realised_usd == Decimal(20) * (3 - Decimal("1.75")) * 100
+    assert state.opened_on == date(2020, 2, 3)
+
+
+def test_a_position_that_passes_through_zero_starts_again_at_the_new_price():
+    state = hold_hedge([trade(2, "16.50"), trade(-5, "18.00", 60 * 24)], multiplier=1000)
+    assert state.net_contracts == -3
+    assert state.average_cost == Decimal("18.00")
+    assert state.opened_on == date(2020, 2, 4)
+    assert state.realised_usd == Decimal("3000.00")
+
+
+def test_a_position_that_ends_keeps_what_it_earned_and_nothing_else():
+    state = hold_hedge([trade(3, "0.50"), trade(-3, "0.00", 1)], multiplier=100)
+    assert (state.net_contracts, state.average_cost, state.opened_on) == (0, 0, None)
+    assert state.realised_usd == Decimal("-150.00")
+
+
+TRADES = st.lists(
+    st.tuples(
+        st.integers(-20, 20).filter(bool),
+        st.integers(0, 9_000).map(lambda cents: f"{cents / 100:.2f}"),
+    ),
+    max_size=30,
+)
+
+
+@given(TRADES)
+def test_realised_and_unrealised_always_make_up_the_cash(items):
+    """Profit at any mark = what the cash flows say, whatever the order of trades."""
+    trades = [trade(quantity, price, minute) for minute, (quantity, price) in enumerate(items)]
+    state = hold_hedge(trades, multiplier=100)
+    mark = Decimal("7.77")
+    cash = sum((-each.quantity * each.price * 100 for each in trades), Decimal(0))
+    value = state.net_contracts * mark * 100
+    unrealised = (mark - state.average_cost) * state.net_contracts * 100
+    assert state.net_contracts == sum(each.quantity for each in trades)
+    assert abs(state.realised_usd + unrealised - (cash + value)) < Decimal("0.10")  # two roundings
+
+
+@given(TRADES, st.randoms(use_true_random=False))
+def test_trades_count_by_their_time_and_not_by_the_order_they_were_learnt_in(items, shuffler):
+    trades = [trade(quantity, price, minute) for minute, (quantity, price) in enumerate(items)]
+    mixed = list(trades)
+    shuffler.shuffle(mixed)
+    assert hold_hedge(mixed, 100) == hold_hedge(trades, 100)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Fraction(1, 3), "0.333333"),
+        (Fraction(5, 10**7), "0.00"),  # half to even
+        (Fraction(15, 10**7), "0.000002"),
+        (Fraction(-1, 3), "-0.333333"),
+    ],
+)
+def test_fractions_round_to_millionths_half_to_even(value, expected):
+    assert str(rounded(value)) == expected
+
+
+# --- packages ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("signed", "packages"),
+    [
+        ({"LP": 12, "SP": -12, "SC": -12, "LC": 12}, 12),
+        ({"LP": 12, "SP": -12, "SC": -12, "LC": 11}, 11),
+        ({"LP": 12, "SP": -12, "SC": -12}, 0),
+        ({}, 0),
+    ],
+)
+def test_whole_packages_are_those_of_the_least_filled_leg(signed, packages):
+    ratios = dict(zip(SYMBOLS, SIGNS, strict=True))
+    assert packages_filled(ratios, signed) == packages
+
+
+def test_packages_count_ratios():
+    assert packages_filled({"A": -2, "B": 1}, {"A": -7, "B": 5}) == 3
+
+
+# --- condors ----------------------------------------------------------------------------------
+
+
+def test_a_condor_without_fills_is_pending_while_its_order_may_still_trade():
+    for status in (OrderStatus.PLANNED, OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.LIVE):
+        assert follow_condor(history(opening=(status,))).status == "PENDING"
+    for status in (OrderStatus.CANCELLED, OrderStatus.REJECTED):
+        assert follow_condor(history(opening=(status,))).status == "UNFILLED"
+    assert follow_condor(history(opening=())).status == "UNFILLED"
+
+
+def test_an_order_for_thirty_that_fills_twelve_is_a_condor_of_twelve():
+    state = follow_condor(
+        history(*leg_fills(OPEN, (12, 12, 12, 12)), opening=(OrderStatus.PARTIALLY_FILLED,))
+    )
+    assert (state.status, state.quantity) == ("OPEN", 12)
+    assert state.entry_credit == Decimal("1.15")
+    assert state.entry_cash_usd == Decimal("1380.00")
+    assert state.fees_usd == Decimal("4.00")
+
+
+def test_the_credit_is_what_the_fills_paid_and_not_what_was_hoped_for():
+    fills = [
+        *leg_fills(OPEN, (1, 1, 1, 1)),
+        *leg_fills(OPEN, (2, 2, 2, 2), prices=("3.00", "3.80", "2.10", "1.65"), minute=1),
+    ]
+    state = follow_condor(history(*fills))
+    assert state.quantity == 3
+    assert state.entry_credit == Decimal("1.216667")  # (1.15 + 2 x 1.25) / 3
+
+
+def test_an_uneven_fill_counts_as_its_least_filled_leg():
+    state = follow_condor(history(*leg_fills(OPEN, (5, 5, 5, 4))))
+    assert state.quantity == 4
+
+
+def test_closing_in_parts_realises_in_parts():
+    fills = [
+        *leg_fills(OPEN, (4, 4, 4, 4)),
+        *leg_fills(CLOSE, (1, 1, 1, 1), prices=("1.00", "1.30", "0.80", "0.60"), minute=5),
+    ]
+    state = follow_condor(history(*fills, closing=(OrderStatus.LIVE,)))
+    assert (state.status, state.quantity, state.closed_quantity) == ("CLOSING", 3, 1)
+    assert state.realised_usd == Decimal("115.00") - Decimal("50.00")
+    assert state.ended_at is None
+    stopped = follow_condor(history(*fills, closing=(OrderStatus.CANCELLED,)))
+    assert stopped.status == "OPEN"
+
+
+def test_a_condor_bought_back_whole_is_closed_and_its_result_is_exact():
+    fills = [
+        *leg_fills(OPEN, (3, 3, 3, 3)),
+        *leg_fills(CLOSE, (3, 3, 3, 3), prices=("1.00", "1.30", "0.80", "0.60"), minute=5),
+    ]
+    state = follow_condor(history(*fills, closing=(OrderStatus.FILLED,)))
+    assert (state.status, state.quantity) == ("CLOSED", 0)
+    assert state.realised_usd == Decimal(3) * (Decimal("115.00") - Decimal("50.00"))
+    assert state.ended_at == records.minutes(5)
+
+
+def settled(*prices: str, minute: int = 60) -> dict[str, LegSettlement]:
+    at = records.AT + timedelta(minutes=minute)
+    return {
+        symbol: LegSettlement(Decimal(price), at)
+        for symbol, price in zip(SYMBOLS, prices, strict=False)
+    }
+
+
+def test_a_condor_whose_legs_have_all_settled_is_settled_with_their_cash():
+    state = follow_condor(
+        history(
+            *leg_fills(OPEN, (2, 2, 2, 2)),
+            settlements=settled("0.00", "4.25", "0.00", "0.00"),
+            held={},
+        )
+    )
+    assert (state.status, state.quantity, state.settled_quantity) == ("SETTLED", 0, 2)
+    assert state.settlement_cash_usd == Decimal("-850.00")
+    assert state.realised_usd == Decimal("230.00") - Decimal("850.00")
+    assert state.ended_at == records.minutes(60)
+
+
+def test_a_condor_stays_open_until_its_last_leg_has_settled():
+    state = follow_condor(
+        history(
+            *leg_fills(OPEN, (2, 2, 2, 2)),
+            settlements=settled("0.00", "4.25", "0.00"),
+            held={"LC": 2},
+        )
+    )
+    assert (state.status, state.quantity) == ("OPEN", 2)
+    assert state.settlement_cash_usd == 0
+
+
+def test_a_leg_that_another_condor_offsets_settles_with_its_companions():
+    state = follow_condor(
+        history(
+            *leg_fills(OPEN, (2, 2, 2, 2)),
+            settlements=settled("0.00", "4.25", "0.00"),
+            held={"LC": 0},
+        )
+    )
+    assert state.status == "SETTLED"
+
+
+def test_what_was_closed_before_does_not_settle():
+    fills = [
+        *leg_fills(OPEN, (4, 4, 4, 4)),
+        *leg_fills(CLOSE, (3, 3, 3, 3), prices=("1.00", "1.30", "0.80", "0.60"), minute=5),
+    ]
+    state = follow_condor(
+        history(*fills, settlements=settled("0.00", "10.00", "0.00", "0.00"), held={})
+    )
+    assert (state.closed_quantity, state.settled_quantity, state.quantity) == (3, 1, 0)
+    assert state.settlement_cash_usd == Decimal("-1000.00")
+    assert state.status == "SETTLED"
