@@ -113,7 +113,10 @@ def _futures(source: DailySource, session: date, before: date) -> tuple[FutureDa
         if expiry in settled_before and math.isfinite(settle + settled_before[expiry])
     )
     if len(futures) < _FUTURES_LEAST:
-        raise MarketDataMissing(f"VX has {len(futures)} settlements on {before} and {session}")
+        raise MarketDataMissing(
+            f"VX has {len(futures)} futures settled on both {before} and {session}; "
+            f"{_FUTURES_LEAST} are needed"
+        )
     return futures
 
 
