@@ -66,7 +66,7 @@ class Executor:
         await self._stop(await self._working(plan_id))
 
     async def _stop(self, working: Sequence[StoredOrder]) -> None:
-        """End what is left: cancel what rests, drop what was never sent, doubt what may have been."""
+        """End what is left: cancel what rests, drop what was not sent, doubt what may have been."""
         await self._cancel([order for order in working if order.status in _RESTING])
         unsent = [order for order in working if order.status in _TO_SEND]
         if not unsent:
