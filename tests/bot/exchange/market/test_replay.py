@@ -348,7 +348,7 @@ def test_outside_session_hours_nothing_is_quoted(at, words, spring_2020):
             date(2026, 6, 10),
             "VX has 0 futures settled on both 2026-06-01 and 2026-06-02",
         ),
-        (date(2026, 7, 22), date(2026, 7, 24), "on 2026-07-2"),
+        (date(2026, 7, 22), date(2026, 7, 24), "settled on both 2026-07-21 and 2026-07-22"),
         (date(2020, 2, 8), date(2020, 2, 9), "no session from 2020-02-08 to 2020-02-09"),
     ],
 )
