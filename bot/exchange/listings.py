@@ -54,7 +54,7 @@ class _Zone:
 
 _CONDOR_DAYS: Final = range(40, 48)  # the expiries that entries choose
 _CONDOR_ZONES: Final = (
-    _Zone(-1.35, -0.6, math.inf),  # 10 to 25 delta puts, and room for the session's move
+    _Zone(-1.6, -0.6, math.inf),  # 10 to 25 delta puts, and room for a fall
     _Zone(0.4, 0.9, math.inf),  # calls
     _Zone(-2.1, 1.2, 40),
 )

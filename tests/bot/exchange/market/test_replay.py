@@ -183,7 +183,7 @@ def test_extra_contracts_are_quoted_beside_the_listed_ones(spring_2020):
 def test_chains_hold_two_thousand_spx_quotes_on_every_day_of_spring_2020(spring_2020, calendar):
     for session in calendar.sessions_between(date(2020, 2, 3), date(2020, 4, 30)):
         quotes = spring_2020.quotes_at(at_exchange(session, time(10, 0)))
-        assert 2000 <= 2 * len(quotes.spx_options.strike) <= 4000
+        assert 2000 <= 2 * len(quotes.spx_options.strike) <= 4300
         assert 600 <= 2 * len(quotes.vix_options.strike) <= 900
         assert len(quotes.vix_options.series) == 6
 
