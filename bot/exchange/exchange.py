@@ -132,6 +132,7 @@ class Exchange:
         """
         at = at.astimezone(UTC)
         while (instant := self._next_happening()) is not None and instant <= at:
+            assert instant > self._now, "time moves forward"
             self._now = instant
             self._expire_orders()
             if instant in self._phases:
