@@ -222,6 +222,7 @@ class Ledger:
         self._connection = connection
         self._lease = lease
         self._transaction: LedgerTransaction | None = None
+        self._durable = True  # as the connection was opened
         self._legs: dict[str, CondorLegs] = {}  # of condors on record, which never change
         self._sent: _SentOrders | None = None
 
@@ -266,13 +267,21 @@ class Ledger:
         self.close()
 
     @contextmanager
-    def transaction(self) -> Iterator["LedgerTransaction"]:
+    def transaction(self, *, durable: bool = True) -> Iterator["LedgerTransaction"]:
         """Run a block as one transaction: all of it is on disk afterwards, or none of it.
+
+        Without ``durable`` the disk is not waited for, which takes 3 of a commit's 4 ms. The
+        transaction then survives a killed process but a power cut only once a durable one has
+        followed. Only for what nothing outside depends on: never before an order is sent.
 
         Raises: LeaseLost, LedgerBusy, LedgerCorrupt, StorageFailed.
         """
         assert self._transaction is None, "transactions do not nest"
         with storage_errors(self.path):
+            if durable is not self._durable:
+                level = "FULL" if durable else "NORMAL"
+                self._connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+                self._durable = durable
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 self._check_lease()

@@ -124,6 +124,17 @@ def test_the_connection_is_set_to_lose_nothing(ledger):
         assert found == value, pragma
 
 
+def test_every_transaction_waits_for_the_disk_unless_told_otherwise(path, ledger, tmp_path):
+    level = "PRAGMA synchronous"
+    for durable, expected in ((True, 2), (False, 1), (False, 1), (True, 2)):
+        with ledger.transaction(durable=durable):
+            assert ledger._connection.exec_driver_sql(level).scalar_one() == expected
+    with ledger.transaction(durable=False) as tx:
+        tx.record_cash_movement(records.deposit())
+    with records.open_ledger(copy_as_killed(path, tmp_path / "killed")) as after:
+        assert after.cash_usd() == 1_000_000  # a killed process loses nothing all the same
+
+
 # --- one writer -------------------------------------------------------------------------------
 
 
