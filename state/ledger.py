@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Select, bindparam, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from state import projector
 from state.amounts import from_micros, session_of
@@ -60,7 +60,14 @@ from state.orders import (
     order_row,
     stored_orders,
 )
-from state.projector import Difference, Touched, condors_with_leg, current_fills, state_row
+from state.projector import (
+    Difference,
+    Touched,
+    condors_with_leg,
+    current_fills,
+    state_row,
+    upsert_into,
+)
 from state.snapshots import (
     Payload,
     compress,
@@ -298,7 +305,7 @@ class Ledger:
                 self._transaction = None
 
     def _check_lease(self) -> None:
-        current = self._connection.execute(select(func.max(_LEASES.c.epoch))).scalar_one()
+        current = self._connection.execute(_epoch_query()).scalar_one()
         if current != self.epoch:
             raise LeaseLost(self.path, own_epoch=self.epoch, current_epoch=current)
 
@@ -570,7 +577,7 @@ class LedgerTransaction:
         seed: int | None,
     ) -> None:
         """Record a start of the bot with what is in force; secrets must not be among it."""
-        epoch = self._connection.execute(select(func.max(_LEASES.c.epoch))).scalar_one()
+        epoch = self._connection.execute(_epoch_query()).scalar_one()
         self._insert(
             RunRow,
             run_id=run_id,
@@ -602,9 +609,8 @@ class LedgerTransaction:
 
         Raises: DecisionConflict if the plan's id, or a condor's, is on record with other contents.
         """
-        stored = self._connection.execute(
-            select(_DECISIONS.c.plan).where(_DECISIONS.c.plan_id == plan.plan_id)
-        ).scalar()
+        given = {"plan_id": plan.plan_id}
+        stored = self._connection.execute(_plan_query(), given).scalar()
         if stored is not None:
             if stored != pack(plan):
                 raise DecisionConflict(
@@ -633,8 +639,8 @@ class LedgerTransaction:
         return self._connection.execute(statement, row).rowcount == 1
 
     def _keep_blob(self, kind: str, payload: Payload, level: int) -> str:
-        known = select(_BLOBS.c.size).where(_BLOBS.c.digest == payload.digest)
-        if self._connection.execute(known).first() is None:
+        given = {"digest": payload.digest}
+        if self._connection.execute(_blob_query(), given).first() is None:
             self._insert(
                 BlobRow,
                 digest=payload.digest,
@@ -646,6 +652,8 @@ class LedgerTransaction:
 
     def _record_condors(self, decision_id: int, plan: Plan) -> None:
         rows = condor_rows(decision_id, plan)
+        if not rows:
+            return
         ids = [row["condor_id"] for row in rows]
         taken = self._connection.execute(
             select(_CONDORS.c.condor_id).where(_CONDORS.c.condor_id.in_(ids))
@@ -851,15 +859,7 @@ class LedgerTransaction:
 
     def record_daily_pnl(self, pnl: DailyPnl) -> None:
         """Record the end of a session; calculated again, it replaces the earlier figures."""
-        statement = insert(_DAILY)
-        changes = {
-            column.key: statement.excluded[column.key]
-            for column in _DAILY.columns
-            if not column.primary_key
-        }
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["session"], set_=changes), asdict(pnl)
-        )
+        self._connection.execute(upsert_into(_DAILY), asdict(pnl))
 
     def record_job_run(
         self,
@@ -895,11 +895,11 @@ class LedgerTransaction:
         )
 
     def _insert(self, row_class: type[LedgerRow], **values: object) -> None:
-        self._connection.execute(insert(table_of(row_class)), values)
+        self._connection.execute(_insert_into(row_class), values)
 
     def _insert_all(self, row_class: type[LedgerRow], rows: Sequence[Row]) -> None:
         if rows:
-            self._connection.execute(insert(table_of(row_class)), rows)
+            self._connection.execute(_insert_into(row_class), rows)
 
 
 def _bind(connection: Connection, path: Path, *, mode: str, account: str, now: datetime) -> int:
@@ -912,7 +912,7 @@ def _bind(connection: Connection, path: Path, *, mode: str, account: str, now: d
             connection.execute(insert(_BINDING), row)
         else:
             _check_binding(path, (bound[0], bound[1]), (mode, account))
-        newest = connection.execute(select(func.max(_LEASES.c.epoch))).scalar()
+        newest = connection.execute(_epoch_query()).scalar()
         epoch = 1 + (newest or 0)
         lease = {"epoch": epoch, "process_id": os.getpid(), "taken_at": now}
         connection.execute(insert(_LEASES), lease)
@@ -926,6 +926,26 @@ def _bind(connection: Connection, path: Path, *, mode: str, account: str, now: d
 def _check_binding(path: Path, bound: tuple[str, str], wanted: tuple[str, str]) -> None:
     if bound != wanted:
         raise BindingMismatch(path, bound=bound, wanted=wanted)
+
+
+@cache
+def _insert_into(row_class: type[LedgerRow]) -> Insert:
+    return insert(table_of(row_class))
+
+
+@cache
+def _epoch_query() -> "Query":
+    return select(func.max(_LEASES.c.epoch))
+
+
+@cache
+def _blob_query() -> "Query":
+    return select(_BLOBS.c.size).where(_BLOBS.c.digest == bindparam("digest"))
+
+
+@cache
+def _plan_query() -> "Query":
+    return select(_DECISIONS.c.plan).where(_DECISIONS.c.plan_id == bindparam("plan_id"))
 
 
 @cache

@@ -22,7 +22,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from state.decisions import Row
 from state.orders import UNFINISHED, instrument_of
@@ -386,10 +386,14 @@ def _hedge_movements_query(scoped: bool) -> "Query":
     return _within(query, _MOVEMENTS.c.session, scoped)
 
 
-def _upsert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
-    rows = list(rows)
-    if not rows:
-        return
+def _upsert(connection: Connection, table: Table, rows: list[Row]) -> None:
+    if rows:
+        connection.execute(upsert_into(table), rows)
+
+
+@cache
+def upsert_into(table: Table) -> Insert:
+    """Return the statement that inserts a row or replaces the one with its key."""
     statement = insert(table)
     keys = [column.name for column in table.primary_key]
     changes = {
@@ -397,7 +401,7 @@ def _upsert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
         for column in table.columns
         if not column.primary_key
     }
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
 
 
 def _differences(connection: Connection, table: Table, rows: Iterable[Row]) -> list[Difference]:
