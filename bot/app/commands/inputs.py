@@ -29,7 +29,7 @@ def paths_of(config: LoadedConfig, state_dir: Path) -> RunPaths:
 def parse_time(text: str | None, option: str, *, end_of_day: bool = False) -> datetime | None:
     """Return an instant typed by a person; without a zone it is New York time.
 
-    A date alone is its first instant, or with ``end_of_day`` its last.
+    A date alone is its first instant, or with ``end_of_day`` the first of the next day.
 
     Raises: CommandFailed.
     """
@@ -39,7 +39,7 @@ def parse_time(text: str | None, option: str, *, end_of_day: bool = False) -> da
         if len(text) == _DATE_LENGTH:
             midnight = datetime.combine(date.fromisoformat(text), datetime.min.time())
             if end_of_day:
-                midnight += timedelta(days=1, microseconds=-1)
+                midnight += timedelta(days=1)
             return midnight.replace(tzinfo=EXCHANGE_ZONE)
         at = datetime.fromisoformat(text)
     except ValueError as cause:

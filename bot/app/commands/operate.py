@@ -152,17 +152,16 @@ def _carry_out(command: Command, config: LoadedConfig, paths: RunPaths, output: 
 
 def _record(command: Command, ledger: Ledger) -> tuple[str, str]:
     with ledger:
+        # A bot on the simulated exchange lives in the time of its market, where it goes on from
+        # the newest record: one of today would carry it there
+        at = ledger.last_event_at() or command.at
         if command.state is not SystemState.HALTED:
             if ledger.system_state().state is not SystemState.HALTED:
                 return "unchanged", "not halted: there is nothing to resume"
             with ledger.transaction() as tx:
                 # The next start reconciles first, and is RUNNING only when the books agree
-                tx.set_system_state(
-                    SystemState.STARTING, command.at, None, command.reason, command.by
-                )
+                tx.set_system_state(SystemState.STARTING, at, None, command.reason, command.by)
             return "recorded", "the halt is lifted; the next `alvh run` reconciles and goes on"
         with ledger.transaction() as tx:
-            tx.set_system_state(
-                command.state, command.at, command.scope, command.reason, command.by
-            )
+            tx.set_system_state(command.state, at, command.scope, command.reason, command.by)
     return "recorded", f"halted ({command.scope}); `alvh resume --reason ...` lifts it"

@@ -12,12 +12,15 @@ from bot.app.render.plans import MEASURE_WORDS
 from bot.app.render.tables import Grid, cell_text
 from state.audit import Cell, Coverage, Explanation, Table
 from strategies.model.errors import InvalidInstrument
-from strategies.model.instruments import parse_symbol
+from strategies.model.instruments import OptionContract, parse_symbol
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _AMOUNT = re.compile(r"-?\d+\.\d+")
 _SYMBOL = re.compile(r"[A-Z]{2,4} +\d{6}([CP]\d{8})?")
 _HASH_SHOWN = 16
+_LEGS = ("long_put", "short_put", "short_call", "long_call")
+_CENT = Decimal("0.01")
+_DECIMALS_SHOWN = 4
 _INDENT = "   "
 _HANGING = "    "
 
@@ -28,15 +31,15 @@ _FIRST: Mapping[str, str] = {
     "orders": "at purpose quantity status limit_price order_id filled rules",
     "hedge": "at layer change instrument current_vega_usd target_vega_usd rules binding_cap",
     "decisions": "at spx vix curve orders hedge_state no_trade_reasons opens closes",
-    "condors": "condor at status opened_quantity entry_credit realised_usd expiry close_rules",
+    "condors": "condor at status opened_quantity strikes entry_credit realised_usd close_rules",
     "pnl": "session net_liquidation_usd day_pnl_usd condor_realised_usd condor_unrealised_usd "
     "hedge_realised_usd hedge_unrealised_usd fees_usd",
     "jobs": "at job outcome note",
     "states": "at state scope by reason",
     "runs": "at run_id decisions seed package_version config_hash",
     "positions": "symbol quantity average_cost opened_on condors",
-    "coverage condors": "condor quantity expiry short_put short_call entry_credit breakeven_low "
-    "breakeven_high max_loss_usd",
+    "coverage condors": "condor quantity expiry strikes entry_credit breakeven_low breakeven_high "
+    "max_loss_usd",
     "coverage hedges": "instrument quantity average_cost opened_on",
     "coverage layers": "layer reason current_vega_usd target_vega_usd change rules binding_cap",
 }
@@ -46,13 +49,25 @@ def audit_grid(name: str, table: Table, title: str = "") -> Grid:
     """Return an audit table for the terminal: the columns people look for, then the others."""
     records = table.records()
     columns = list(table.columns)
-    if name == "fills":  # what a fill is for is a layer or a condor, never both
+    wanted = _FIRST.get(name, "").split()
+    if "for" in wanted:  # a fill is for a layer or for a condor, never for both
         columns.append("for")
         records = [record | {"for": record["layer"] or record["condor"]} for record in records]
-    first = [column for column in _FIRST.get(name, "").split() if column in columns]
+    if "strikes" in wanted:
+        columns.append("strikes")
+        records = [record | {"strikes": _strikes(record)} for record in records]
+    first = [column for column in wanted if column in columns]
     order = [*first, *(column for column in columns if column not in first)]
     rows = tuple(tuple(readable(column, record[column]) for column in order) for record in records)
     return Grid(columns=tuple(order), rows=rows, title=title, leading=len(first) or None)
+
+
+def _strikes(record: Mapping[str, Cell]) -> str:
+    """Return the four strikes of a condor: ``2350/2355/3050/3060``."""
+    legs = [parse_symbol(str(record[leg])) for leg in _LEGS]
+    return "/".join(
+        f"{leg.strike.normalize():f}" for leg in legs if isinstance(leg, OptionContract)
+    )
 
 
 def readable(name: str, cell: Cell) -> object:
@@ -64,7 +79,10 @@ def readable(name: str, cell: Cell) -> object:
     if name.endswith(("_hash", "_digest")) or name == "plan_id":
         return cell[:_HASH_SHOWN]
     if _AMOUNT.fullmatch(cell) and not name.endswith("_id"):
-        return Decimal(cell)
+        amount = Decimal(cell)
+        if name.endswith("_usd"):
+            return amount.quantize(_CENT)
+        return round(amount, _DECIMALS_SHOWN).normalize() if amount % _CENT else amount
     if name == "measure":
         return MEASURE_WORDS.get(cell, cell)
     if name.endswith("rules"):

@@ -53,8 +53,8 @@ def _lines(summary: RunSummary) -> list[tuple[str, str]]:
     span = "no interval was due"
     if summary.first_at and summary.last_at:
         span = f"{market_time(summary.first_at)}  to  {market_time(summary.last_at)}"
-    rules = "  ".join(f"{rule} {count}" for rule, count in sorted(summary.rules_fired.items()))
-    trades = "  ".join(f"{layer} {count}" for layer, count in sorted(summary.hedge_trades.items()))
+    rules = "  ".join(f"{rule}:{count}" for rule, count in sorted(summary.rules_fired.items()))
+    trades = "  ".join(f"{layer}:{count}" for layer, count in sorted(summary.hedge_trades.items()))
     lines = [
         ("run", f"{summary.run_id}  {summary.mode} {summary.account}"),
         ("time", span),

@@ -270,7 +270,9 @@ def curve_svg(shots: Sequence[CurveShot], title: str) -> str:
     longest = max((days for shot in shots for days in shot.days), default=30.0)
     step = _round_step(longest / 8)
     ticks = [(index * step, f"{index * step:g} d") for index in range(int(longest / step) + 1)]
-    panel = Panel(y_label="VX future, index points", lines=lines, with_zero=False)
+    panel = Panel(
+        y_label="VX future, index points, by calendar days to expiry", lines=lines, with_zero=False
+    )
     return picture(title, [panel], ticks)
 
 

@@ -118,7 +118,8 @@ def print_table(console: Console, grid: Grid) -> None:
     hidden = [name for index, name in enumerate(grid.columns) if index not in widths]
     if hidden:
         names = ", ".join(hidden[:_HIDDEN_NAMED]) + (", ..." if hidden[_HIDDEN_NAMED:] else "")
-        console.print(Text(f"  and {len(hidden)} more columns in --format json: {names}"))
+        plural = "s" if len(hidden) > 1 else ""
+        console.print(Text(f"  and {len(hidden)} more column{plural} in --format json: {names}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
