@@ -214,6 +214,7 @@ class _Planner:
             rules=rules,
         )
         governor_gates = (*budget.gates(), *quick_ratio_gates(inputs.account, rules.governors))
+        core = core_held(core, lots, sales)  # less what has been sold since
         core, core_gates = self._core(core, purchases, budget, sales)
         filled = self._fill(purchases, sales, targets, wishes, permitted, band)
 
