@@ -49,6 +49,16 @@ async def test_the_whole_market_is_asked_for_once_an_instant():
     assert market.whole_market_calls == 1
 
 
+async def test_an_earlier_instant_asked_for_again_shows_what_has_been_bought_since():
+    exchange = open_exchange(ScriptedMarket())
+    clock = ManualClock(AT)
+    data = SimulatedMarketData(exchange, clock)
+    exchange.submit(new_order("a", OFF_GRID, 1, "0.50"), AT)
+    assert (await data.fetch_market()).spx_options.find_row(option(OFF_GRID)) is None
+    exchange.advance_to(instant("2020-02-03 10:01"))
+    assert (await data.fetch_market()).spx_options.find_row(option(OFF_GRID)) is not None
+
+
 async def test_single_quotes_leave_out_what_nobody_quotes():
     data = SimulatedMarketData(open_exchange(), ManualClock(AT))
     quotes = await data.fetch_quotes([instrument(CALL), instrument("VX 17JUN20")])

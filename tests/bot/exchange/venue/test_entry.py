@@ -217,6 +217,18 @@ def test_g8_a_cover_on_its_way_out_covers_nothing():
     )
 
 
+def test_g8_a_cover_that_is_still_on_its_way_in_covers_nothing():
+    far = "VIX 15APR20 25 C"
+    exchange = open_exchange(ScriptedMarket(scripted={option(far): quote("0.50 x 0.50")}))
+    submit(exchange, far, 5, name="entry")
+    at = AT + 10 * GRID
+    exchange.advance_to(at)
+    roll = submit(exchange, f"-1 {far}, +1 {CALL}", 5, "-0.60", at, "roll")
+    assert roll.status is OrderStatus.LIVE
+    short = submit(exchange, "-1 VIX 18MAR20 30 C", 5, "-0.90", at, "short")
+    assert reason(short) == RejectReason.UNCOVERED
+
+
 # --- identity and number ------------------------------------------------------------------------
 
 

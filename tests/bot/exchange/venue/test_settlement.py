@@ -92,6 +92,16 @@ def test_a_condor_settles_to_what_its_legs_are_worth_together():
     assert exchange.account().maintenance_margin_usd == 0
 
 
+def test_a_settled_condor_frees_its_margin_while_others_keep_theirs():
+    exchange = open_exchange()
+    exchange.submit(new_order("a", CONDOR, 4, "-4.00"), AT)
+    exchange.submit(new_order("b", CONDOR.replace("06MAR20", "20MAR20"), 3, "-4.00"), AT)
+    exchange.advance_to(instant("2020-03-06 15:59"))
+    assert exchange.account().maintenance_margin_usd == 7 * 50 * 100
+    exchange.advance_to(instant("2020-03-06 16:00"))
+    assert exchange.account().maintenance_margin_usd == 3 * 50 * 100
+
+
 def test_an_option_that_expires_worthless_still_leaves_a_movement():
     text = "SPXW 05FEB20 3300 C"
     exchange = bought(ScriptedMarket(settlements={option(text): 3200.0}), text, 2)
