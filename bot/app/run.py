@@ -42,6 +42,7 @@ from strategies.model.encoding import to_json
 from strategies.model.errors import DomainError
 from strategies.model.ids import digest
 from strategies.model.instruments import parse_symbol
+from strategies.model.limits import SystemState
 
 log = structlog.get_logger(__name__)
 
@@ -143,7 +144,12 @@ class _Life:
         self._ledger = ledger
         self._run_id = run_id
         self._outcome = _Outcome()
-        self._sessions = wiring.calendar.sessions_between(wiring.first_session, wiring.last_session)
+        self._ends_at = at_exchange(wiring.last_session, _LAST_DAY_ENDS)
+        if options.until is not None:
+            self._ends_at = min(self._ends_at, options.until + timedelta(seconds=1))
+        self._sessions = wiring.calendar.sessions_between(
+            wiring.first_session, self._ends_at.astimezone(EXCHANGE_ZONE).date()
+        )
         self._day = _Day()
         self._engine = Engine(
             EngineSettings(
@@ -170,18 +176,20 @@ class _Life:
     async def live(self, start: datetime) -> _Outcome:
         """Start, run the schedule to its end, and take stock."""
         self._record_start(start)
-        ends_at = self._ends_at()
         try:
             await self._engine.start()
-            if start < ends_at:
-                await self._run_schedule(ends_at)
+            if start < self._ends_at:
+                await self._run_schedule()
         except (BotError, StateError, DomainError) as failure:
             if self._outcome.halted is None:  # at start-up; the schedule halts by itself
                 self._halt(str(failure))
         await self._take_stock()
+        stored = self._ledger.system_state()
+        if stored.state is SystemState.HALTED and self._outcome.halted is None:
+            self._outcome.halted = f"{stored.reason} (by {stored.by}); resume with alvh resume"
         return self._outcome
 
-    async def _run_schedule(self, ends_at: datetime) -> None:
+    async def _run_schedule(self) -> None:
         plan = self._config.bot.schedule
         schedule = Schedule(
             self._ledger,
@@ -209,7 +217,7 @@ class _Life:
             ("interval", _intervals(plan), interval),
             ("end_of_day", _weekly(WEEKDAYS, plan.end_of_day), self._engine.end_of_day),
             ("housekeeping", _weekly(("fri",), _HOUSEKEEPING_AT), housekeeping),
-            ("finish", DateTrigger(run_date=ends_at), finish),
+            ("finish", DateTrigger(run_date=self._ends_at), finish),
         ):
             schedule.add(ScheduledJob(name=name, trigger=trigger, run=run))
         await schedule.run_until_stopped()
@@ -219,12 +227,6 @@ class _Life:
         if self._options.once and outcome == "ran":
             schedule.stop()
         return outcome
-
-    def _ends_at(self) -> datetime:
-        ends_at = at_exchange(self._wiring.last_session, _LAST_DAY_ENDS)
-        if self._options.until is None:
-            return ends_at
-        return min(ends_at, self._options.until + timedelta(seconds=1))
 
     def _obey_signals(self, schedule: Schedule) -> None:
         loop = asyncio.get_running_loop()

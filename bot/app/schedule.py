@@ -120,7 +120,7 @@ class Schedule:
         self, name: str, scheduled_at: datetime, started_at: datetime, outcome: str
     ) -> None:
         word, _, note = outcome.partition(": ")
-        with self._ledger.transaction() as tx:
+        with self._ledger.transaction(durable=False) as tx:  # nothing outside depends on it
             tx.record_job_run(
                 job=name,
                 scheduled_at=scheduled_at,
