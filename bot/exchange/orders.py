@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from math import gcd
 
 from bot.ports import OrderReport
 from strategies.model.ids import ClientOrderId
@@ -59,7 +58,7 @@ class NewOrder:
             return RejectReason.LEGS, f"{len(self.legs)} legs, from 1 to {LEGS_MAX} are possible"
         if 0 in ratios or len(set(instruments)) < len(instruments):
             return RejectReason.LEGS, "a leg has ratio 0 or stands twice"
-        if gcd(*ratios) != 1 or 1 not in map(abs, ratios):
+        if 1 not in map(abs, ratios):
             return RejectReason.LEGS, "the smallest ratio must be 1"
         kinds = {(isinstance(i, OptionContract), i.underlying, i.multiplier) for i in instruments}
         if len(kinds) > 1:

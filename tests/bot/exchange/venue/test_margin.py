@@ -87,6 +87,13 @@ def test_a_calendar_is_margined_at_the_distance_of_its_strikes():
     assert margin("1 SPXW 20MAR20 3050 P, -1 SPXW 06MAR20 3050 P") == 0
 
 
+def test_a_calendar_shares_its_margin_with_nobody():
+    call_spread = "-1 SPXW 06MAR20 3350 C, 1 SPXW 06MAR20 3400 C"
+    calendar = "1 SPXW 20MAR20 3000 P, -1 SPXW 06MAR20 3050 P"
+    assert margin(f"{calendar}, {call_spread}", "ib") == 10_000
+    assert margin(f"{calendar}, {call_spread}", "cboe") == 10_000
+
+
 def test_shorts_use_the_longs_that_cost_least_margin():
     assert margin("1 SPXW 06MAR20 2900 P, 1 SPXW 06MAR20 3000 P, -1 SPXW 06MAR20 3050 P") == 5_000
 
