@@ -122,19 +122,18 @@ class Difference:
 def refresh(connection: Connection, touched: Touched) -> None:
     """Write the projections of everything touched."""
     if touched.orders:
-        _upsert(connection, table_of(OrderStateRow), order_states(connection, touched.orders))
+        rows = order_states(connection, touched.orders)
+        _replace(connection, OrderStateRow, touched.orders, rows)
     if touched.symbols:
         positions, hedges = holdings(connection, touched.symbols)
-        held = {row["symbol"] for row in positions}
-        table = table_of(PositionRow)
-        if gone := touched.symbols - held:
-            connection.execute(delete(table).where(table.c.symbol.in_(gone)))
-        _upsert(connection, table, positions)
-        _upsert(connection, table_of(HedgeRow), hedges)
+        _replace(connection, PositionRow, touched.symbols, positions)
+        _replace(connection, HedgeRow, touched.symbols, hedges)
     if touched.condors:
-        _upsert(connection, table_of(CondorStateRow), condor_states(connection, touched.condors))
+        rows = condor_states(connection, touched.condors)
+        _replace(connection, CondorStateRow, touched.condors, rows)
     if touched.hedge_sessions:
-        _upsert(connection, table_of(HedgeCashRow), hedge_cash(connection, touched.hedge_sessions))
+        rows = hedge_cash(connection, touched.hedge_sessions)
+        _replace(connection, HedgeCashRow, touched.hedge_sessions, rows)
     touched.clear()
 
 
@@ -386,7 +385,14 @@ def _hedge_movements_query(scoped: bool) -> "Query":
     return _within(query, _MOVEMENTS.c.session, scoped)
 
 
-def _upsert(connection: Connection, table: Table, rows: list[Row]) -> None:
+def _replace(
+    connection: Connection, row_class: type[LedgerRow], keys: Collection[Any], rows: list[Row]
+) -> None:
+    """Write the rows of some keys; a key without a row loses the one it had."""
+    table = table_of(row_class)
+    (key,) = table.primary_key
+    if gone := set(keys) - {row[key.key] for row in rows}:
+        connection.execute(delete(table).where(key.in_(gone)))
     if rows:
         connection.execute(upsert_into(table), rows)
 

@@ -428,6 +428,20 @@ def test_a_correction_may_move_a_fill_to_another_symbol_and_day(ledger):
     assert ledger.positions() == {contract.symbol: sign for contract, sign in LEGS.signed()}
 
 
+def test_a_correction_may_leave_nothing_where_the_fill_stood(ledger):
+    """The day, the symbol and the hedge it moves away from forget it."""
+    buy_hedge(ledger)
+    (wrong,) = ledger.fills_since(AT)
+    other = builders.option("VIX 18MAR20 30 C").symbol
+    tomorrow = AT + timedelta(days=1)
+    with ledger.transaction() as tx:
+        tx.record_fill(replace(wrong, revision=2, symbol=other, executed_at=tomorrow))
+    assert ledger.positions() == {other: 10}
+    assert [hedge.instrument.symbol for hedge in ledger.book(SESSION, AT).hedges] == [other]
+    assert ledger.hedge_cost_365d_usd(AT) == 0
+    assert ledger.hedge_cost_365d_usd(tomorrow) == Decimal("500.65")
+
+
 def test_a_fill_of_an_order_nobody_planned_is_refused(ledger):
     with pytest.raises(UnknownRecord, match="order 'Anever'"), ledger.transaction() as tx:
         tx.record_fill(records.fill(NEVER, CALL, 1, "0.50", root="e1"))
