@@ -57,13 +57,11 @@ def decide(
     book = _in_one_order(book)
     rules_json = _rules_json(rules)
     plan_id = digest(_market_digest(snapshot), to_json((book, account, memory)), rules_json)
-    valuer = Valuer(
-        snapshot.market,
-        snapshot.session,
-        max_age=timedelta(seconds=rules.signals.max_quote_age_s),
-    )
     signals = read_signals(snapshot, rules)
     regime, regime_memory, rsi_vix_high = classify_regime(signals, snapshot, memory, rules)
+    max_age = timedelta(seconds=rules.signals.max_quote_age_s)
+    snapshot = _without_stale_indices(snapshot, max_age)
+    valuer = Valuer(snapshot.market, snapshot.session, max_age=max_age)
     values = {condor.condor_id: valuer.condor(condor.legs) for condor in book.condors}
     unpriced = tuple(condor_id for condor_id, value in values.items() if value is None)
     before = measure(valuer, book.condors, book.hedges, values)
@@ -149,7 +147,7 @@ def decide(
         after=after,
         curve=regime.curve,
         hedge_state=state,
-        no_trade_reasons=_reasons(exits, entry, hedge, unpriced, any_orders=bool(orders)),
+        no_trade_reasons=_reasons(exits, entry, hedge, unpriced, state, after),
         missing=(
             *signals.missing,
             *hedge.missing,
@@ -213,6 +211,13 @@ def _market_digest(snapshot: MarketSnapshot) -> str:
 def _columns(chain: OptionChain) -> tuple[bytes, ...]:
     arrays = (chain.series_index, chain.strike, chain.bid, chain.ask)
     return tuple(array.tobytes() for array in arrays)
+
+
+def _without_stale_indices(snapshot: MarketSnapshot, max_age: timedelta) -> MarketSnapshot:
+    oldest = snapshot.at - max_age
+    indices = snapshot.market.indices
+    fresh = {name: each for name, each in indices.items() if each.quoted_at >= oldest}
+    return replace(snapshot, market=replace(snapshot.market, indices=fresh))
 
 
 # --- entry ----------------------------------------------------------------------------------------
@@ -438,8 +443,8 @@ def _reasons(
     entry: Entry,
     hedge: HedgePlan,
     unpriced: Sequence[str],
-    *,
-    any_orders: bool,
+    state: str,
+    after: Measures | None,
 ) -> tuple[str, ...]:
     reasons = (
         *(f"C12: {condor_id} cannot be priced" for condor_id in unpriced),
@@ -447,6 +452,6 @@ def _reasons(
         *entry.reasons,
         *hedge.reasons,
     )
-    if not (any_orders or reasons):
-        reasons = (*reasons, "B9: everything held is where its rules want it")
+    if after is not None and state.startswith("under-hedged"):
+        reasons = (*reasons, f"B8: net vega per condor {after.net_vega_per_condor:.4f}, {state}")
     return tuple(dict.fromkeys(reasons))

@@ -411,7 +411,7 @@ class _Planner:
             active=target.active,
             reason=target.reason,
             share=target.share,
-            scale=min(scale, self._in.rules.layers.max_scale) if target.active else 0.0,
+            scale=min(scale, self._in.rules.layers.max_scale),
             current_vega_usd=_held_usd(self._lots, layer),
             target_vega_usd=wish.uncapped_usd,
             planned_vega_usd=sales.left_vega_usd(layer) + purchases.vega_usd(layer),

@@ -383,10 +383,10 @@ class Purchases:
             contracts, binding = self._room(candidate, layer, gap, step, floor_missing_usd)
             if contracts > 0:
                 runner_up = next((c for c in fitting if c is not candidate), None)
-                staggered = self._buy(
+                blocked = self._buy(
                     layer, candidate, contracts, fitting, floor_missing_usd, asked_by
                 )
-                return Filled(cap=(binding or lowered) if staggered else "L7", runner_up=runner_up)
+                return Filled(cap=blocked or binding or lowered, runner_up=runner_up)
             cap = cap or binding
         return Filled(cap=cap, runner_up=fitting[0])
 
@@ -432,11 +432,12 @@ class Purchases:
         fitting: Sequence[Candidate],
         floor_missing_usd: float,
         asked_by: tuple[str, ...],
-    ) -> bool:
+    ) -> str | None:
         """Buy, spread over expiries where the tenor has several (L7).
 
         Contract by contract, so that every partial fill in that order keeps to the rule too.
-        Returns whether everything found a place.
+        Returns what kept some of it from finding a place: L7, or the governor that closed the
+        other expiries.
         """
         options = [best]
         for candidate in fitting:
@@ -444,22 +445,30 @@ class Purchases:
                 options.append(candidate)
         if len(options) == 1:
             self.buy(layer, best, contracts, asked_by)
-            return True
+            return None
         left = contracts * best.unit_vega_usd
         while whole(left / best.unit_vega_usd) >= 1:
+            blocks = []
             for option in options:
                 unit = option.unit_vega_usd
-                if whole(left / unit) < 1 or self._is_blocked(layer, option, floor_missing_usd):
+                if whole(left / unit) < 1:
                     continue
-                self.buy(layer, option, 1, (*asked_by, "L7"))
-                left -= unit
-                floor_missing_usd -= unit
-                break
+                block = self._block(layer, option, floor_missing_usd)
+                if block is None:
+                    self.buy(layer, option, 1, (*asked_by, "L7"))
+                    left -= unit
+                    floor_missing_usd -= unit
+                    break
+                blocks.append(block)
             else:
-                return False
-        return True
+                return next((rule for rule in _CAPS_IN_ORDER if rule in blocks), "L7")
+        return None
 
-    def _is_blocked(self, layer: str, candidate: Candidate, floor_missing_usd: float) -> bool:
+    def _block(self, layer: str, candidate: Candidate, floor_missing_usd: float) -> str | None:
+        """Return the rule that forbids one more contract, or None."""
         exempt = whole(floor_missing_usd / candidate.unit_vega_usd)
         rooms = self._budget.rooms(candidate, layer=layer, is_core=False, exempt_contracts=exempt)
-        return min(rooms.values()) < 1 or not self.keeps_stagger(layer, candidate, 1)
+        closed = [rule for rule in _CAPS_IN_ORDER if rooms.get(rule, 1) < 1]
+        if closed:
+            return closed[0]
+        return None if self.keeps_stagger(layer, candidate, 1) else "L7"

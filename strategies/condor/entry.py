@@ -24,6 +24,8 @@ from strategies.model.ticks import order_tick, round_down
 from strategies.pricing.margin import condor_margin_usd
 from strategies.pricing.valuation import Valuer
 
+_NO_SPOT = Gate(rule="S", name="SPX index", value=None, threshold="a fresh value", passed=False)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -123,13 +125,15 @@ def plan_entry(
         plan_id: Identity of the plan the order belongs to.
         rules: The thresholds.
     """
+    spot = snapshot.market.indices.get("SPX")
+    if spot is None:
+        return Entry(opened=None, order=None, gates=(_NO_SPOT,))
     series_index, expiry_gate = choose_expiry(valuer, snapshot.session, rules)
     if series_index is None:
         return Entry(opened=None, order=None, gates=(expiry_gate,))
     choice, choice_gates = choose_condor(valuer, series_index, positions=positions, rules=rules)
     gates = [expiry_gate, *choice_gates]
-    spot = snapshot.market.indices.get("SPX")
-    if choice is None or spot is None:
+    if choice is None:
         return Entry(opened=None, order=None, gates=tuple(gates))
     gates.append(credit_gate(choice, rules))
     quantity, size_gates = size(choice, account, margin_used_usd, rules)

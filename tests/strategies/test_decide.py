@@ -434,6 +434,32 @@ def test_l5_without_spot_vix_nothing_is_bought():
     assert plan.layers[0].binding_cap == "L5"
 
 
+@pytest.mark.parametrize(("age", "trades"), [(120, True), (121, False)])
+def test_i14_a_stale_index_is_no_index(age, trades):
+    fresh = index_values()
+    old = index_values(AT - timedelta(seconds=age))
+    spx_old = plan_of(due=True, indices=fresh | {"SPX": old["SPX"]})
+    assert bool(spx_old.opens) is trades
+    vix_old = plan_of(book(condors=[CONDOR]), indices=fresh | {"VIX": old["VIX"]})
+    assert bool(vix_old.orders) is trades
+
+
+def test_an_empty_market_is_decided_on_too():
+    spx = spx_chain(strikes=np.array([3250.0]), spread=0.1)
+    vix = vix_chain(strikes=np.array([16.0]))
+    for nothing in (
+        {"spx_options": spx, "vix_options": vix, "futures": (), "indices": {}},
+        {"spx_options": replace(spx, ask=spx.ask * 0, bid=spx.bid * 0)},
+    ):
+        plan = plan_of(BOOK, due=True, **nothing)
+        assert plan.orders == ()
+        assert plan.hedge_state.startswith("unpriceable")
+        empty = plan_of(due=True, **nothing)
+        assert empty.orders == ()
+        assert empty.hedge_state == "no condors"
+        assert to_json(empty)
+
+
 # --- orders at work -------------------------------------------------------------------------------
 
 

@@ -406,6 +406,10 @@ def test_l7_stops_where_the_other_expiry_has_no_room():
     assert bought == {L2_CALL: 25}  # the later one is at work: one expiry is left
     bought, filled = fill(1000.0, [BEST, dear], cost=50_000)
     assert bought == {L2_CALL: 3}
+    assert filled.cap == "G1"  # closes the later expiry, so that L7 stops the near one
+    coarse = candidate(L2_LATER, unit=1_000.0, score=3.0)
+    bought, filled = fill(1000.0, [BEST, coarse])
+    assert bought == {L2_CALL: 3}
     assert filled.cap == "L7"
 
 

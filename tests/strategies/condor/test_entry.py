@@ -203,7 +203,9 @@ def test_c7_no_entry_without_margin_left():
 def test_no_entry_without_an_index_value():
     market = market_quotes()
     indices = {name: each for name, each in market.indices.items() if name != "SPX"}
-    assert entry(market=replace(market, indices=indices)).order is None
+    plan = entry(market=replace(market, indices=indices))
+    assert plan.order is None
+    assert plan.reasons == ("S: SPX index absent, wanted a fresh value",)
 
 
 def test_the_snapshot_s_instant_is_what_prices_are_of():
