@@ -15,6 +15,7 @@ from strategies.model.memory import Curve
 WIDTH = 900
 _PANEL_HEIGHT = 210
 _LEFT, _RIGHT, _TOP, _GAP, _BOTTOM = 78, 20, 52, 34, 34
+_LEAST_SPAN = 1e-9
 _TICKS = 5
 _INK = "#24292f"
 _MUTED = "#6e7781"
@@ -147,7 +148,7 @@ def _y_axis(panel: Panel, top: float, bottom: float) -> tuple[_Axis, list[float]
     if panel.with_zero or not values:
         values.append(0.0)
     low, high = min(values), max(values)
-    if low == high:
+    if high - low < _LEAST_SPAN:  # nothing a picture could tell apart
         low, high = low - 1.0, high + 1.0
     step = _round_step((high - low) / _TICKS)
     first, last = math.floor(low / step), math.ceil(high / step)
