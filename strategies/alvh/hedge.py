@@ -200,6 +200,7 @@ class _Planner:
                     lots,
                     wishes[layer],
                     layer=layer,
+                    floor_usd=band.floor_usd,
                     asked_by=targets[layer].rules,
                     rules=rules,
                 )

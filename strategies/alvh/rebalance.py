@@ -227,12 +227,16 @@ def sell_above_wish(
     wish: Wish,
     *,
     layer: str,
+    floor_usd: float,
     asked_by: tuple[str, ...],
     rules: Rules,
 ) -> None:
-    """Reduce one layer toward its wish by one increment (B9), shortest first, rounded to keep."""
+    """Reduce one layer toward its wish by one increment (B9), shortest first, rounded to keep.
+
+    Never below the band's floor: what another layer only wishes for insures nothing yet.
+    """
     held = sales.left_vega_usd(layer)
-    excess = held - wish.vega_usd
+    excess = min(held - wish.vega_usd, sales.left_vega_usd() - floor_usd)
     step = rules.rotation.increment * max(held, wish.vega_usd)
     at_least = 1
     for lot in lots:

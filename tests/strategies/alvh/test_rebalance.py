@@ -199,6 +199,9 @@ def test_b8_above_the_ceiling_the_shortest_is_trimmed_first_and_unthrottled(ceil
         assert trade.rules == ("B8", "G7")
 
 
+REDUCE = {"floor_usd": 0.0, "asked_by": ("L2",), "rules": RULES}
+
+
 def wish(vega: float, *, lowered: bool = False) -> Wish:
     return Wish(vega_usd=vega, uncapped_usd=vega, floor_raise_usd=0.0, is_lowered=lowered)
 
@@ -220,7 +223,7 @@ def wish(vega: float, *, lowered: bool = False) -> Wish:
 def test_b9_a_layer_is_reduced_by_increments_outside_the_no_trade_zone(contracts, wanted, expected):
     lots = (lot(L2_CALL, contracts),)
     sales = Sales(lots, ())
-    sell_above_wish(sales, lots, wish(wanted), layer="L2", asked_by=("L2",), rules=RULES)
+    sell_above_wish(sales, lots, wish(wanted), layer="L2", **REDUCE)
     assert sold(sales) == ({L2_CALL: expected} if expected else {})
     for trade in sales.trades:
         assert trade.rules == ("L2", "B9")
@@ -230,12 +233,23 @@ def test_b9_a_layer_is_reduced_by_increments_outside_the_no_trade_zone(contracts
 def test_b9_one_increment_runs_over_lots_shortest_first():
     lots = (lot(L1_CALL, 50), lot(L2_CALL, 10), lot(L2_LATER, 30))
     sales = Sales(lots, ())
-    sell_above_wish(sales, lots, wish(0.0), layer="L2", asked_by=("L2",), rules=RULES)
+    sell_above_wish(sales, lots, wish(0.0), layer="L2", **REDUCE)
     assert sold(sales) == {L2_CALL: 10}
     lots = (lot(L2_CALL, 4), lot(L2_LATER, 36))
     sales = Sales(lots, ())
-    sell_above_wish(sales, lots, wish(0.0), layer="L2", asked_by=("L2",), rules=RULES)
+    sell_above_wish(sales, lots, wish(0.0), layer="L2", **REDUCE)
     assert sold(sales) == {L2_CALL: 4, L2_LATER: 6}
+
+
+@pytest.mark.parametrize(
+    ("floor", "expected"), [(1500.0, 0), (1490.0, 1), (1400.0, 10), (1000.0, 25), (-9e9, 25)]
+)
+def test_b8_nothing_is_sold_that_the_floor_needs(floor, expected):
+    lots = (lot(L1_CALL, 50), lot(L2_CALL, 100))
+    sales = Sales(lots, ())
+    facts = REDUCE | {"floor_usd": floor}
+    sell_above_wish(sales, lots, wish(0.0), layer="L2", **facts)
+    assert sold(sales) == ({L2_CALL: expected} if expected else {})
 
 
 # --- purchases ------------------------------------------------------------------------------------
