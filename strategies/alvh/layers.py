@@ -7,7 +7,7 @@ confirmed regime shift (R4) or on a low RSI(VIX) while SPX keeps falling, and gr
 quick ratio allows it (G6).
 
 L6: ``bias: negative`` never plans a vega-positive book, but spot beyond the wings can make one.
-The hedge is then long of nothing for L1, and L2 and L3 take what the book would be short in a fall
+L1 then wants nothing, and L2 and L3 take what the book would be short in a fall
 (SPX -7 %, VIX +8) in place of -V_c. L1's short side belongs to ``bias: positive``, not in force.
 """
 
