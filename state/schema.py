@@ -18,7 +18,14 @@ WHERE NOT EXISTS (
     WHERE newer.exec_root = fills.exec_root AND newer.revision > fills.revision
 )
 """
-_VIEWS = {"current_fills": _CURRENT_FILLS}
+# Each configuration and rule set that was ever in force, once
+_CONFIG_VERSIONS = """
+CREATE VIEW config_versions AS
+SELECT config_hash, rules_hash, MIN(started_at) AS first_started_at,
+       MAX(started_at) AS last_started_at, COUNT(*) AS runs, config_json, rules_json
+FROM runs GROUP BY config_hash, rules_hash
+"""
+_VIEWS = {"fills": _CURRENT_FILLS, "runs": _CONFIG_VERSIONS}  # by the table they read
 
 
 def drop_triggers_and_views(connection: Connection) -> None:
@@ -41,6 +48,6 @@ def make_triggers_and_views(connection: Connection) -> None:
                 f"CREATE TRIGGER {table}_refuse_{verb.lower()} BEFORE {verb} ON {table} "
                 f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
             )
-    if "fills" in present:
-        for view in _VIEWS.values():
+    for table, view in _VIEWS.items():
+        if table in present:
             connection.exec_driver_sql(view)

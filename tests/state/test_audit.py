@@ -405,3 +405,14 @@ def test_totals_of_a_new_ledger_are_zero(ledger):
     assert totals.first_at is None
     assert totals.decisions == totals.fills == totals.condors_opened == 0
     assert totals.rules_fired == {}
+
+
+def test_each_configuration_that_was_in_force_is_one_version(tmp_path):
+    with records.open_ledger(tmp_path / "ledger.sqlite") as ledger:
+        for number in range(3):
+            with ledger.transaction() as tx:
+                records.start_run(tx, f"run-{number}", AT + timedelta(days=number))
+    with AuditReader.open(tmp_path / "ledger.sqlite") as audit:
+        (version,) = audit.sql("SELECT * FROM config_versions").records()
+    assert (version["config_hash"], version["runs"]) == ("c0ffee", 3)
+    assert version["first_started_at"] < version["last_started_at"]
