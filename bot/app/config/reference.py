@@ -1,0 +1,328 @@
+"""The configuration reference, written from the models that read a configuration.
+
+``python -m bot.app.config.reference`` prints ``docs/configuration.md``, and a test compares the
+two. Keys, defaults and bounds come from the schema, the rule declarations and the limits file;
+only what the schema's own keys mean is said here, and a key without a meaning is an error.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import time
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from pydantic import AfterValidator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from bot.app.config.limits import LimitsFile
+from bot.app.config.loader import ENVIRONMENT_PREFIX, RESERVED_VARIABLES
+from bot.app.config.schema import (
+    BotConfig,
+    ExecutionSection,
+    HistorySection,
+    IbLiveBrokerSection,
+    IbPaperBrokerSection,
+    LoggingSection,
+    ReplayMarketSection,
+    ScheduleSection,
+    SimulatedBrokerSection,
+    SyntheticMarketSection,
+)
+from bot.app.config.sections import Section
+from strategies.model.rules import Rules
+
+_HEADINGS = ("key", "meaning", "rule", "default", "bounds")
+_REQUIRED = "**required**"
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a key means, the rule it serves, and bounds that no validator can spell."""
+
+    what: str
+    rule: str = ""
+    bounds: str = ""
+
+
+_IB_BROKER = {
+    "host": _Words("where the gateway listens"),
+    "port": _Words("its port"),
+    "client_id": _Words("client id of the connection"),
+}
+_DATES = {
+    "from": _Words("first day; the first session on or after it", bounds="a date"),
+    "to": _Words("last day", bounds="a date, not before `from`"),
+}
+_MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
+    BotConfig: {
+        "name": _Words("a name for you; runs and logs show it", bounds="1 to 40 characters"),
+        "limits": _Words("the limits file, relative to this file", bounds="a path"),
+        "calendar_overrides": _Words(
+            "a CSV of closures and early closes ([data.md](data.md#trading-calendar)), relative to "
+            "this file",
+            bounds="a path",
+        ),
+    },
+    SimulatedBrokerSection: {
+        "kind": _Words("the exchange inside the program"),
+        "account": _Words("names the database under `var/`", bounds="DU and 3 to 10 digits"),
+        "starting_cash_usd": _Words("the deposit a new account begins with"),
+        "seed": _Words("of paths and fills: same seed, same world, same fills"),
+        "margin": _Words("the margin convention the exchange asks ([market.md](market.md))"),
+    },
+    ReplayMarketSection: {"kind": _Words("real sessions of the history"), **_DATES},
+    SyntheticMarketSection: {"kind": _Words("an invented world on real dates"), **_DATES},
+    IbPaperBrokerSection: {
+        "kind": _Words("a paper account at Interactive Brokers"),
+        "account": _Words("the account", bounds="DU and digits"),
+        **_IB_BROKER,
+    },
+    IbLiveBrokerSection: {
+        "kind": _Words("a live account at Interactive Brokers"),
+        "account": _Words("the account", bounds="U and digits"),
+        "confirmation": _Words(
+            "the sentence that says you mean it", bounds='"this account trades real money"'
+        ),
+        "arm_token": _Words("a secret: from the environment only", bounds="never in a file"),
+        **_IB_BROKER,
+    },
+    ScheduleSection: {
+        "entries": _Words(
+            "weekdays by name and the time when condors may be entered",
+            "C1",
+            "mon .. fri, at the time of an interval",
+        ),
+        "interval_minutes": _Words(
+            "how often book and hedge are looked at",
+            bounds="1 .. 390, dividing 60 or a multiple of 5",
+        ),
+        "first_interval": _Words("the first look of a session", bounds="after 09:30"),
+        "last_interval": _Words("the last look of a session", bounds="before 16:15"),
+        "end_of_day": _Words("when the day is booked and reconciled", bounds="after 16:15"),
+    },
+    ExecutionSection: {
+        "walk_seconds": _Words("how long an order may walk from mid toward the natural price"),
+        "walk_step_seconds": _Words("how often its price is looked at; at most `walk_seconds`"),
+    },
+    HistorySection: {
+        "overrides": _Words(
+            "one file a series, by name ([data.md](data.md)), relative to this file",
+            "S",
+            "SPX, VIX, VVIX, VIX9D, VIX3M, VIX6M, BREADTH, RATE, VX, EVENTS",
+        ),
+    },
+    LoggingSection: {"level": _Words("the least that goes to the log file")},
+    LimitsFile: {
+        "condor_max_loss_usd": _Words("worst loss of one condor position"),
+        "total_max_loss_usd": _Words("worst loss of all condors and opening orders at work"),
+        "condors_max": _Words("condor contracts, open and at work"),
+        "hedge_contracts_max": _Words("contracts of one VIX instrument, purchases at work filled"),
+        "futures_contracts_max": _Words("VX futures over all layers; ten VXM count as one"),
+        "order_premium_usd_max": _Words("premium one hedge order may pay"),
+        "orders_per_day_max": _Words("orders sent in one session; closing orders go on beyond"),
+        "price_collar_fraction": _Words("how far from mid a limit price may be, of the mid ..."),
+        "price_collar_points": _Words("... or in index points, whichever is wider"),
+        "quote_age_seconds_max": _Words("older quotes are not traded on"),
+    },
+}
+
+
+def configuration_page() -> str:
+    """Return ``docs/configuration.md``: every key with meaning, rule, default and bounds."""
+    reserved = ", ".join(f"`{name}`" for name in sorted(RESERVED_VARIABLES))
+    parts = [
+        _INTRODUCTION.format(prefix=ENVIRONMENT_PREFIX, reserved=reserved),
+        "## Top level",
+        _table(BotConfig, ""),
+        "## `broker`",
+        _BROKER,
+        "### `kind: simulated`",
+        _table(SimulatedBrokerSection, "broker."),
+        "`broker.market` with `kind: replay`:",
+        _table(ReplayMarketSection, "broker.market."),
+        "`broker.market` with `kind: synthetic`:",
+        _table(SyntheticMarketSection, "broker.market."),
+        "### `kind: ib_paper`",
+        _table(IbPaperBrokerSection, "broker."),
+        "### `kind: ib_live`",
+        _table(IbLiveBrokerSection, "broker."),
+        "## `schedule`",
+        _SCHEDULE,
+        _table(ScheduleSection, "schedule."),
+        "## `execution`",
+        _table(ExecutionSection, "execution."),
+        "## `rules`",
+        _RULES,
+        *_rule_tables(),
+        "## `history`",
+        _table(HistorySection, "history."),
+        "## `logging`",
+        _table(LoggingSection, "logging."),
+        "## The limits file",
+        _LIMITS,
+        _table(LimitsFile, ""),
+    ]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _rule_tables() -> Iterator[str]:
+    for group, kind in get_type_hints(Rules).items():
+        yield f"### `rules.{group}`"
+        yield _markdown(
+            (
+                f"`rules.{group}.{entry.name}`",
+                entry.metadata["what"],
+                entry.metadata["rule"],
+                _shown(entry.default),
+                _rule_bounds(entry.metadata, entry.default),
+            )
+            for entry in fields(kind)
+        )
+
+
+def _rule_bounds(metadata: Mapping[str, Any], default: object) -> str:
+    if metadata["choices"]:
+        return ", ".join(metadata["choices"])
+    if isinstance(default, bool):
+        return "true, false"
+    return f"{metadata['low']:g} .. {metadata['high']:g}"
+
+
+def _table(section: type[Section], prefix: str) -> str:
+    """Return the table of a section's own keys; sections inside it have tables of their own."""
+    entries = {
+        entry.alias or name: entry
+        for name, entry in section.model_fields.items()
+        if not _is_section(entry)
+    }
+    meanings = _MEANINGS[section]
+    assert entries.keys() == meanings.keys(), f"{section.__name__}: {entries.keys()} need meanings"
+    return _markdown(
+        (
+            f"`{prefix}{key}`",
+            words.what,
+            words.rule,
+            _REQUIRED if entries[key].is_required() else _shown(_default(entries[key])),
+            words.bounds or _bounds(entries[key]),
+        )
+        for key, words in meanings.items()
+    )
+
+
+def _default(entry: FieldInfo) -> object:
+    return entry.get_default(call_default_factory=True, validated_data={})
+
+
+def _is_section(entry: FieldInfo) -> bool:
+    kinds = get_args(entry.annotation) or (entry.annotation,)
+    return any(
+        kind is Rules or (isinstance(kind, type) and issubclass(kind, Section)) for kind in kinds
+    )
+
+
+def _bounds(entry: FieldInfo) -> str:
+    """Return a value's bounds as its refusal would spell them."""
+    if get_origin(entry.annotation) is Literal:
+        return ", ".join(map(str, get_args(entry.annotation)))
+    for validator in entry.metadata:
+        if isinstance(validator, AfterValidator):
+            check: Any = validator.func
+            for outside in (float("-inf"), float("inf")):
+                try:
+                    check(outside)
+                except PydanticCustomError as refusal:
+                    if refusal.type == "bounds":
+                        return refusal.message().partition(" is outside ")[2]
+    return ""
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case None | {}:
+            return "none"
+        case time():
+            return f"{value:%H:%M}"
+        case "":
+            return "empty"
+        case _:
+            return str(value)
+
+
+def _markdown(rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [_HEADINGS, ("---",) * len(_HEADINGS), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
+
+
+_INTRODUCTION = """
+# Configuration
+
+Every key of a configuration file and of the limits file. This page is written by
+`python -m bot.app.config.reference` from the code that reads them, and a test fails when the two
+differ.
+
+A configuration is YAML. `paper_config.yaml` of the current folder is used unless `--config FILE`
+names another. Built-in defaults < file < environment < flags, the later ones winning:
+
+```sh
+alvh run --config paper_config.yaml
+{prefix}BROKER__SEED=9 alvh run                 # two underscores join a key's levels
+alvh run --set broker.market.to=2020-02-28   # may be repeated
+alvh check --show-origin                     # every value in force and who said so
+```
+
+{reserved} are no values: they name the configuration file, the folder of
+recorded data that tests read, and the state folder.
+
+Everything is checked before anything is connected or traded. An unknown or doubled key, a value of
+the wrong kind or outside its bounds ends the command with exit code 2 and says where:
+
+```text
+paper_config.yaml:46:5: rules.condor.short_dleta: unknown key; did you mean 'short_delta'?
+   46 |     short_dleta: 0.16            # C3, 0.15 .. 0.20, absolute delta of both shorts
+      |     ^
+```
+
+A file is read once, when a command starts. Each run stores the effective values and their hash,
+secrets left out (`alvh audit runs`), and each decision the hash of the rules it was made by.
+Changing `rules` between two runs of one database is allowed and visible there; changing the
+simulated world (`broker`) under a database is refused, see [operating.md](operating.md).
+
+Times of day are New York time, money is in US dollars, bounds are inclusive.
+"""
+
+_BROKER = """
+`kind` decides which keys apply. This version trades on `simulated` only: the other two kinds are
+checked like any, and then `alvh run` stops with exit code 2.
+"""
+
+_SCHEDULE = """
+On trading days only. Intervals are at `first_interval`, then every `interval_minutes` up to
+`last_interval`, and `entries` must fall on one of them. On an early close those at or after the
+close are skipped.
+"""
+
+_RULES = """
+What the rules do is said in [rules.md](rules.md). Besides the bounds of each value, these must stay
+in order: `min_dte` <= `target_dte` <= `max_dte`, `time_exit_dte` < `min_dte`,
+`min_net_vega` < `max_net_vega`, `macd_fast` < `macd_slow`, `basis_fast` < `basis_slow`,
+`rsi_vix_low` < `rsi_vix_reset` < `rsi_vix_high`, `l1_max_days` < `l2_max_days` < `l3_max_days`,
+`call_delta_low` < `call_delta_high`, `band_low` < `band_high`, `cost_soft` <= `cost_hard`.
+"""
+
+_LIMITS = """
+Hard limits of the risk gate, in a file of their own that the configuration names. No rule can read
+or change them, and none has a default: a limit that nobody wrote down is no limit. Environment and
+flags do not reach them.
+"""
+
+
+def main() -> None:
+    """Print the page."""
+    sys.stdout.write(configuration_page())
+
+
+if __name__ == "__main__":
+    main()
