@@ -1,6 +1,6 @@
 """On how many days of the bundled history each signal, regime and layer gate holds, as JSON.
 
-``python -m benchmarks.rule_firings``. One look a day at 16:00 New York time (13:00 on early closes),
+``python -m benchmarks.rule_firings``. One look a day at 16:00 New York time, 13:00 on early closes,
 when the replayed SPX stands on its close, with the bot's own memory from day to day. The table in
 ``docs/rules.md`` is made from this, so that a gate that never opens is seen.
 """
