@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 from bot.ports import MarketData
-from strategies.model.calendars import TradingCalendar
+from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.snapshots import EventAhead, MarketSnapshot
 
 EventsAhead = Callable[[date], tuple[EventAhead, ...] | None]
@@ -36,9 +36,15 @@ async def collect_snapshot(
     )
 
 
-def is_open(calendar: TradingCalendar, at: datetime) -> bool:
-    """Return whether index options trade at ``at``, the close excluded."""
-    session = at.astimezone(calendar.opens_at(calendar.sessions[0]).tzinfo).date()
+def closed_because(calendar: TradingCalendar, at: datetime) -> str | None:
+    """Return why index options do not trade at ``at``, the close excluded; None if they do."""
+    session = at.astimezone(EXCHANGE_ZONE).date()
     if not calendar.is_session(session):
-        return False
-    return calendar.opens_at(session) <= at < calendar.closes_at(session)
+        return f"{session} is no session"
+    opens_at, closes_at = calendar.opens_at(session), calendar.closes_at(session)
+    if at < opens_at:
+        return f"the market opens at {opens_at:%H:%M}"
+    if at >= closes_at:
+        early = "early, " if session in calendar.early_closes else ""
+        return f"the market closed {early}at {closes_at:%H:%M}"
+    return None

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import structlog
 
-from bot.engine.collect import EventsAhead, collect_snapshot, is_open
-from bot.engine.control import pending_commands
+from bot.engine.collect import EventsAhead, closed_because, collect_snapshot
+from bot.engine.control import Command, pending_commands
 from bot.engine.execute import Executor
 from bot.engine.prices import WalkPolicy
 from bot.engine.profit import measure_profit
-from bot.engine.synchronise import find_differences, reconcile, synchronise
+from bot.engine.synchronise import (
+    close_lost_orders,
+    find_differences,
+    reconcile,
+    synchronise,
+)
 from bot.errors import BooksDisagree, RetryLater, SkipInterval
 from bot.ports import Alerts, Broker, Clock, MarketData
-from state.ledger import DailyPnl, Ledger
+from state.ledger import DailyPnl, LastDecision, Ledger
 from strategies.decide import decide
 from strategies.model.book import Account, Book
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
@@ -26,6 +31,9 @@ from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
 
 log = structlog.get_logger(__name__)
+
+# ``strategies.decide.decide``, or what a test puts in its place
+Decide = Callable[[MarketSnapshot, Book, Account, Memory, Rules], tuple[Plan, Memory]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,7 @@ class Engine:
         alerts: Alerts,
         on_interval: Callable[[Interval], None],
         on_session: Callable[[DailyPnl], None],
+        decide: Decide = decide,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
@@ -74,6 +83,7 @@ class Engine:
         self._alerts = alerts
         self._on_interval = on_interval
         self._on_session = on_session
+        self._decide = decide
         self._connected = False
         self._reconciled = False
         self._executor = Executor(
@@ -92,6 +102,7 @@ class Engine:
 
         Raises: BrokerUnavailable, HaltTrading.
         """
+        self._take_commands()
         was_halted = self._ledger.system_state().state is SystemState.HALTED
         if not was_halted:  # a halt stands through any number of restarts
             self._set_state(SystemState.RECONCILING, scope=None, reason="start", by="bot")
@@ -101,26 +112,23 @@ class Engine:
         self._reconciled = True
         if not was_halted:
             self._set_state(SystemState.RUNNING, scope=None, reason="reconciled", by="bot")
-        last = self._ledger.last_decision()
-        if last is not None and not last.completed:
-            log.info("resuming an interval", plan_id=last.plan_id, at=last.at.isoformat())
-            await self._act(last.plan_id, last.at)
+        await self._finish(self._ledger.last_decision())
 
     async def run_interval(self, scheduled_at: datetime, *, entry_due: bool) -> str:
         """Run one interval; return ``ran``, or why it was skipped.
 
         An instant that has been decided already is not decided again.
 
-        Raises: ReconcileFirst, HaltTrading.
+        Raises: HaltTrading.
         """
-        if not is_open(self._settings.calendar, scheduled_at):
-            return "skipped: the market is closed"
+        self._take_commands()
+        if (reason := closed_because(self._settings.calendar, scheduled_at)) is not None:
+            return f"skipped: {reason}"
         last = self._ledger.last_decision()
         if last is not None and last.at >= scheduled_at:
             return "skipped: decided before"
-        self._take_commands()
         try:
-            await synchronise(self._ledger, self._broker, self._clock.now())
+            await self._catch_up(last)
             snapshot = await collect_snapshot(
                 self._market_data,
                 session=_session_of(scheduled_at),
@@ -134,7 +142,7 @@ class Engine:
             return f"skipped: {cause}"
         book = self._book()
         memory = last.memory if last is not None else Memory()
-        plan, memory_after = decide(snapshot, book, account, memory, self._settings.rules)
+        plan, memory_after = self._decide(snapshot, book, account, memory, self._settings.rules)
         with self._ledger.transaction() as tx:
             tx.record_decision(
                 run_id=self._settings.run_id,
@@ -147,30 +155,46 @@ class Engine:
             )
             if not plan.orders:
                 tx.complete_interval(plan.plan_id, plan.at)
+        outcome = "ran"
         if plan.orders:
-            await self._act(plan.plan_id, plan.at)
+            try:
+                await self._act(plan.plan_id, plan.at)
+            except RetryLater as cause:  # the next interval finishes it before it decides
+                log.warning("interval left unfinished", plan_id=plan.plan_id, reason=str(cause))
+                outcome = f"ran: its orders are left to the next interval: {cause}"
         self._on_interval(Interval(snapshot=snapshot, account=account, book=book, plan=plan))
-        return "ran"
+        return outcome
 
     async def end_of_day(self, scheduled_at: datetime) -> str:
         """Book the day: settlements, variation margin, profit and loss; reconcile to the cent.
 
         Raises: HaltTrading if ledger and broker differ.
         """
+        self._take_commands()
         session = _session_of(scheduled_at)
         if not self._settings.calendar.is_session(session):
-            return "skipped: no session"
+            return f"skipped: {session} is no session"
         if self._ledger.daily_pnl(session) is not None:
             return "skipped: booked before"
-        await synchronise(self._ledger, self._broker, self._clock.now())
-        differences = await find_differences(self._ledger, self._broker)
-        profit = await self.profit()
+        try:
+            await self._catch_up(self._ledger.last_decision())
+            differences = await find_differences(self._ledger, self._broker)
+            profit = await self.profit()
+        except RetryLater as cause:
+            self._alerts.raise_alert("warning", f"{session} is not booked: {cause}")
+            return f"skipped: {cause}"
         with self._ledger.transaction() as tx:
             tx.record_daily_pnl(profit)
         self._on_session(profit)
         if differences:
             raise BooksDisagree("; ".join(differences))
+        await close_lost_orders(self._ledger, self._broker, self._clock.now())
         return "ran"
+
+    async def withdraw(self) -> None:
+        """Cancel everything that may still trade; raises BrokerUnavailable."""
+        if self._connected:
+            await self._executor.withdraw()
 
     def halt(self, reason: str) -> None:
         """Halt everything and say why, durably. Only an operator's resume ends it."""
@@ -198,6 +222,22 @@ class Engine:
             raise BooksDisagree("; ".join(str(difference) for difference in differences))
         return "ran"
 
+    async def _catch_up(self, last: LastDecision | None) -> None:
+        """Be where a start would be: in step with the broker, with nothing left from before."""
+        if self._ledger.system_state().state is SystemState.RECONCILING:  # a halt was lifted
+            await reconcile(self._ledger, self._broker, self._clock.now())
+            self._set_state(SystemState.RUNNING, scope=None, reason="reconciled", by="bot")
+        else:
+            await synchronise(self._ledger, self._broker, self._clock.now())
+        await self._finish(last)
+
+    async def _finish(self, last: LastDecision | None) -> None:
+        """Finish an interval that was begun, and cancel what no interval looks after any more."""
+        if last is not None and not last.completed:
+            log.info("resuming an interval", plan_id=last.plan_id, at=last.at.isoformat())
+            await self._act(last.plan_id, last.at)
+        await self._executor.withdraw()
+
     async def _act(self, plan_id: str, decided_at: datetime) -> None:
         await self._executor.carry_out(plan_id, decided_at)
         with self._ledger.transaction() as tx:
@@ -224,11 +264,16 @@ class Engine:
     def _take_commands(self) -> None:
         """Record and obey halt and resume requests dropped by another process."""
         for path, command in pending_commands(self._settings.control_dir):
-            self._set_state(
-                command.state, scope=command.scope, reason=command.reason, by=command.by
-            )
+            if command.state is SystemState.HALTED:
+                self._obey(command, SystemState.HALTED)
+            elif self._ledger.system_state().state is SystemState.HALTED:
+                # Leaving a halt re-runs the checks of a start
+                self._obey(command, SystemState.RECONCILING)
             path.unlink()
-            log.warning("operator command", state=command.state, reason=command.reason)
+
+    def _obey(self, command: Command, state: SystemState) -> None:
+        log.warning("operator command", state=command.state, reason=command.reason)
+        self._set_state(state, scope=command.scope, reason=command.reason, by=command.by)
 
     def _set_state(
         self, state: SystemState, *, scope: HaltScope | None, reason: str, by: str

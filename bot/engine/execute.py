@@ -4,9 +4,13 @@ Every attempt at a price is an order of its own with a derived id. A walk cancel
 broker to confirm, and only then sends the remainder at the next price; a combo is never modified
 in place. Each step is written in two transactions: SENDING before the first byte, the broker's
 answer after it. Asking again after a crash at any line therefore finds the same orders.
+
+A broker that cannot be reached costs a step, not the walk. An order whose acknowledgement was lost
+is never sent again: it is UNKNOWN until the broker tells what became of it, and a cancel of it is
+asked for when its time is over.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,15 +19,15 @@ import structlog
 
 from bot.engine.prices import PackageQuote, WalkPolicy, package_quote, walk_price
 from bot.engine.synchronise import record_reports, synchronise
-from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
+from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown, RetryLater, SkipInterval
 from bot.ports import Broker, Clock, MarketData, OrderReport
 from state.ledger import Ledger
 from state.orders import StoredOrder
 from strategies.model.book import Book
 from strategies.model.ids import ClientOrderId
-from strategies.model.lifecycle import OrderStatus
-from strategies.model.limits import Limits, Readiness
-from strategies.model.orders import ApprovedOrder, OrderIntent
+from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
+from strategies.model.limits import HaltScope, Limits, Readiness, SystemState
+from strategies.model.orders import ApprovedOrder, OrderIntent, PositionEffect
 from strategies.model.quotes import Quote, to_price
 from strategies.risk.gate import Refusal, approve
 
@@ -32,6 +36,21 @@ log = structlog.get_logger(__name__)
 _RESTING = frozenset({OrderStatus.LIVE, OrderStatus.PARTIALLY_FILLED})
 # SENDING is found only after a crash: the broker recognises the id if the order did arrive.
 _TO_SEND = frozenset({OrderStatus.PLANNED, OrderStatus.SENDING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Errand:
+    """One purpose of a plan: its latest attempt, and what all attempts together still lack."""
+
+    order: StoredOrder
+    remaining: int  # packages
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to send, to watch or to cancel."""
+        if self.order.is_unfinished:
+            return False
+        return self.order.status is not OrderStatus.CANCELLED or self.remaining <= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,32 +72,43 @@ class Executor:
         May be called again for the same plan after a crash: steps whose time has passed are not
         repeated, orders the broker already has are not sent twice.
 
-        Raises: OutcomeUnknown, BrokerUnavailable, HaltTrading.
+        Raises: BrokerUnavailable if the rest could not be cancelled, HaltTrading.
         """
         for step in range(self.policy.steps):
             if not await self._reach(decided_at, step):
                 continue
-            working = await self._working(plan_id)
-            if not working:
-                return
-            await self._work(working, step)
+            try:
+                errands = await self._ask(plan_id)
+                if not errands:
+                    return
+                await self._work(plan_id, errands, step)
+            except (RetryLater, SkipInterval) as cause:
+                log.warning("step left out", plan_id=plan_id, step=step, reason=str(cause))
         await self._reach(decided_at, self.policy.steps)
-        await self._stop(await self._working(plan_id))
+        await self._stop([errand.order for errand in await self._ask(plan_id)])
 
-    async def _stop(self, working: Sequence[StoredOrder]) -> None:
-        """End what is left: cancel what rests, drop what was not sent, doubt what may have been."""
-        await self._cancel([order for order in working if order.status in _RESTING])
-        unsent = [order for order in working if order.status in _TO_SEND]
-        if not unsent:
-            return
-        now = self.clock.now()
-        with self.ledger.transaction() as tx:
-            for order in unsent:
-                if order.status is OrderStatus.PLANNED:
-                    status, note = OrderStatus.CANCELLED, "its time was over before it was sent"
-                else:
-                    status, note = OrderStatus.UNKNOWN, "no proof that it reached the broker"
-                tx.record_order_event(order.client_order_id, now, status, note=note)
+    async def withdraw(self) -> None:
+        """Cancel every order that may still trade, whichever plan it belongs to.
+
+        Raises: BrokerUnavailable; state.errors if the answers cannot be recorded.
+        """
+        await self._cancel(
+            [order for order in self.ledger.open_intents() if order.status in OPEN_STATUSES]
+        )
+
+    async def _stop(self, orders: Sequence[StoredOrder]) -> None:
+        """End what is left: cancel what may rest, drop what was not sent."""
+        await self._cancel([order for order in orders if order.status in OPEN_STATUSES])
+        if unsent := [order for order in orders if order.status is OrderStatus.PLANNED]:
+            now = self.clock.now()
+            with self.ledger.transaction() as tx:
+                for order in unsent:
+                    tx.record_order_event(
+                        order.client_order_id,
+                        now,
+                        OrderStatus.CANCELLED,
+                        note="its time was over before it was sent",
+                    )
 
     async def _reach(self, decided_at: datetime, step: int) -> bool:
         """Wait for a step's time; False if the time of the step after it has come already."""
@@ -91,98 +121,126 @@ class Executor:
             await self.clock.sleep((due - now).total_seconds())
         return True
 
-    async def _working(self, plan_id: str) -> list[StoredOrder]:
-        """Return the latest attempt of each purpose that still wants to trade."""
+    async def _ask(self, plan_id: str) -> list[_Errand]:
+        """Take over what the broker knows, and return what is not over."""
         await synchronise(self.ledger, self.broker, self.clock.now())
-        latest: dict[str, StoredOrder] = {}
+        return self._errands(plan_id)
+
+    def _errands(self, plan_id: str) -> list[_Errand]:
+        attempts: dict[str, list[StoredOrder]] = {}
         for order in self.ledger.orders_of_plan(plan_id):
-            latest[order.intent.purpose] = order
-        return [
-            order
-            for order in latest.values()
-            if order.status in _TO_SEND | _RESTING
-            or (order.status is OrderStatus.CANCELLED and _unfilled(order) > 0)
+            attempts.setdefault(order.intent.purpose, []).append(order)
+        errands = [
+            _Errand(
+                order=orders[-1],
+                remaining=orders[0].intent.quantity
+                - sum(order.filled_quantity for order in orders),
+            )
+            for orders in attempts.values()
         ]
+        return [errand for errand in errands if not errand.is_over]
 
-    async def _work(self, working: Sequence[StoredOrder], step: int) -> None:
-        instruments = {leg.instrument for order in working for leg in order.intent.legs}
+    async def _work(self, plan_id: str, errands: Sequence[_Errand], step: int) -> None:
+        instruments = {leg.instrument for errand in errands for leg in errand.order.intent.legs}
         quotes = await self.market_data.fetch_quotes(sorted(instruments, key=lambda i: i.symbol))
-        to_cancel, to_send = [], []
-        for order in working:
-            if order.status in _TO_SEND:
-                to_send.append(order.intent)
-                continue
-            quote = package_quote(order.intent.legs, quotes)
-            if quote is None:
-                continue
-            price = self._price(order, quote, step)
-            if order.status in _RESTING and price != order.intent.limit_price:
-                to_cancel.append(order)
-        stopped = [
-            *await self._cancel(to_cancel),
-            *(order for order in working if order.status is OrderStatus.CANCELLED),
-        ]
-        for order in stopped:
-            to_send.extend(self._next_attempt(order, quotes, step))
-        await self._send(to_send, quotes)
-
-    def _next_attempt(
-        self, order: StoredOrder, quotes: dict[str, Quote], step: int
-    ) -> list[OrderIntent]:
-        if order.status is not OrderStatus.CANCELLED or _unfilled(order) == 0:
-            return []  # it filled while the cancel was on its way
-        quote = package_quote(order.intent.legs, quotes)
-        if quote is None:
-            return []
-        return [
-            replace(
-                order.intent,
-                quantity=_unfilled(order),
-                limit_price=self._price(order, quote, step),
-                attempt=order.intent.attempt + 1,
+        readiness = self.readiness()
+        to_cancel = [
+            errand.order
+            for errand in errands
+            if errand.order.status in _RESTING
+            and (
+                _is_forbidden(errand.order.intent, readiness)
+                or errand.order.leaves_quantity > errand.remaining
+                or self._has_moved(errand.order, quotes, step)
             )
         ]
+        if to_cancel:
+            await self._cancel(to_cancel)
+            errands = self._errands(plan_id)
+        # In the order of the plan, so that a repeated step asks for the same in the same order
+        await self._send([*self._due(errands, quotes, step)], quotes)
+
+    def _has_moved(self, order: StoredOrder, quotes: Mapping[str, Quote], step: int) -> bool:
+        """Whether the walk wants another price than the order rests at."""
+        quote = package_quote(order.intent.legs, quotes)
+        return quote is not None and self._price(order, quote, step) != order.intent.limit_price
+
+    def _due(
+        self, errands: Sequence[_Errand], quotes: Mapping[str, Quote], step: int
+    ) -> Iterable[OrderIntent]:
+        """Return what is to be sent now: first attempts, and what cancelled ones still lack."""
+        for errand in errands:
+            order = errand.order
+            if order.status in _TO_SEND:
+                yield order.intent
+            elif order.status is OrderStatus.CANCELLED:
+                quote = package_quote(order.intent.legs, quotes)
+                if quote is not None:
+                    yield replace(
+                        order.intent,
+                        quantity=errand.remaining,
+                        limit_price=self._price(order, quote, step),
+                        attempt=order.intent.attempt + 1,
+                    )
 
     def _price(self, order: StoredOrder, quote: PackageQuote, step: int) -> Decimal:
         return walk_price(order.intent, quote, step, self.policy.steps, self.limits)
 
-    async def _cancel(self, orders: Sequence[StoredOrder]) -> list[StoredOrder]:
-        """Cancel and return the orders as the broker confirmed them."""
-        if not orders:
-            return []
-        reports = [await self.broker.cancel(order.client_order_id) for order in orders]
-        await synchronise(self.ledger, self.broker, self.clock.now(), reports)
-        return [self.ledger.order(order.client_order_id) for order in orders]
+    async def _cancel(self, orders: Sequence[StoredOrder]) -> None:
+        """Cancel orders and record them as the broker confirmed them, with what it did meanwhile.
 
-    async def _send(self, intents: Sequence[OrderIntent], quotes: dict[str, Quote]) -> None:
+        Where the answer to a cancel was lost the order is UNKNOWN, unless the broker says in the
+        same breath what became of it.
+        """
+        if not orders:
+            return
+        reports: list[OrderReport] = []
+        for order in orders:
+            try:
+                reports.append(await self.broker.cancel(order.client_order_id))
+            except OutcomeUnknown as doubt:
+                self._doubt(order, f"cancel: {doubt}")
+        await synchronise(self.ledger, self.broker, self.clock.now(), reports)
+
+    def _doubt(self, order: StoredOrder, note: str) -> None:
+        log.warning("order in doubt", purpose=order.intent.purpose, reason=note)
+        with self.ledger.transaction() as tx:
+            tx.record_order_event(
+                order.client_order_id, self.clock.now(), OrderStatus.UNKNOWN, note=note
+            )
+
+    async def _send(self, intents: Sequence[OrderIntent], quotes: Mapping[str, Quote]) -> None:
         approved = self._approve(intents, quotes)
         reports: list[OrderReport] = []
-        unknown: OutcomeUnknown | None = None
+        in_doubt: ClientOrderId | None = None
         for order in approved:
+            if in_doubt is not None:  # the broker is asked before anything else is sent
+                reports.append(_unsent(order, f"{in_doubt} is in doubt"))
+                continue
             try:
                 reports.append(await self.broker.submit(order))
             except OrderRejected as refusal:
                 reports.append(_failed(order, OrderStatus.REJECTED, str(refusal)))
             except BrokerUnavailable as absence:
-                reports.append(_failed(order, OrderStatus.CANCELLED, f"not sent: {absence}"))
-            except OutcomeUnknown as cause:
-                reports.append(_failed(order, OrderStatus.UNKNOWN, str(cause)))
-                unknown = cause
-                break
+                reports.append(_unsent(order, str(absence)))
+            except OutcomeUnknown as doubt:
+                log.warning("order in doubt", purpose=order.intent.purpose, reason=str(doubt))
+                reports.append(_failed(order, OrderStatus.UNKNOWN, str(doubt)))
+                in_doubt = order.client_order_id
         if reports:
             with self.ledger.transaction() as tx:
                 record_reports(tx, reports, self.clock.now())
-        if unknown is not None:
-            raise unknown
 
     def _approve(
-        self, intents: Sequence[OrderIntent], quotes: dict[str, Quote]
+        self, intents: Sequence[OrderIntent], quotes: Mapping[str, Quote]
     ) -> list[ApprovedOrder]:
         """Ask the gate for each order, and write down what may go before any of it goes."""
         if not intents:
             return []
         now = self.clock.now()
         readiness = self.readiness()
+        sent = self.ledger.sent_order_ids()
+        again = {intent.client_order_id for intent in intents} & sent  # by a process that crashed
         approved: list[ApprovedOrder] = []
         with self.ledger.transaction() as tx:
             for intent in intents:
@@ -191,7 +249,7 @@ class Executor:
                     intent,
                     readiness=replace(
                         readiness,
-                        orders_today=readiness.orders_today + len(approved),
+                        orders_today=readiness.orders_today - len(again) + len(approved),
                         quotes_at=now,
                     ),
                     limits=self.limits,
@@ -203,8 +261,13 @@ class Executor:
                 if isinstance(verdict, Refusal):
                     note = f"{verdict.reason}: {verdict.detail}"
                     log.warning("order refused", purpose=intent.purpose, reason=note)
+                    # What may have been sent before the refusal is not proven to be nowhere
+                    is_sent = intent.client_order_id in again
                     tx.record_order_event(
-                        intent.client_order_id, now, OrderStatus.REJECTED, note=note
+                        intent.client_order_id,
+                        now,
+                        OrderStatus.UNKNOWN if is_sent else OrderStatus.REJECTED,
+                        note=note,
                     )
                     continue
                 tx.record_order_event(
@@ -218,18 +281,32 @@ class Executor:
         return approved
 
 
+def _is_forbidden(intent: OrderIntent, readiness: Readiness) -> bool:
+    """Whether a halt wants an order gone that rests already; the gate judges new ones."""
+    opens = intent.effect is PositionEffect.OPEN
+    match readiness.state, readiness.halt_scope:
+        case SystemState.RUNNING, _:
+            return False
+        case SystemState.HALTED, HaltScope.OPENS:
+            return opens and intent.condor_id is not None
+        case (SystemState.REDUCE_ONLY, _) | (SystemState.HALTED, HaltScope.REDUCE_ONLY):
+            return opens
+        case _:
+            return True
+
+
 def _without(book: Book, client_order_id: ClientOrderId) -> Book:
     """Return the book as if one order were not at work: a resumed one must not block itself."""
     working = (order for order in book.working if order.client_order_id != client_order_id)
     return replace(book, working=tuple(working))
 
 
-def _unfilled(order: StoredOrder) -> int:
-    return order.intent.quantity - order.filled_quantity
-
-
 def _mid(quote: PackageQuote | None) -> Decimal | None:
     return None if quote is None else to_price(quote.mid)
+
+
+def _unsent(order: ApprovedOrder, reason: str) -> OrderReport:
+    return _failed(order, OrderStatus.CANCELLED, f"not sent: {reason}")
 
 
 def _failed(order: ApprovedOrder, status: OrderStatus, note: str) -> OrderReport:
