@@ -1,13 +1,16 @@
 """When things happen: APScheduler triggers in exchange time, and a record of every run.
 
-APScheduler drops a job that is a second late and only logs a job that fails. Here lateness up to
-half an interval still runs, a failure halts the bot, and both leave a row in ``job_runs``.
+APScheduler drops a job that is a second late, forgets the instants that passed while it was busy
+and only logs a job that fails. Here lateness up to half an interval still runs, a failure halts the
+bot, and every instant that was due leaves a row in ``job_runs``.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from apscheduler.events import (
@@ -29,7 +32,8 @@ from strategies.model.errors import DomainError
 
 log = structlog.get_logger(__name__)
 
-JobFunction = Callable[[datetime], Awaitable[str]]
+JobFunction = Callable[[datetime], Coroutine[Any, Any, str]]
+_LATE_AFTER = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +42,18 @@ class ScheduledJob:
 
     name: str
     trigger: BaseTrigger
-    run: JobFunction  # takes the scheduled instant; returns "ran" or "skipped: why"
+    run: JobFunction  # takes the scheduled instant; returns "ran" or "skipped", ": why" after it
 
 
 class Schedule:
-    """Runs jobs one at a time and stops everything at the first failure."""
+    """Runs jobs one at a time and stops everything at the first failure.
+
+    Args:
+        ledger: Where runs are recorded.
+        clock: What time it is.
+        misfire_grace_s: How late a job may still start.
+        halt: Called with the reason when a job fails; must not raise.
+    """
 
     def __init__(
         self,
@@ -56,6 +67,7 @@ class Schedule:
         self._halt = halt
         self._clock = clock
         self._turn = asyncio.Lock()
+        self._jobs: dict[str, ScheduledJob] = {}
         self._due: dict[str, datetime] = {}
         self._stopped: asyncio.Future[BaseException | None] = (
             asyncio.get_running_loop().create_future()
@@ -69,14 +81,17 @@ class Schedule:
             },
         )
         self._scheduler.add_listener(self._note_due, EVENT_JOB_SUBMITTED)
-        self._scheduler.add_listener(self._note_missed, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._note_missed, EVENT_JOB_MISSED)
+        self._scheduler.add_listener(self._note_busy, EVENT_JOB_MAX_INSTANCES)
 
     def add(self, job: ScheduledJob) -> None:
         """Register a job; its coroutine runs on the loop, never in a thread."""
+        assert inspect.iscoroutinefunction(job.run), f"{job.name} would run in a thread"
 
         async def run() -> None:
             await self._run(job)
 
+        self._jobs[job.name] = job
         self._scheduler.add_job(run, job.trigger, id=job.name, name=job.name)
 
     async def run_until_stopped(self) -> None:
@@ -107,33 +122,67 @@ class Schedule:
             started_at = self._clock.now()
             try:
                 outcome = await job.run(scheduled_at)
+                late = started_at - scheduled_at
+                if outcome == "ran" and late > _LATE_AFTER:
+                    outcome = f"late: {late.total_seconds():.0f} s"
+                self._record(job.name, scheduled_at, started_at, outcome)
             except Exception as failure:  # noqa: BLE001 the scheduler's edge: whatever it is halts
-                is_known = isinstance(failure, (BotError, StateError, DomainError))
-                reason = str(failure) if is_known else f"unexpected {failure!r}"
-                self._halt(reason)
-                self._record(job.name, scheduled_at, started_at, f"failed: {reason}")
-                self.stop(failure)
-                return
-            self._record(job.name, scheduled_at, started_at, outcome)
+                self._fail(job.name, scheduled_at, started_at, failure)
+            except BaseException as ending:  # the process is being ended; APScheduler would go on
+                self.stop(ending)
+                raise
+
+    def _fail(
+        self, name: str, scheduled_at: datetime, started_at: datetime | None, failure: Exception
+    ) -> None:
+        """Stop, halt and record, in this order: each of them may be what cannot be done."""
+        self.stop(failure)
+        is_known = isinstance(failure, (BotError, StateError, DomainError))
+        reason = str(failure) if is_known else f"unexpected {failure!r}"
+        self._halt(reason)
+        try:
+            self._record(name, scheduled_at, started_at, f"failed: {reason}")
+        except StateError as cause:
+            log.exception("the failure of a job is not on record", job=name, cause=str(cause))
 
     def _record(
-        self, name: str, scheduled_at: datetime, started_at: datetime, outcome: str
+        self, name: str, scheduled_at: datetime, started_at: datetime | None, outcome: str
     ) -> None:
+        """Write a row of ``job_runs``; a job that never started never finished either."""
         word, _, note = outcome.partition(": ")
         with self._ledger.transaction(durable=False) as tx:  # nothing outside depends on it
             tx.record_job_run(
                 job=name,
                 scheduled_at=scheduled_at,
                 started_at=started_at,
-                finished_at=self._clock.now(),
+                finished_at=None if started_at is None else self._clock.now(),
                 outcome=word,
                 note=note,
             )
 
+    # --- what APScheduler says, outside of any job ---------------------------------------------
+
     def _note_due(self, event: JobSubmissionEvent) -> None:
-        self._due[event.job_id] = event.scheduled_run_times[-1]
+        """Remember which instant a job runs for, and record those that it runs instead of."""
+        due = event.scheduled_run_times[-1]
+        trigger = self._jobs[event.job_id].trigger
+        at = self._due.get(event.job_id)
+        while at is not None and (at := trigger.get_next_fire_time(at, at)) and at < due:
+            self._note_lost(event.job_id, at, "the next one was due before it could start")
+        self._due[event.job_id] = due
 
     def _note_missed(self, event: JobExecutionEvent) -> None:
-        now = self._clock.now()
-        log.error("job missed", job=event.job_id)
-        self._record(event.job_id, now, now, "missed: later than the grace time")
+        self._note_lost(event.job_id, event.scheduled_run_time, "later than the grace time")
+
+    def _note_busy(self, event: JobSubmissionEvent) -> None:
+        for at in event.scheduled_run_times:
+            self._note_lost(event.job_id, at, "the one before it was still running")
+
+    def _note_lost(self, name: str, scheduled_at: datetime, why: str) -> None:
+        if self._stopped.done():
+            return
+        log.error("job missed", job=name, scheduled_at=scheduled_at.isoformat(), reason=why)
+        try:
+            self._record(name, scheduled_at, None, f"missed: {why}")
+        except StateError as failure:  # APScheduler would swallow it
+            self._fail(name, scheduled_at, None, failure)
