@@ -29,12 +29,12 @@ from bot.app.reports import (
     SessionReport,
 )
 from bot.app.schedule import Schedule, ScheduledJob
-from bot.app.wiring import Wiring, wire
-from bot.clock import virtual_time
+from bot.app.wiring import Wiring, build_world, wire
+from bot.clock import SystemClock, virtual_time
 from bot.engine.engine import Engine, EngineSettings, Interval
 from bot.engine.prices import WalkPolicy
-from bot.errors import BotError
-from state.errors import StateError
+from bot.errors import BotError, RetryLater
+from state.errors import LeaseLost, StateError
 from state.ledger import DailyPnl, Ledger
 from state.totals import read_totals
 from strategies.model.calendars import EXCHANGE_ZONE, at_exchange
@@ -54,9 +54,10 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Outcome:
-    """How a run ended, gathered while the loop still runs."""
+class Outcome:
+    """How a life of the bot ended, gathered while its loop still runs."""
 
+    run_id: str
     halted: str | None = None
     stopped_by: str | None = None
     differences: tuple[str, ...] = ()
@@ -69,26 +70,25 @@ def run_bot(
 ) -> RunSummary:
     """Run the bot of ``config`` to its end, or until it is stopped or halts.
 
-    Raises: what wiring and opening the ledger raise; a halt is part of the summary instead.
+    Raises: what wiring and opening the ledger raise, BrokerUnavailable if there is no broker to
+        begin with; a halt is part of the summary instead.
     """
     began = time.perf_counter()
     start_logging(paths.log_file, config.bot.logging.level)
-    wiring = wire(config, paths)
+    world = build_world(config)
+    # The ledger's lease comes first: who does not have it must not touch the exchange's journal
     with Ledger.open(
-        paths.database, mode=config.mode, account=config.account, now=wiring.known_until
+        paths.database, mode=config.mode, account=config.account, now=SystemClock().now()
     ) as ledger:
-        start = max(wiring.begins_at, wiring.known_until, ledger.last_event_at() or _LONG_AGO)
-        run_id = digest(config.config_hash, start.isoformat(), str(ledger.epoch))[:_RUN_ID_LENGTH]
-        with virtual_time(start, speed=options.speed) as loop:
-            life = _Life(config, paths, options, observer, wiring, ledger, run_id)
-            outcome = loop.run_until_complete(life.live(start))
+        wiring = wire(world, paths)
+        outcome = live(config, paths, options, observer, wiring=wiring, ledger=ledger)
         totals = read_totals(ledger)
     reports_dir = paths.reports_dir / f"{config.mode}-{config.account}"
     pictures = tuple(write_run_pictures(paths.database, reports_dir))
     profit = outcome.profit
     cash = totals.deposits_usd
     return RunSummary(
-        run_id=run_id,
+        run_id=outcome.run_id,
         mode=config.mode,
         account=config.account,
         config_hash=config.config_hash,
@@ -120,6 +120,26 @@ def run_bot(
     )
 
 
+def live(
+    config: LoadedConfig,
+    paths: RunPaths,
+    options: RunOptions,
+    observer: RunObserver,
+    *,
+    wiring: Wiring,
+    ledger: Ledger,
+) -> Outcome:
+    """Live one life of the bot, from the last instant that ledger or broker know, to its end.
+
+    Raises: BrokerUnavailable if there is no broker to begin with, and what nobody foresaw.
+    """
+    start = max(wiring.begins_at, wiring.known_until, ledger.last_event_at() or _LONG_AGO)
+    run_id = digest(config.config_hash, start.isoformat(), str(ledger.epoch))[:_RUN_ID_LENGTH]
+    with virtual_time(start, speed=options.speed) as loop:
+        life = _Life(config, paths, options, observer, wiring, ledger, run_id)
+        return loop.run_until_complete(life.live(start))
+
+
 def _sum(profit: DailyPnl | None, *names: str) -> Decimal:
     return sum((getattr(profit, name) for name in names if profit is not None), Decimal(0))
 
@@ -143,7 +163,7 @@ class _Life:
         self._wiring = wiring
         self._ledger = ledger
         self._run_id = run_id
-        self._outcome = _Outcome()
+        self._outcome = Outcome(run_id=run_id)
         self._ends_at = at_exchange(wiring.last_session, _LAST_DAY_ENDS)
         if options.until is not None:
             self._ends_at = min(self._ends_at, options.until + timedelta(seconds=1))
@@ -173,23 +193,33 @@ class _Life:
             on_session=self._on_session,
         )
 
-    async def live(self, start: datetime) -> _Outcome:
+    async def live(self, start: datetime) -> Outcome:
         """Start, run the schedule to its end, and take stock."""
         self._record_start(start)
+        schedule = self._build_schedule()
+        self._obey_signals(schedule)
+        owns_orders = True
         try:
             await self._engine.start()
             if start < self._ends_at:
-                await self._run_schedule()
+                await schedule.run_until_stopped()
         except (BotError, StateError, DomainError) as failure:
+            owns_orders = not isinstance(failure, LeaseLost)  # else another process has them now
             if self._outcome.halted is None:  # at start-up; the schedule halts by itself
+                if isinstance(failure, RetryLater):
+                    raise  # nothing has happened
                 self._halt(str(failure))
-        await self._take_stock()
+        finally:
+            if self._outcome.halted is not None and owns_orders:
+                await self._withdraw()
+        if owns_orders:
+            await self._take_stock()
         stored = self._ledger.system_state()
         if stored.state is SystemState.HALTED and self._outcome.halted is None:
             self._outcome.halted = f"{stored.reason} (by {stored.by}); resume with alvh resume"
         return self._outcome
 
-    async def _run_schedule(self) -> None:
+    def _build_schedule(self) -> Schedule:
         plan = self._config.bot.schedule
         schedule = Schedule(
             self._ledger,
@@ -197,7 +227,6 @@ class _Life:
             misfire_grace_s=plan.interval_minutes * 30,
             halt=self._halt,
         )
-        self._obey_signals(schedule)
 
         async def entry(at: datetime) -> str:
             return await self._interval(at, schedule, entry_due=True)
@@ -220,11 +249,11 @@ class _Life:
             ("finish", DateTrigger(run_date=self._ends_at), finish),
         ):
             schedule.add(ScheduledJob(name=name, trigger=trigger, run=run))
-        await schedule.run_until_stopped()
+        return schedule
 
     async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:
         outcome = await self._engine.run_interval(at, entry_due=entry_due)
-        if self._options.once and outcome == "ran":
+        if self._options.once and outcome.startswith("ran"):
             schedule.stop()
         return outcome
 
@@ -257,7 +286,18 @@ class _Life:
 
     def _halt(self, reason: str) -> None:
         self._outcome.halted = reason
-        self._engine.halt(reason)
+        try:
+            self._engine.halt(reason)
+        except StateError as cause:  # then the database itself is what failed
+            log.exception("the halt is not on record", reason=reason)
+            self._outcome.halted = f"{reason}; the halt could not be recorded: {cause}"
+
+    async def _withdraw(self) -> None:
+        """Leave no order at work behind a halt, as far as broker and database still allow it."""
+        try:
+            await self._engine.withdraw()
+        except (BotError, StateError, DomainError):
+            log.exception("orders may still be at work")
 
     async def _take_stock(self) -> None:
         """Measure profit and compare the books once more; a halted bot may be past answering."""

@@ -32,6 +32,16 @@ _CALENDAR_AFTER = timedelta(days=500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a run happens in, before any file of the bot is touched."""
+
+    broker: SimulatedBrokerSection
+    history: History
+    calendar: TradingCalendar
+    market: Market
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
     """Everything behind the ports, and the span of time it can be run over."""
 
@@ -48,11 +58,11 @@ class Wiring:
     known_until: datetime  # the latest instant the broker has seen; a run resumes from here
 
 
-def wire(config: LoadedConfig, paths: RunPaths) -> Wiring:
-    """Build broker, market data, calendar and clock for the mode of ``config``.
+def build_world(config: LoadedConfig) -> World:
+    """Build calendar and market for the mode of ``config``.
 
     Raises: ConfigInvalid where this version has no broker of that kind; MarketDataMissing,
-        HistoryFileInvalid, or an error of the exchange's journal.
+        HistoryFileInvalid.
     """
     broker = config.bot.broker
     if not isinstance(broker, SimulatedBrokerSection):
@@ -62,6 +72,17 @@ def wire(config: LoadedConfig, paths: RunPaths) -> Wiring:
     history = load_history(config)
     calendar = load_calendar(config, broker.market.first, broker.market.last)
     market = build_market(broker, history, calendar)
+    return World(broker=broker, history=history, calendar=calendar, market=market)
+
+
+def wire(world: World, paths: RunPaths) -> Wiring:
+    """Put the broker and its market data behind their ports.
+
+    Call it with the ledger open: one process at a time may have the exchange's journal.
+
+    Raises: JournalMismatch, JournalDamaged.
+    """
+    broker, history, calendar, market = world.broker, world.history, world.calendar, world.market
     paths.exchange_journal.parent.mkdir(parents=True, exist_ok=True)
     exchange = Exchange(
         market,
