@@ -1,7 +1,8 @@
-"""Logging: JSON lines in a rotating file, warnings on stderr, libraries' own logs included."""
+"""Logging: JSON lines in a rotating file, errors on stderr, libraries' own logs included."""
 
 import logging
 import logging.handlers
+import sys
 from pathlib import Path
 
 import structlog
@@ -13,7 +14,8 @@ _FILES_KEPT = 5
 def start_logging(log_file: Path, level: str) -> None:
     """Send structlog and stdlib records of ``level`` and above to ``log_file`` as JSON lines.
 
-    Warnings and errors also go to stderr, one line each. Starting again replaces the handlers.
+    Errors also go to stderr, one line each; their tracebacks are in the file only. Starting again
+    replaces the handlers.
     """
     log_file.parent.mkdir(parents=True, exist_ok=True)
     shared: list[structlog.typing.Processor] = [
@@ -31,10 +33,16 @@ def start_logging(log_file: Path, level: str) -> None:
     to_file = logging.handlers.RotatingFileHandler(
         log_file, maxBytes=_FILE_BYTES_MAX, backupCount=_FILES_KEPT, encoding="utf-8"
     )
-    to_file.setFormatter(_formatter(shared, structlog.processors.JSONRenderer()))
+    to_file.setFormatter(
+        _formatter(
+            shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()
+        )
+    )
     to_screen = logging.StreamHandler()
     to_screen.setLevel(logging.ERROR)
-    to_screen.setFormatter(_formatter(shared, structlog.dev.ConsoleRenderer(colors=False)))
+    to_screen.setFormatter(
+        _formatter(shared, _without_traceback, structlog.dev.ConsoleRenderer(colors=False))
+    )
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -46,16 +54,23 @@ def start_logging(log_file: Path, level: str) -> None:
 
 
 def _formatter(
-    shared: list[structlog.typing.Processor], renderer: structlog.typing.Processor
+    shared: list[structlog.typing.Processor], *own: structlog.typing.Processor
 ) -> structlog.stdlib.ProcessorFormatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *own],
     )
+
+
+def _without_traceback(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Keep of an exception only what it says of itself."""
+    info = event.pop("exc_info", None)
+    failure = info[1] if isinstance(info, tuple) else sys.exc_info()[1] if info else None
+    if failure is not None:
+        event["cause"] = str(failure)
+    return event
 
 
 class LogAlerts:
