@@ -16,7 +16,7 @@ from strategies.model.instruments import OptionContract
 from strategies.model.quotes import FloatArray
 from strategies.pricing import black76
 from strategies.pricing.factor_vega import future_beta, spx_vega_weight
-from strategies.pricing.valuation import Terms, Valuer
+from strategies.pricing.valuation import FutureValue, Terms, Valuer
 
 _USUAL_SPX_FRACTION_PER_POINT = -0.00875  # VIX +8 goes with SPX -7 % (rule L4)
 _LEAST_VOL = 0.01
@@ -70,29 +70,56 @@ def shock_pnl(
     Both sides of the difference are model prices on the fitted surfaces, so that no shock is no
     gain and a missing quote on one strike does not matter where its series is known.
     """
+    gains = shock_pnls(valuer, condors, hedges, ((spx_fraction, vix_points),))
+    return None if gains is None else gains[0]
+
+
+def shock_pnls(
+    valuer: Valuer,
+    condors: Sequence[CondorPosition],
+    hedges: Sequence[HedgePosition],
+    shocks: Sequence[tuple[float, float]],
+) -> list[float] | None:
+    """Return ``shock_pnl`` of several shocks; the book as it is is priced once.
+
+    ``shocks``: (SPX fraction, VIX points) of each.
+    """
     contracts: list[OptionContract] = []
     dollars_per_point: list[float] = []
-    futures_usd = 0.0
+    futures: list[tuple[float, FutureValue]] = []
     for condor in condors:
         for contract, sign in condor.legs.signed():
             contracts.append(contract)
             dollars_per_point.append(sign * condor.quantity * contract.multiplier)
     for hedge in hedges:
+        dollars = hedge.net_contracts * hedge.instrument.multiplier
         if isinstance(hedge.instrument, OptionContract):
             contracts.append(hedge.instrument)
-            dollars_per_point.append(hedge.net_contracts * hedge.instrument.multiplier)
+            dollars_per_point.append(dollars)
             continue
         future = valuer.future(hedge.instrument)
         if future is None:
             return None
-        move = max(vix_points * future.beta, _LEAST_VIX_FORWARD - future.mid)
-        futures_usd += hedge.net_contracts * hedge.instrument.multiplier * move
+        futures.append((dollars, future))
+    gains = [_futures_gain(futures, vix_points) for _, vix_points in shocks]
     if not contracts:
-        return futures_usd
+        return gains
     terms = valuer.terms(contracts)
     if terms is None:
         return None
-    change = shocked_prices(valuer, terms, spx_fraction, vix_points) - shocked_prices(
-        valuer, terms, 0.0, 0.0
+    base = shocked_prices(valuer, terms, 0.0, 0.0)
+    usd = np.array(dollars_per_point)
+    return [
+        gain + float((shocked_prices(valuer, terms, fraction, points) - base) @ usd)
+        for gain, (fraction, points) in zip(gains, shocks, strict=True)
+    ]
+
+
+def _futures_gain(futures: Sequence[tuple[float, FutureValue]], vix_points: float) -> float:
+    return sum(
+        (
+            dollars * max(vix_points * future.beta, _LEAST_VIX_FORWARD - future.mid)
+            for dollars, future in futures
+        ),
+        0.0,
     )
-    return futures_usd + float(change @ np.array(dollars_per_point))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from strategies.model.book import CondorPosition, HedgePosition
 from strategies.model.plan import Measures
 from strategies.pricing.breakevens import expiry_breakevens
-from strategies.pricing.shocks import shock_pnl, usual_spx_fraction
+from strategies.pricing.shocks import shock_pnls, usual_spx_fraction
 from strategies.pricing.valuation import CondorValue, OptionValue, Valuer
 
 _SHOCKS = (5.0, 8.0)  # VIX points of B1 and C12
@@ -60,10 +60,9 @@ def measure(
         hedge_vega += hedge.net_contracts * worth.factor_vega_usd
         if isinstance(worth, OptionValue):
             theta += hedge.net_contracts * hedge.instrument.multiplier * worth.theta
-    losses = [
-        shock_pnl(valuer, condors, hedges, usual_spx_fraction(points), points) for points in _SHOCKS
-    ]
-    if losses[0] is None or losses[1] is None:
+    shocks = [(usual_spx_fraction(points), points) for points in _SHOCKS]
+    losses = shock_pnls(valuer, condors, hedges, shocks)
+    if losses is None:
         return None
     edges = [expiry_breakevens(condor.legs, condor.entry_credit) for condor in condors]
     contracts = sum(condor.quantity for condor in condors)
