@@ -16,7 +16,6 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-from strategies.alvh.core import OpeningCondor
 from strategies.alvh.governors import quick_ratio_gates
 from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
 from strategies.alvh.rebalance import Trade
@@ -32,8 +31,8 @@ from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
 from strategies.model.structures import as_condor, legs_at_work, option_positions
 from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
-from strategies.pricing.margin import condor_margin_usd, condor_max_loss_usd, is_covered
-from strategies.pricing.valuation import CondorValue, Valuer
+from strategies.pricing.margin import condor_margin_usd, is_covered
+from strategies.pricing.valuation import Valuer
 from strategies.risk.measures import condor_vega_usd, measure
 from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
@@ -86,9 +85,8 @@ def decide(
         plan_id=plan_id,
         rules=rules,
     )
-    new_value = None
     if entry.opened is not None:
-        new_value = values[condor_id] = valuer.condor(entry.opened.legs)
+        values[condor_id] = valuer.condor(entry.opened.legs)
     staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
     hedge = plan_hedge(
         HedgeInputs(
@@ -101,7 +99,6 @@ def decide(
             account=account,
             condors=staying,
             condor_vega_usd=None if unpriced else condor_vega_usd(staying, values),
-            opening=_opening(entry, new_value),
             memory=memory,
             rules=rules,
             plan_id=plan_id,
@@ -160,6 +157,7 @@ def decide(
         regime=regime_memory,
         rotation=hedge.rotation,
         core_contracts=hedge.core_contracts,
+        condors_insured=hedge.condors_insured,
         condors_opened=memory.condors_opened + (0 if entry.opened is None else 1),
     )
 
@@ -265,19 +263,6 @@ def _entry(
     return replace(entry, gates=(*schedule, *safety, *entry.gates))
 
 
-def _opening(entry: Entry, value: CondorValue | None) -> OpeningCondor | None:
-    if entry.opened is None:
-        return None
-    assert value is not None, "an entry is chosen among priced contracts"
-    legs, quantity = entry.opened.legs, entry.opened.quantity
-    return OpeningCondor(
-        quantity=quantity,
-        credit=entry.credit,
-        max_loss_usd=condor_max_loss_usd(legs, entry.credit, quantity),
-        factor_vega_usd=quantity * value.factor_vega_usd,
-    )
-
-
 # --- the book once the plan has filled ------------------------------------------------------------
 
 
@@ -343,7 +328,7 @@ def _hedge_state(
     if hedge.cap is not None:
         return f"under-hedged: {hedge.cap}"
     if after.condor_contracts > before.condor_contracts:
-        return "under-hedged: B9"  # the new condor's vega is hedged from the next interval on
+        return "under-hedged: B9"  # the new condor is hedged from the next interval on
     return "hedged"  # short of the band by less than what B9 trades
 
 

@@ -1,102 +1,130 @@
-"""The L1 core: a share of each new condor's credit, spent on short VIX calls at entry (G2).
+"""The L1 core: a share of each new condor's credit, spent on short VIX calls once it is held (G2).
 
-The core is planned together with the condor it insures and sized on the least credit that the
-entry accepts and the most the calls can cost, so that its share holds whatever the fills. What one
-credit cannot buy is not saved up for the next. G1's soft limit lets the core through, its hard
-limit does not (outside R3 and R4).
+The core follows fills, not plans: it is decided once a condor, in the first priced decision that
+finds it in the book with its entry no longer at work, and is sized on the credit it was filled at.
+What one credit cannot buy is not saved up for the next. G1's soft limit lets the core through, its
+hard limit does not (outside R3 and R4).
+
+Calls that L1 holds beyond its core, and that nothing else asks for, become core before any are
+bought: they would be sold as surplus while the same are bought next to them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from strategies.alvh.governors import Budget
 from strategies.alvh.holdings import Lot
 from strategies.alvh.instruments import Candidate
-from strategies.alvh.rebalance import Band, Purchases, Sales, whole
+from strategies.alvh.rebalance import Purchases, Sales, whole
+from strategies.model.book import CondorPosition
 from strategies.model.plan import Gate
 from strategies.model.rules import Rules
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpeningCondor:
-    """What the hedge needs to know of a condor that the same plan opens."""
+def condors_to_insure(
+    condors: Sequence[CondorPosition], insured: Collection[str], purposes_at_work: Collection[str]
+) -> tuple[CondorPosition, ...]:
+    """Return the condors whose core is to be decided now (G2).
 
-    quantity: int
-    credit: Decimal  # the least it accepts, index points per condor
-    max_loss_usd: Decimal  # of the whole position, at that credit
-    factor_vega_usd: float  # of the whole position, USD per VIX point, < 0
+    Args:
+        condors: Held, and not closed by this plan.
+        insured: Ids of those whose core has been decided.
+        purposes_at_work: An entry that may still fill is waited for; a condor on its way out gets
+            no core.
+    """
+    return tuple(
+        condor
+        for condor in condors
+        if condor.condor_id not in insured
+        and f"condor:{condor.condor_id}:open" not in purposes_at_work
+        and f"condor:{condor.condor_id}:close" not in purposes_at_work
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreNeed:
+    """What the core of new condors is sized on."""
+
+    condors: tuple[CondorPosition, ...]  # the new ones
+    core_contracts: int  # core held for the condors before them
+    calls_held: int  # calls of L1, the core among them
+    lacking_usd: float  # factor vega that L1 or the band's floor lacks and that stays lacking
+    most_usd: float  # factor vega that L1's largest scale still leaves room for
+
+    @property
+    def credit_usd(self) -> float:
+        """What the new condors were sold for."""
+        return float(sum(c.entry_credit * 100 * c.quantity for c in self.condors))
+
+    @property
+    def name(self) -> str:
+        """Whose core it is."""
+        return "core for " + ", ".join(condor.condor_id for condor in self.condors)
 
 
 def buy_core(
     purchases: Purchases,
-    opening: OpeningCondor,
+    need: CoreNeed,
     ranked: Sequence[Candidate],
     *,
     budget: Budget,
-    sales: Sales,
-    condor_vega_usd: float,
-    condors: int,
     rules: Rules,
 ) -> tuple[int, Gate]:
-    """Buy the core of a condor being opened and return its contracts, with G2's gate.
+    """Buy the core of new condors; return L1's core contracts with it, and G2's gate.
 
     Args:
         purchases: The plan's purchases; the core joins them.
-        opening: The condor.
+        need: The new condors, and what L1 holds.
         ranked: L1's candidates, best first; only calls serve as core.
         budget: The governors.
-        sales: The plan's sales, for what L1 keeps.
-        condor_vega_usd: V_c of the condors that stay.
-        condors: N of the condors that stay.
-        rules: The share, and the bounds of G7.
+        rules: The share of the credit.
     """
-    money = rules.governors.core_premium * float(opening.credit) * 100 * opening.quantity
+    money = rules.governors.core_premium * need.credit_usd
+    spare = need.calls_held - need.core_contracts
     calls = [candidate for candidate in purchases.free("L1", ranked) if candidate.is_call]
     several = len({call.expiry for call in calls}) > 1
-    with_it = condor_vega_usd + opening.factor_vega_usd
-    band = Band.of(with_it, condors + opening.quantity, rules)
-    # what L1 may hold at its largest scale, and what v's ceiling leaves, once the condor is open
-    most = rules.layers.max_scale * rules.layers.l1_share * max(0.0, -with_it)
-    held = sales.left_vega_usd() + sum(purchases.vega_usd(layer) for layer in ("L1", "L2", "L3"))
-    in_l1 = sales.left_vega_usd("L1") + purchases.vega_usd("L1")
+    core, bought, spent, missing = need.core_contracts, 0, 0.0, 1
     note = "no VIX call of its tenor and delta is quoted"
     for call in calls:
-        rooms = budget.rooms(
-            call, layer="L1", is_core=True, extra_max_loss_usd=float(opening.max_loss_usd)
-        )
-        rooms["G7"] = whole(min(band.ceiling_usd - held, most - in_l1) / call.unit_vega_usd)
-        rooms["G2"] = whole(money / call.premium_usd)
-        tightest = min(rooms, key=lambda rule: rooms[rule])
-        contracts = rooms[tightest]
-        if contracts == 0:
-            cost = f"one {call.instrument} costs {call.premium_usd:.0f}"
-            note = cost if tightest == "G2" else f"{tightest} leaves no room"
+        wanted = whole(money / call.premium_usd)
+        if wanted == 0:
+            note = f"one {call.instrument} costs {call.premium_usd:.0f}"
             break
-        if several and not purchases.keeps_stagger("L1", call, contracts):
-            note = "L7 leaves no room"
+        lacking = whole(need.lacking_usd / call.unit_vega_usd)
+        missing = max(wanted - spare, min(wanted, lacking))
+        rooms = budget.rooms(call, layer="L1", is_core=True)
+        rooms["G7"] = whole(min(purchases.ceiling_left_usd, need.most_usd) / call.unit_vega_usd)
+        tightest = min(rooms, key=lambda rule: rooms[rule])
+        bought = min(missing, rooms[tightest])
+        if bought and several and not purchases.keeps_stagger("L1", call, bought):
+            bought, note = 0, "L7 leaves no room"
             continue
-        purchases.buy("L1", call, contracts, ("L1", "G2"))
-        note = f"{contracts} {call.instrument}"
-        return contracts, _gate(contracts * call.premium_usd, money, note)
-    return 0, _gate(0.0, money, note)
-
-
-def _gate(spent_usd: float, money_usd: float, note: str) -> Gate:
-    return Gate(
+        core = min(core + wanted, need.calls_held + bought)
+        note = f"{tightest} leaves no room" if missing else f"{wanted} of the calls held"
+        if bought:
+            purchases.buy("L1", call, bought, ("L1", "G2"))
+            spent, note = bought * call.premium_usd, f"{bought} {call.instrument}"
+        break
+    gate = Gate(
         rule="G2",
         name="core premium in USD",
-        value=round(spent_usd, 2),
-        threshold=round(money_usd, 2),
-        passed=spent_usd > 0,
-        note=note,
+        value=round(spent, 2),
+        threshold=round(money, 2),
+        passed=bought > 0 or missing == 0,
+        note=f"{need.name}: {note}",
     )
+    return core, gate
+
+
+def calls_held(lots: Sequence[Lot], sales: Sales) -> int:
+    """Return how many calls L1 holds after the sales, orders at work filled."""
+    calls = sum(lot.expected - sales.sold(lot) for lot in lots if lot.is_call and lot.layer == "L1")
+    return max(0, calls)
 
 
 def core_held(core_contracts: int, lots: Sequence[Lot], sales: Sales) -> int:
     """Return how many core contracts are left after the sales: at most the calls L1 holds."""
-    calls = sum(lot.expected - sales.sold(lot) for lot in lots if lot.is_call and lot.layer == "L1")
-    return max(0, min(core_contracts, calls))
+    return min(core_contracts, calls_held(lots, sales))
 
 
 def core_vega_usd(core_contracts: int, lots: Sequence[Lot], sales: Sales) -> float:

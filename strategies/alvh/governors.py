@@ -143,7 +143,6 @@ class Budget:
         layer: str,
         is_core: bool,
         exempt_contracts: int = 0,
-        extra_max_loss_usd: float = 0.0,
     ) -> dict[str, int]:
         """Return how many contracts each governor still allows, by rule id.
 
@@ -152,7 +151,6 @@ class Budget:
             layer: The layer it is for.
             is_core: Whether it is the L1 core (G2), which the soft limit of G1 lets through.
             exempt_contracts: Contracts the vega floor needs; inside R3/R4 G3 lets them through.
-            extra_max_loss_usd: Max loss of a condor opened by the same plan, for its own core.
         """
         rules = self._rules
         rooms = {"G6": _whole(self._liquid / self._tied_up_usd(candidate))}
@@ -160,8 +158,8 @@ class Budget:
             self._ratio < _SURVIVAL or (layer == "L3" and self._ratio < rules.quick_ratio)
         ):
             rooms["G6"] = 0
-        cap = self.notional_cap_usd + rules.notional_cap * self.forecast * extra_max_loss_usd
-        rooms["G3"] = _whole((cap - self.notional_usd) / candidate.notional_usd)
+        left = self.notional_cap_usd - self.notional_usd
+        rooms["G3"] = _whole(left / candidate.notional_usd)
         if self.is_emergency:
             rooms["G3"] = max(rooms["G3"], exempt_contracts)
         else:

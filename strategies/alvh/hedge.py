@@ -3,14 +3,21 @@
 The order is the rule book's precedence (section 11): the over-hedge ceiling (G7, B8), rotation (B1,
 B11), activation (L1-L3), the vega floor (B8), the governors (G1, G3) and the increments (B9).
 
-The hedge is sized on the condors that are held and that this plan does not close. A condor being
-opened brings only its core (G2): its vega is hedged from the next interval on, once it is there.
+The hedge is sized on the condors that are held and that this plan does not close. One that the
+plan opens is hedged, core and all, from the next interval on, once it has filled.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from strategies.alvh.core import OpeningCondor, buy_core, core_held, core_vega_usd
+from strategies.alvh.core import (
+    CoreNeed,
+    buy_core,
+    calls_held,
+    condors_to_insure,
+    core_held,
+    core_vega_usd,
+)
 from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio, quick_ratio_gates
 from strategies.alvh.holdings import LAYERS, Lot, read_lots
 from strategies.alvh.instruments import Candidate, rank_candidates
@@ -40,7 +47,7 @@ from strategies.model.orders import OrderIntent
 from strategies.model.plan import Gate, LayerPlan, LayerReason
 from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
-from strategies.pricing.shocks import shock_pnl, usual_spx_fraction
+from strategies.pricing.shocks import shock_pnls, usual_spx_fraction
 from strategies.pricing.valuation import Valuer
 from strategies.signals.readings import Signals
 from strategies.signals.regimes import Regime
@@ -63,7 +70,6 @@ class HedgeInputs:
     account: Account
     condors: tuple[CondorPosition, ...]  # held, and not closed by this plan
     condor_vega_usd: float | None  # V_c of those; None if one cannot be priced
-    opening: OpeningCondor | None
     memory: Memory
     rules: Rules
     plan_id: str
@@ -84,6 +90,7 @@ class HedgePlan:
     cap: str | None  # what keeps the hedge from the band's floor, None if nothing does
     rotation: RotationMemory
     core_contracts: int
+    condors_insured: tuple[str, ...]
 
 
 def plan_hedge(inputs: HedgeInputs) -> HedgePlan:
@@ -98,6 +105,12 @@ def plan_hedge(inputs: HedgeInputs) -> HedgePlan:
 
 def _purposes(book: Book) -> frozenset[str]:
     return frozenset(order.purpose for order in book.working)
+
+
+def _insured(inputs: HedgeInputs, new: Sequence[CondorPosition] = ()) -> tuple[str, ...]:
+    """Return the ids of the condors in the book whose core has been decided (G2)."""
+    decided = {*inputs.memory.condors_insured, *(condor.condor_id for condor in new)}
+    return tuple(sorted(decided & {condor.condor_id for condor in inputs.book.condors}))
 
 
 def _hold(inputs: HedgeInputs, lots: Sequence[Lot], unpriced: tuple[str, ...]) -> HedgePlan:
@@ -146,6 +159,7 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot], unpriced: tuple[str, ...]) -
         cap=None,
         rotation=rotation,
         core_contracts=core_held(memory.core_contracts, lots, sales),
+        condors_insured=_insured(inputs),
     )
 
 
@@ -160,6 +174,7 @@ class _Planner:
         self._short = self._short_vega()
         self._missing: list[str] = []
         self._ranked: dict[str, tuple[Candidate, ...]] = {}
+        self._new = self._new_condors()
 
     def plan(self) -> HedgePlan:
         inputs, rules, lots = self._in, self._in.rules, self._lots
@@ -194,6 +209,8 @@ class _Planner:
             rules=rules,
         )
         for layer in LAYERS:
+            if layer == "L1" and self._new:
+                continue  # its surplus may become their core
             if _gives_up_surplus(targets[layer], rotation):
                 sell_above_wish(
                     sales,
@@ -216,7 +233,7 @@ class _Planner:
         )
         governor_gates = (*budget.gates(), *quick_ratio_gates(inputs.account, rules.governors))
         core = core_held(core, lots, sales)  # less what has been sold since
-        core, core_gates = self._core(core, purchases, budget, sales)
+        core, core_gates = self._core(core, purchases, budget, sales, targets, wishes, band)
         filled = self._fill(purchases, sales, targets, wishes, permitted, band)
 
         trades = (*sales.trades, *purchases.trades)
@@ -236,6 +253,7 @@ class _Planner:
             cap=self._floor_cap(filled, wishes, band, permitted),
             rotation=rotation,
             core_contracts=core,
+            condors_insured=_insured(inputs, self._new),
         )
 
     # --- what there is ----------------------------------------------------------------------------
@@ -246,13 +264,24 @@ class _Planner:
             return ShortVega(now_usd=now)
         # The slope of the condors' loss once SPX has fallen 7 % and VIX has risen 8
         spx = usual_spx_fraction(_FALL_POINTS)
-        losses = [
-            shock_pnl(self._in.valuer, self._in.condors, (), spx, _FALL_POINTS + points)
-            for points in (-0.5, 0.5)
-        ]
-        if losses[0] is None or losses[1] is None:
+        shocks = [(spx, _FALL_POINTS + points) for points in (-0.5, 0.5)]
+        losses = shock_pnls(self._in.valuer, self._in.condors, (), shocks)
+        if losses is None:
             return ShortVega(now_usd=now)
         return ShortVega(now_usd=now, in_a_fall_usd=max(0.0, losses[0] - losses[1]))
+
+    def _new_condors(self) -> tuple[CondorPosition, ...]:
+        inputs = self._in
+        new = condors_to_insure(
+            inputs.condors, inputs.memory.condors_insured, _purposes(inputs.book)
+        )
+        if new and not self._are_calls_seen():
+            self._missing.append("G2 core: VIX or its options; it waits")
+            return ()
+        return new
+
+    def _are_calls_seen(self) -> bool:
+        return "VIX" in self._in.snapshot.market.indices and bool(self._in.valuer.vix.ok.any())
 
     def _rotation(self) -> RotationMemory:
         inputs = self._in
@@ -323,22 +352,30 @@ class _Planner:
     # --- what is bought ---------------------------------------------------------------------------
 
     def _core(
-        self, held: int, purchases: Purchases, budget: Budget, sales: Sales
+        self,
+        held: int,
+        purchases: Purchases,
+        budget: Budget,
+        sales: Sales,
+        targets: Mapping[str, LayerTarget],
+        wishes: Mapping[str, Wish],
+        band: Band,
     ) -> tuple[int, tuple[Gate, ...]]:
-        opening = self._in.opening
-        if opening is None:
+        if not self._new:
             return held, ()
-        bought, gate = buy_core(
-            purchases,
-            opening,
-            self._candidates("L1"),
-            budget=budget,
-            sales=sales,
-            condor_vega_usd=self._condor_vega_usd,
-            condors=self._condors,
-            rules=self._in.rules,
+        rules, in_l1_usd = self._in.rules, sales.left_vega_usd("L1")
+        need = CoreNeed(
+            condors=self._new,
+            core_contracts=held,
+            calls_held=calls_held(self._lots, sales),
+            lacking_usd=max(
+                wishes["L1"].vega_usd - in_l1_usd,
+                band.floor_usd - sum(wish.vega_usd for wish in wishes.values()),
+            ),
+            most_usd=targets["L1"].most_usd(rules.layers) - in_l1_usd,
         )
-        return held + bought, (gate,)
+        core, gate = buy_core(purchases, need, self._candidates("L1"), budget=budget, rules=rules)
+        return core, (gate,)
 
     def _fill(
         self,
@@ -465,7 +502,7 @@ def _shortfalls(filled: Mapping[str, Filled], core_gates: Sequence[Gate]) -> tup
     )
     return (
         *capped,
-        *(f"{gate.rule}: no core, {gate.note}" for gate in core_gates if not gate.passed),
+        *(f"{gate.rule}: no {gate.note}" for gate in core_gates if not gate.passed),
     )
 
 

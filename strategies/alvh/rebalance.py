@@ -311,6 +311,11 @@ class Purchases:
         """The purchases, in the order they were made."""
         return tuple(self._trades.values())
 
+    @property
+    def ceiling_left_usd(self) -> float:
+        """The factor vega that G7 still lets the plan buy, USD per VIX point."""
+        return self._ceiling_left_usd
+
     def vega_usd(self, layer: str) -> float:
         """Return the factor vega bought for a layer, USD per VIX point."""
         return sum(t.vega_usd for t in self._trades.values() if t.layer == layer)

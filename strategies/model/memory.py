@@ -47,4 +47,5 @@ class Memory:
     regime: RegimeMemory = field(default_factory=RegimeMemory)
     rotation: RotationMemory = field(default_factory=RotationMemory)
     core_contracts: int = 0  # L1 contracts bought as the G2 core and still held
+    condors_insured: tuple[str, ...] = ()  # ids of held condors whose G2 core has been decided
     condors_opened: int = 0  # serial number of the last condor id

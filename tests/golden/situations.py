@@ -83,7 +83,12 @@ _HEDGES = (
     hedge_position("VIX 18MAR20 22 C", 40, cost="0.80"),
     hedge_position("VIX 15APR20 24 C", 20, cost="0.90"),
 )
-_CALM = Memory(session=TODAY, regime=RegimeMemory(curve=Curve.CONTANGO), condors_opened=2)
+_CALM = Memory(
+    session=TODAY,
+    regime=RegimeMemory(curve=Curve.CONTANGO),
+    condors_opened=2,
+    condors_insured=("C0001", "C0002"),
+)
 _FLIPPING = replace(_CALM, session=TODAY - timedelta(days=3), core_contracts=20)
 _FLIP_COLUMNS = {
     "vx1": [16.0] * 40 + [21.0, 26.0],
@@ -115,6 +120,6 @@ SITUATIONS: dict[str, Callable[[], Situation]] = {
         snapshot=_snapshot(due=True),
         book=book(condors=_CONDORS, hedges=_HEDGES[1:], hedge_cost_365d_usd="12500"),
         account=account(maintenance_margin="68000"),
-        memory=_CALM,
+        memory=replace(_CALM, condors_insured=("C0001",)),
     ),
 }

@@ -38,10 +38,8 @@ def budget(
     )
 
 
-def rooms(what=CALL, *, layer="L2", core=False, exempt=0, extra=0.0, **facts):
-    return budget(**facts).rooms(
-        what, layer=layer, is_core=core, exempt_contracts=exempt, extra_max_loss_usd=extra
-    )
+def rooms(what=CALL, *, layer="L2", core=False, exempt=0, **facts):
+    return budget(**facts).rooms(what, layer=layer, is_core=core, exempt_contracts=exempt)
 
 
 # --- G1 -------------------------------------------------------------------------------------------
@@ -124,10 +122,6 @@ def test_g3_counts_what_was_paid_and_what_is_at_work():
     spending.take(CALL, 80)
     assert spending.rooms(CALL, layer="L2", is_core=False)["G3"] == 8
     assert spending.notional_usd == pytest.approx(19_200)
-
-
-def test_g3_a_new_condor_makes_room_for_its_own_core():
-    assert rooms(condors=(), extra=8_000.0, core=True, layer="L1")["G3"] == 20
 
 
 def test_g3_gives_way_to_the_vega_floor_in_a_spike_only():
