@@ -1,11 +1,17 @@
-"""How fast options are priced: implied vols and greeks beside QuantLib, and a Valuer's building.
+"""How fast and how exactly options are priced, beside the libraries that do the same work.
 
-Prints one JSON document. Both sides of the ratio do the same work on the same quotes in this run:
-for each of 20,000 out-of-the-money quotes the implied vol, then delta, gamma, vega and theta.
+Prints one JSON document. Speed: for each of 20,000 out-of-the-money quotes the implied vol, then
+five greeks (here delta, gamma, vega, theta and vanna; each peer the five that it offers for a whole
+column), on one thread, all in the same run on the same quotes. Exactness: vols of prices that were
+computed to sixty digits and rounded once, by region; a vol that is off by more than a millionth, or
+missing, counts as failed. Peers (the dependency group ``bench``) that are not installed are named
+under ``not_installed``.
 """
 
+import importlib.util
 import json
 import math
+import os
 import statistics
 import sys
 import time
@@ -13,13 +19,15 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
+
 import numpy as np
 import QuantLib
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from strategies.pricing import black76
-from strategies.pricing.implied_vol import implied_vol
+from strategies.pricing.implied_vol import implied_greeks, implied_vol
 from strategies.pricing.valuation import Valuer
 from tests.builders import TODAY, VX_CURVE, condor_legs, market_quotes, spx_chain, vix_chain
 
@@ -57,9 +65,7 @@ def quotes():
 
 def ours(forward, strike, t_years, discount, is_call, price):
     """Return vols and greeks of all quotes at once."""
-    found = implied_vol(price, forward, strike, t_years, discount, is_call)
-    greeks = black76.greeks(forward, strike, t_years, found.vol, discount, is_call, RATE)
-    return found, greeks
+    return implied_greeks(price, forward, strike, t_years, discount, is_call, RATE)
 
 
 def quantlib(forward, strikes, years, discounts, rights, prices):
@@ -78,27 +84,196 @@ def quantlib(forward, strikes, years, discounts, rights, prices):
         each.gammaForward()
         each.vega(t_years)
         each.theta(forward, t_years)
+        each.rho(t_years)
         vols.append(deviation / math.sqrt(t_years))
     return np.array(vols)
 
 
-def against_quantlib() -> dict[str, float]:
-    """Return both durations, their ratio and the errors of the vols."""
+Chain = tuple[np.ndarray, ...]  # undiscounted price, forward, strike, years, is_call
+
+
+def iv_engine_vols(chain: Chain) -> np.ndarray:
+    """Return the vols by iv-engine on one thread; NaN where it refuses."""
+    import iv_engine
+
+    price, forward, strike, t_years, is_call = chain
+    vols = np.empty(len(price))
+    for right in (True, False):
+        rows = is_call == right
+        columns = (each[rows] for each in (price, forward, strike, t_years))
+        vols[rows] = iv_engine.implied_volatilities(*columns, right, False)
+    return vols
+
+
+def iv_engine_work(chain: Chain) -> Callable[[], None]:
+    """Return vols, deltas, gammas, vegas, vannas and vommas by iv-engine on one thread.
+
+    It takes one right a call: the rows are parted before the clock runs.
+    """
+    import iv_engine
+
+    *floats, is_call = chain
+    parts = [
+        (right, [np.ascontiguousarray(each[is_call == right]) for each in floats])
+        for right in (True, False)
+    ]
+
+    def work() -> None:
+        for right, (price, forward, strike, t_years) in parts:
+            vol = iv_engine.implied_volatilities(price, forward, strike, t_years, right, False)
+            terms = (forward, strike, t_years, vol)
+            iv_engine.deltas(*terms, right, False)
+            iv_engine.gammas(*terms, False)
+            iv_engine.vegas(*terms, False)
+            iv_engine.vannas(*terms, False)
+            iv_engine.vommas(*terms, False)
+
+    return work
+
+
+def jaeckel_vols(chain: Chain) -> np.ndarray:
+    """Return the vols by fast-vollib in its Jaeckel mode."""
+    from fast_vollib.jackel import jackel_iv_black
+
+    return jackel_iv_black(*chain)
+
+
+def halley_vols(chain: Chain) -> np.ndarray:
+    """Return the vols by fast-vollib in its fastest mode, by Halley's method."""
+    from fast_vollib.backends import numpy_backend
+
+    price, forward, strike, t_years, is_call = chain
+    flags, no_rate = np.where(is_call, "c", "p"), np.zeros(len(price))
+    return numpy_backend.implied_volatility(
+        "black", price, forward, strike, t_years, no_rate, flags, on_error="ignore"
+    )
+
+
+def fast_vollib_work(chain: Chain, vols: Callable[[Chain], np.ndarray]) -> Callable[[], None]:
+    """Return vols, then delta, gamma, theta, rho and vega, by fast-vollib."""
+    from fast_vollib.backends import numpy_backend
+
+    _, forward, strike, t_years, is_call = chain
+    flags, rate = np.where(is_call, "c", "p"), np.full(len(forward), RATE)
+
+    def work() -> None:
+        numpy_backend.greeks("black", flags, forward, strike, t_years, rate, vols(chain))
+
+    return work
+
+
+def our_vols(chain: Chain) -> np.ndarray:
+    """Return our vols; NaN where refused."""
+    price, forward, strike, t_years, is_call = chain
+    found = implied_vol(price, forward, strike, t_years, 1.0, is_call)
+    return np.where(found.ok, found.vol, np.nan)
+
+
+def vols_of_peers() -> dict[str, Callable[[Chain], np.ndarray]]:
+    """Return what computes vols, by name of the peers that are installed."""
+    peers: dict[str, Callable[[Chain], np.ndarray]] = {}
+    if importlib.util.find_spec("iv_engine"):
+        peers["iv_engine_serial"] = iv_engine_vols
+    if importlib.util.find_spec("fast_vollib"):
+        peers["fast_vollib_jaeckel"] = jaeckel_vols
+        peers["fast_vollib_halley"] = halley_vols
+    return peers
+
+
+def speed() -> dict[str, object]:
+    """Return all durations, their ratios and the errors of the vols."""
     forward, strike, t_years, discount, is_call, vol, price = quotes()
     lists = [each.tolist() for each in (strike, t_years, discount, is_call, price)]
-    found, _ = ours(forward, strike, t_years, discount, is_call, price)
+    found = ours(forward, strike, t_years, discount, is_call, price)
     assert found.ok.all()
     reference = quantlib(forward, *lists)
-    our_s = median_seconds(lambda: ours(forward, strike, t_years, discount, is_call, price), 15)
+    our_s = median_seconds(lambda: ours(forward, strike, t_years, discount, is_call, price), 61)
+    vols_s = median_seconds(
+        lambda: implied_vol(price, forward, strike, t_years, discount, is_call), 61
+    )
     their_s = median_seconds(lambda: quantlib(forward, *lists), 3)
+    chain = (price / discount, np.full(QUOTES, forward), strike, t_years, is_call)
+    peers = {}
+    for name, vols in vols_of_peers().items():
+        work = iv_engine_work(chain) if "engine" in name else fast_vollib_work(chain, vols)
+        peer_s = median_seconds(work, 9)
+        with np.errstate(all="ignore"):
+            error = float(np.nanmax(np.abs(vols(chain) - vol)))
+        peers[name] = {
+            "ms": round(1e3 * peer_s, 3),
+            "times_slower_than_ours": round(peer_s / our_s, 2),
+            "vol_error_max": error,
+        }
     return {
         "quotes": QUOTES,
+        "implied_vol_ms": round(1e3 * vols_s, 3),
         "implied_vol_and_greeks_ms": round(1e3 * our_s, 3),
         "quantlib_loop_ms": round(1e3 * their_s, 3),
         "times_faster_than_quantlib": round(their_s / our_s, 1),
         "vol_error_max": float(np.abs(found.vol - vol).max()),
         "quantlib_vol_error_max": float(np.abs(reference - vol).max()),
+        "peers": peers,
     }
+
+
+# Out of the money: range of |ln(K/F)| / s and of s = vol sqrt(T)
+REGIONS = {
+    "at the money": ((0.0, 0.5), (0.01, 1.0)),
+    "half to three deviations": ((0.5, 3.0), (0.01, 1.0)),
+    "three to nine deviations": ((3.0, 9.0), (0.01, 1.0)),
+    "nine to thirty-seven deviations": ((9.0, 37.0), (0.01, 0.5)),
+    "high vol (s 1 to 6)": ((0.0, 1.0), (1.0, 6.0)),
+    "last minutes (s 0.00001 to 0.01)": ((0.0, 6.0), (1e-5, 1e-2)),
+}
+DRAWS = 150
+
+
+def exact_price(forward, strike, t_years, vol, is_call) -> float:
+    """Return the undiscounted price to sixty digits, rounded once."""
+    import mpmath
+
+    with mpmath.workdps(60):
+        forward, strike, t_years, vol = map(mpmath.mpf, (forward, strike, t_years, vol))
+        deviation = vol * mpmath.sqrt(t_years)
+        d1 = mpmath.log(forward / strike) / deviation + deviation / 2
+        sign = 1 if is_call else -1
+        near, far = mpmath.ncdf(sign * d1), mpmath.ncdf(sign * (d1 - deviation))
+        return float(sign * (forward * near - strike * far))
+
+
+def exactness() -> dict[str, object]:
+    """Return largest absolute errors of vols and counts of failures, by region and library."""
+    if not importlib.util.find_spec("mpmath"):
+        return {}
+    generator = np.random.default_rng(3)
+    table = {}
+    for region, (distances, deviations) in REGIONS.items():
+        deviation = np.exp(generator.uniform(*np.log(deviations), DRAWS))
+        side = np.where(generator.random(DRAWS) < 0.5, 1.0, -1.0)
+        forward = np.full(DRAWS, 3250.0)
+        strike = forward * np.exp(side * generator.uniform(*distances, DRAWS) * deviation)
+        vol = generator.uniform(0.1, 1.5, DRAWS)
+        t_years, is_call = (deviation / vol) ** 2, strike >= forward
+        terms = zip(forward, strike, t_years, vol, is_call, strict=True)
+        price = np.array([exact_price(*each) for each in terms])
+        chain = (price, forward, strike, t_years, is_call)
+        row = {"lowest_price": float(price.min())}
+        for name, vols in {"ours": our_vols, **vols_of_peers()}.items():
+            with np.errstate(all="ignore"):
+                error = np.abs(vols(chain) - vol)
+                failed = ~(error < 1e-6)
+            row[name] = {
+                "vol_error_max": float(error[~failed].max(initial=0.0)),
+                "failed_share": round(float(failed.mean()), 3),
+            }
+        table[region] = row
+    return {"exactness_against_mpmath": table}
+
+
+def not_installed() -> list[str]:
+    """Return the packages of the dependency group ``bench`` that are not there."""
+    names = {"iv-engine": "iv_engine", "fast-vollib": "fast_vollib", "mpmath": "mpmath"}
+    return [name for name, module in names.items() if not importlib.util.find_spec(module)]
 
 
 def valuer() -> dict[str, float]:
@@ -145,4 +320,11 @@ def valuer() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"benchmark": "pricing", **against_quantlib(), **valuer()}, indent=2))
+    report = {
+        "benchmark": "pricing",
+        "not_installed": not_installed(),
+        **speed(),
+        **valuer(),
+        **exactness(),
+    }
+    print(json.dumps(report, indent=2))

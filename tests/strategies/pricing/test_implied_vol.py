@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.pricing import black76
-from strategies.pricing.implied_vol import implied_vol
+from strategies.pricing.implied_vol import implied_greeks, implied_vol
 
 EPSILON = float(np.finfo(float).eps)
 
@@ -142,3 +142,153 @@ def test_extreme_moneyness_and_vol_still_converge():
 def test_shapes_broadcast_and_an_empty_request_is_answered():
     assert implied_vol(5.0, 100.0, [90.0, 100.0], [[0.1], [0.2]], 1.0, True).vol.shape == (2, 2)
     assert implied_vol([], 100.0, [], 0.1, 1.0, True).vol.shape == (0,)
+
+
+def test_long_columns_are_the_same_row_by_row(generator):
+    """Blocks, the pass over all rows and the iteration of some must not show."""
+    count = 9_000  # more than one block
+    strike = 3250.0 * np.exp(generator.uniform(-2.5, 1.5, count))
+    t_years = np.exp(generator.uniform(np.log(1e-5), np.log(3.0), count))
+    vol = generator.uniform(0.05, 2.5, count)
+    is_call = strike >= 3250.0
+    price = black76.price(3250.0, strike, t_years, vol, 0.98, is_call)
+    found = implied_greeks(price, 3250.0, strike, t_years, 0.98, is_call, 0.01)
+    assert found.ok.mean() > 0.6  # the rest are worth nothing or all intrinsic
+    for n in generator.integers(0, count, 200):
+        alone = implied_greeks(price[n], 3250.0, strike[n], t_years[n], 0.98, is_call[n], 0.01)
+        assert alone.ok == found.ok[n]
+        for name in ("vol", "delta", "gamma", "vega", "theta", "vanna"):
+            expected = getattr(found, name)[n]
+            assert float(getattr(alone, name)) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+# Forward 1000, discount 1, out of the money: ln(K/F), years, vol, and the price to seventeen digits
+# as computed by mpmath 1.4 with sixty
+DEEP = [
+    (-0.9, 0.05, 0.2, 3.1667024315681233e-90),
+    (0.6, 0.05, 0.15, 1.8214574142935957e-71),
+    (-2.0, 0.1, 0.25, 1.913279555393293e-141),
+    (1.2, 0.02, 0.4, 1.7439930293924799e-99),
+    (-0.25, 0.004, 0.12, 5.893059860742969e-239),
+    (0.05, 1e-05, 0.5, 4.594074060061858e-221),
+    (-3.0, 0.5, 0.7, 1.1399224080914116e-08),
+    (0.3, 0.012, 0.08, 1.1730537564463214e-257),
+]
+
+
+@pytest.mark.parametrize(("log_strike", "t_years", "vol", "price"), DEEP)
+def test_the_deepest_wings_tell_their_vol(log_strike, t_years, vol, price):
+    strike = 1000.0 * math.exp(log_strike)
+    found = implied_vol(price, 1000.0, strike, t_years, 1.0, strike >= 1000.0)
+    assert found.ok
+    assert abs(float(found.vol) - vol) < 1e-12
+
+
+# Range of |ln(K/F)| over s, and of s = vol sqrt(T)
+REGIONS = {
+    "at the money": ((0.0, 0.5), (0.01, 1.0)),
+    "near": ((0.5, 3.0), (0.01, 1.0)),
+    "wings": ((3.0, 9.0), (0.01, 1.0)),
+    "deep wings": ((9.0, 37.0), (0.01, 0.5)),
+    "deep wings of large deviation": ((5.0, 25.0), (0.5, 3.0)),
+    "large deviation": ((0.0, 1.0), (1.0, 6.0)),
+    "small deviation": ((0.0, 6.0), (1e-6, 1e-2)),
+}
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_every_price_out_of_the_money_tells_its_vol_to_twelve_digits(region, generator):
+    mpmath = pytest.importorskip("mpmath", reason="of the dependency group bench")
+    distances, deviations = REGIONS[region]
+    for _ in range(40):
+        s = float(np.exp(generator.uniform(*np.log(deviations))))
+        side = generator.choice([-1.0, 1.0])
+        strike = 1000.0 * math.exp(side * s * generator.uniform(*distances))
+        vol = float(generator.uniform(0.1, 1.5))
+        t_years = (s / vol) ** 2
+        with mpmath.workdps(60):
+            exact = mpmath.mpf(vol) * mpmath.sqrt(t_years)
+            d1 = mpmath.log(mpmath.mpf(1000) / strike) / exact + exact / 2
+            near, far = mpmath.ncdf(side * d1), mpmath.ncdf(side * (d1 - exact))
+            price = float(side * (1000 * near - strike * far))
+        found = implied_vol(price, 1000.0, strike, t_years, 1.0, side > 0)
+        assert found.ok
+        assert abs(float(found.vol) - vol) < 1e-12
+
+
+def test_only_a_price_lost_in_its_own_rounding_is_refused():
+    """A put ever deeper in the money: refused from where a digit of the price moves the vol."""
+    strike = 1000.0 * np.exp(np.linspace(0.0, 0.8, 81))
+    s = 0.1
+    price = black76.price(1000.0, strike, 1.0, s, 1.0, False)
+    found = implied_vol(price, 1000.0, strike, 1.0, 1.0, False)
+    d1 = -np.log(strike / 1000.0) / s + s / 2
+    vega = 1000.0 * np.exp(-0.5 * d1 * d1) / math.sqrt(2 * math.pi)
+    uncertain = EPSILON * price / (vega * s)
+    assert found.ok[uncertain < 2e-7].all()
+    assert not found.ok[uncertain > 4e-7].any()
+    assert found.vol[found.ok] == pytest.approx(s, rel=1e-5)
+
+
+def test_the_greeks_of_a_chain_are_those_at_its_vols(generator):
+    count = 4_000
+    forward = generator.uniform(15.0, 6000.0, count)
+    t_years = np.exp(generator.uniform(np.log(1e-3), np.log(2.0), count))
+    vol = generator.uniform(0.08, 1.6, count)
+    strike = forward * np.exp(generator.uniform(-6.0, 4.0, count) * vol * np.sqrt(t_years))
+    rate = 0.03
+    discount = np.exp(-rate * t_years)
+    is_call = generator.random(count) < 0.5  # in the money as well
+    price = black76.price(forward, strike, t_years, vol, discount, is_call)
+    found = implied_greeks(price, forward, strike, t_years, discount, is_call, rate)
+    plain = implied_vol(price, forward, strike, t_years, discount, is_call)
+    assert (found.vol == plain.vol).all()
+    assert (found.ok == plain.ok).all()
+    ok = found.ok
+    terms = [each[ok] for each in (forward, strike, t_years, found.vol, discount, is_call)]
+    expected = black76.greeks(*terms, rate)
+    assert found.delta[ok] == pytest.approx(expected.delta, rel=1e-9, abs=1e-12)
+    assert found.gamma[ok] == pytest.approx(expected.gamma, rel=1e-9, abs=1e-14)
+    for name in ("vega", "theta"):
+        assert getattr(found, name)[ok] == pytest.approx(
+            getattr(expected, name), rel=1e-9, abs=1e-9
+        )
+    low, high = (
+        black76.greeks(*terms[:3], found.vol[ok] + move, *terms[4:], rate).delta
+        for move in (-1e-5, 1e-5)
+    )
+    assert found.vanna[ok] == pytest.approx((high - low) / 2e-3, rel=1e-4, abs=1e-8)
+
+
+def test_at_the_money_and_in_the_far_wings_the_greeks_are_numbers():
+    strike = np.array([1.0, 500.0, 1000.0, 2000.0, 1e6])
+    price = np.array([1e-250, 1e-90, 20.0, 1e-120, 1e-200])
+    found = implied_greeks(price, 1000.0, strike, 0.1, 1.0, strike >= 1000.0, 0.0)
+    assert found.ok.all()
+    expected = black76.greeks(1000.0, strike, 0.1, found.vol, 1.0, strike >= 1000.0, 0.0)
+    for name in ("delta", "gamma", "vega", "theta"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-9)
+
+
+def test_where_there_is_no_vol_there_are_no_greeks():
+    found = implied_greeks([5.0, 0.0, math.nan], 100.0, 100.0, 0.25, 1.0, True, 0.02)
+    assert found.ok.tolist() == [True, False, False]
+    for name in ("vol", "delta", "gamma", "vega", "theta", "vanna"):
+        assert getattr(found, name)[1:].tolist() == [0.0, 0.0]
+        assert getattr(found, name)[0] != 0.0
+
+
+def test_no_row_of_the_widest_chain_settles_on_a_wrong_vol(generator):
+    count = 100_000
+    s = np.exp(generator.uniform(np.log(1e-4), np.log(16.0), count))
+    log_strike = np.clip(generator.uniform(-9.0, 9.0, count) * s, -30.0, 30.0)
+    strike, is_call = np.exp(log_strike), generator.random(count) < 0.5
+    price = black76.price(1.0, strike, 1.0, s, 1.0, is_call)
+    found = implied_vol(price, 1.0, strike, 1.0, 1.0, is_call)
+    d1 = -log_strike / s + s / 2
+    vega = np.exp(-0.5 * d1 * d1) / math.sqrt(2 * math.pi)
+    lost = 32 * EPSILON * (1.0 + strike) / np.maximum(vega, 1e-300)  # in price and exponent
+    told = found.ok & (lost < 1e-7 * s)
+    assert told.mean() > 0.45
+    assert (np.abs(found.vol - s)[told] <= 1e-12 * s[told] + lost[told]).all()
+    assert found.ok[lost < 1e-8 * s].all()
