@@ -30,6 +30,20 @@ class Greeks:
     theta: FloatArray  # points per calendar day, forward and vol unchanged
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SecondGreeks:
+    """How the sensitivities of one long option change; arrays of one common shape.
+
+    Put and call of one strike share all but charm, which differs by the accrual on delta.
+    """
+
+    gamma: FloatArray  # of delta per +1 point of the forward
+    vanna: FloatArray  # of delta per vol point; also of vega per +1 point of the forward
+    volga: FloatArray  # of vega per vol point: points per vol point squared
+    charm: FloatArray  # of delta per calendar day that passes
+    veta: FloatArray  # of vega per calendar day that passes
+
+
 def price(
     forward: ArrayLike,
     strike: ArrayLike,
@@ -87,6 +101,48 @@ def greeks(
         gamma=density / (forward * np.maximum(deviation, _SMALLEST_DEVIATION)),
         vega=vega * 0.01,
         theta=(rate * value - decay) / DAYS_PER_YEAR,
+    )
+
+
+def second_greeks(
+    forward: ArrayLike,
+    strike: ArrayLike,
+    t_years: ArrayLike,
+    vol: ArrayLike,
+    discount: ArrayLike,
+    is_call: ArrayLike,
+    rate: ArrayLike,
+) -> SecondGreeks:
+    """Return the second-order sensitivities of ``price``.
+
+    ``rate`` (continuously compounded, per year) is what charm and veta accrue at; it should be the
+    one that ``discount`` was made of. Where no time or vol is left all are 0.
+
+    Shapes and units: as ``price``; those of the result stand at ``SecondGreeks``.
+    Source: with phi the normal density, d1' = -d2 / (2 T) and vega = D F phi(d1) sqrt T,
+    differentiated once more.
+    """
+    forward, strike, vol = _floats(forward), _floats(strike), _floats(vol)
+    discount, rate, t_years = _floats(discount), _floats(rate), _floats(t_years)
+    root_t = np.sqrt(t_years)
+    deviation = vol * root_t
+    alive = deviation > 0
+    d1 = _d1(forward, strike, deviation)
+    d2 = d1 - deviation
+    density = np.where(alive, discount * _INVERSE_ROOT_TWO_PI * np.exp(-0.5 * d1 * d1), 0.0)
+    # Where nothing is alive the density is zero, and these only keep the quotients on numbers
+    some_deviation, some_vol = np.where(alive, deviation, 1.0), np.where(alive, vol, 1.0)
+    two_years = np.where(alive, 2.0 * t_years, 1.0)
+    d1, d2 = np.where(alive, d1, 0.0), np.where(alive, d2, 0.0)
+    vega = forward * density * root_t * 0.01
+    sign = np.where(is_call, 1.0, -1.0)
+    delta = np.where(alive, discount * sign * ndtr(sign * d1), 0.0)
+    return SecondGreeks(
+        gamma=density / (forward * some_deviation),
+        vanna=-0.01 * density * d2 / some_vol,
+        volga=0.01 * vega * d1 * d2 / some_vol,
+        charm=(rate * delta + density * d2 / two_years) / DAYS_PER_YEAR,
+        veta=vega * (rate - (1.0 + d1 * d2) / two_years) / DAYS_PER_YEAR,
     )
 
 

@@ -128,3 +128,81 @@ def test_arguments_broadcast_against_each_other():
     value = black76.price([[100.0], [110.0]], [90.0, 100.0, 110.0], 0.5, 0.2, 0.98, True)
     assert value.shape == (2, 3)
     assert value[1, 2] == black76.price(110.0, 110.0, 0.5, 0.2, 0.98, True)
+
+
+SECOND = ("gamma", "vanna", "volga", "charm", "veta")
+
+
+def test_second_order_greeks_are_the_differences_of_quantlibs_first(generator):
+    for _ in range(150):
+        forward = float(generator.uniform(10, 7000))
+        t_years = float(generator.uniform(0.02, 2.0))
+        vol = float(generator.uniform(0.08, 1.5))
+        rate = float(generator.uniform(-0.01, 0.08))
+        strike = forward * math.exp(float(generator.uniform(-2.5, 2.5)) * vol * t_years**0.5)
+        is_call = bool(generator.random() < 0.5)
+        payoff = QuantLib.PlainVanillaPayoff(
+            QuantLib.Option.Call if is_call else QuantLib.Option.Put, strike
+        )
+
+        def at(f=forward, t=t_years, v=vol, payoff=payoff, rate=rate):
+            return QuantLib.BlackCalculator(payoff, f, v * math.sqrt(t), math.exp(-rate * t))
+
+        up, day, point = 1e-4 * forward, 1e-4 * t_years, 1e-4 * vol
+        later, sooner = at(t=t_years - day), at(t=t_years + day)
+        expected = {
+            "gamma": (at(f=forward + up).deltaForward() - at(f=forward - up).deltaForward())
+            / (2 * up),
+            "vanna": (at(v=vol + point).deltaForward() - at(v=vol - point).deltaForward())
+            / (200 * point),
+            "volga": (at(v=vol + point).vega(t_years) - at(v=vol - point).vega(t_years))
+            / (20000 * point),
+            "charm": (later.deltaForward() - sooner.deltaForward()) / (2 * day * 365),
+            "veta": (later.vega(t_years - day) - sooner.vega(t_years + day)) / (200 * day * 365),
+        }
+        found = black76.second_greeks(
+            forward, strike, t_years, vol, math.exp(-rate * t_years), is_call, rate
+        )
+        scales = {
+            "gamma": 1 / forward / vol / t_years**0.5,
+            "vanna": 0.01 / vol,
+            "volga": 1e-4 * forward * t_years**0.5 / vol,
+            "charm": 1 / t_years / 365,
+            "veta": 0.01 * forward / t_years**0.5 / 365,
+        }
+        for name in SECOND:
+            close = {"rel": 1e-5, "abs": 1e-6 * scales[name]}
+            assert float(getattr(found, name)) == pytest.approx(expected[name], **close), name
+        assert float(found.gamma) == pytest.approx(at().gammaForward(), rel=1e-9)
+        assert float(found.volga) == pytest.approx(at().volga(t_years) / 1e4, rel=1e-7, abs=1e-12)
+
+
+def test_vanna_is_also_the_change_of_vega_with_the_forward():
+    strike = np.linspace(60.0, 160.0, 21)
+    terms = (strike, 0.4, 0.3, 0.98, True, 0.05)
+    vanna = black76.second_greeks(100.0, *terms).vanna
+    high, low = (black76.greeks(100.0 + move, *terms).vega for move in (0.01, -0.01))
+    assert vanna == pytest.approx((high - low) / 0.02, rel=1e-5, abs=1e-8)
+
+
+@given(forward=forwards, log_strike=log_strikes, t_years=st.floats(0.01, 2.0), vol=vols, rate=rates)
+def test_put_and_call_share_their_second_order_but_for_the_accrual_of_delta(
+    forward, log_strike, t_years, vol, rate
+):
+    strike, discount = forward * math.exp(log_strike), math.exp(-rate * t_years)
+    call, put = (
+        black76.second_greeks(forward, strike, t_years, vol, discount, right, rate)
+        for right in (True, False)
+    )
+    for name in ("gamma", "vanna", "volga", "veta"):
+        assert getattr(call, name) == getattr(put, name)
+    assert float(call.charm - put.charm) == pytest.approx(rate * discount / 365, abs=1e-12)
+    assert call.gamma >= 0
+
+
+@pytest.mark.parametrize(("t_years", "vol"), [(0.0, 0.2), (0.1, 0.0), (0.0, 0.0)])
+def test_without_time_or_vol_nothing_is_left_of_the_second_order(t_years, vol):
+    strike = np.array([90.0, 100.0, 110.0])
+    found = black76.second_greeks(100.0, strike, t_years, vol, 0.99, True, 0.02)
+    for name in SECOND:
+        assert getattr(found, name).tolist() == [0.0, 0.0, 0.0]
