@@ -174,7 +174,6 @@ def test_second_order_greeks_are_the_differences_of_quantlibs_first(generator):
             close = {"rel": 1e-5, "abs": 1e-6 * scales[name]}
             assert float(getattr(found, name)) == pytest.approx(expected[name], **close), name
         assert float(found.gamma) == pytest.approx(at().gammaForward(), rel=1e-9)
-        assert float(found.volga) == pytest.approx(at().volga(t_years) / 1e4, rel=1e-7, abs=1e-12)
 
 
 def test_vanna_is_also_the_change_of_vega_with_the_forward():
