@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
 
+from strategies.condor.amounts import exact, shown_ratio
 from strategies.condor.selection import CondorChoice, choose_condor, choose_expiry
 from strategies.model.book import Account
 from strategies.model.instruments import OptionContract
@@ -34,11 +35,6 @@ class Entry:
     opened: CondorOpen | None
     order: OrderIntent | None
     gates: tuple[Gate, ...]
-
-    @property
-    def credit(self) -> Decimal:
-        """The least credit of the order per condor, index points; 0 without one."""
-        return Decimal(0) if self.order is None else -self.order.worst_price
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -173,14 +169,14 @@ def plan_entry(
 
 def credit_gate(choice: CondorChoice, rules: CondorRules) -> Gate:
     """Return C6: the least credit over the widest wing."""
-    ratio = float(choice.credit / choice.legs.width)
+    width, floor = choice.legs.width, exact(rules.min_credit_to_width)
     return Gate(
         rule="C6",
         name="credit over width",
-        value=round(ratio, 4),
+        value=shown_ratio(choice.credit / width, floor),
         threshold=rules.min_credit_to_width,
-        passed=ratio >= rules.min_credit_to_width,
-        note=f"credit {choice.credit} of {choice.legs.width}",
+        passed=choice.credit >= floor * width,
+        note=f"credit {choice.credit} of {width}",
     )
 
 
@@ -194,9 +190,9 @@ def size(
     """
     worth = account.net_liquidation_usd
     loss = (choice.legs.width - choice.credit) * 100
-    by_loss = _floor(Decimal(str(rules.max_loss_fraction)) * worth, loss)
+    by_loss = _floor(exact(rules.max_loss_fraction) * worth, loss)
     margin = condor_margin_usd(choice.legs, 1, "ib")
-    most = Decimal(str(rules.max_margin_fraction)) * worth
+    most = exact(rules.max_margin_fraction) * worth
     by_margin = _floor(most - margin_used_usd, margin)
     quantity = max(0, min(by_loss, by_margin))
     gates = (

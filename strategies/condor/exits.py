@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from strategies.condor.amounts import exact, shown_ratio
 from strategies.model.book import CondorPosition
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
 from strategies.model.plan import CondorClose, Gate
@@ -97,13 +98,15 @@ def exit_reason(
     days or fewer are left. Profit: buying back at mid costs at most ``1 - profit_target`` of the
     credit. Without a value only the clock can say anything.
     """
-    credit = float(condor.entry_credit)
+    credit = condor.entry_credit
     days = (condor.expiry - session).days
-    if value is not None and value.mid_debit - credit >= rules.stop_loss_credits * credit:
+    # Exactly, in decimals: as floats 6.6 - 2.2 is less than 2 x 2.2
+    profit = None if value is None else credit - to_price(value.mid_debit)
+    if profit is not None and -profit >= exact(rules.stop_loss_credits) * credit:
         return ExitReason("stop loss", Urgency.URGENT)
     if days <= rules.time_exit_dte:
         return ExitReason(f"{days} days to expiry", Urgency.NORMAL)
-    if value is not None and value.mid_debit <= (1.0 - rules.profit_target) * credit:
+    if profit is not None and profit >= exact(rules.profit_target) * credit:
         return ExitReason("profit target", Urgency.PATIENT)
     return None
 
@@ -115,8 +118,9 @@ def _gate(
     session: date,
     rules: CondorRules,
 ) -> Gate:
-    credit = float(condor.entry_credit)
-    profit = None if value is None else round((credit - value.mid_debit) / credit, 4)
+    credit = condor.entry_credit
+    profit = None if value is None else (credit - to_price(value.mid_debit)) / credit
+    stop, target = exact(rules.stop_loss_credits), exact(rules.profit_target)
     threshold = (
         f"keep between -{rules.stop_loss_credits:g} and {rules.profit_target:g} credits, "
         f"more than {rules.time_exit_dte} days"
@@ -125,7 +129,7 @@ def _gate(
     return Gate(
         rule="C9",
         name=f"profit of {condor.condor_id} in credits",
-        value=profit,
+        value=None if profit is None else shown_ratio(profit, -stop, target),
         threshold=threshold,
         passed=fired is None,
         note=fired.note if fired is not None else f"{days} days to expiry",

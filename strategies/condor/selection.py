@@ -25,6 +25,7 @@ from strategies.pricing.valuation import SeriesValues, Valuer
 
 # A chain whose nearest strike is further than this from the delta aimed at has no such option
 _DELTA_TOLERANCE = 0.05
+_LEAST_CREDIT = 0.05  # index points: one tick of a package, below it there is none
 _MAX_WIDTHS = 20  # of each wing; wider ones are far outside any vega window
 
 
@@ -209,7 +210,8 @@ class _Wings:
             half_spreads[self._put_rows, PUT] + half_spreads[short_put.row, PUT],
             half_spreads[self._call_rows, CALL] + half_spreads[short_call.row, CALL],
         )
-        self.credit = self.mid_credit - rules.entry_concession * to_natural
+        # Without the noise of floats, so that a credit of nothing is 0 and not 1e-16
+        self.credit = np.round(self.mid_credit - rules.entry_concession * to_natural, 5)
 
     def best(self) -> tuple[int, int] | None:
         """Return the pair inside the vega window with the best credit over max loss (C4).
@@ -219,7 +221,7 @@ class _Wings:
         """
         low, high = self._rules.min_net_vega, self._rules.max_net_vega
         fits = (low <= self.net_vega) & (self.net_vega <= high)
-        fits &= (self.credit > 0) & (self.credit < self.width)
+        fits &= (self.credit >= _LEAST_CREDIT) & (self.credit < self.width)
         if (fits & self._equal).any():
             fits &= self._equal
         if not fits.any():

@@ -102,6 +102,14 @@ def test_c6_refuses_a_credit_below_the_floor(credit, expected):
     assert gate.threshold == 0.10
 
 
+@pytest.mark.parametrize(("floor", "credit", "strikes"), [(0.3, "2.1", 7), (0.15, "1.05", 7)])
+def test_c6_takes_a_credit_at_exactly_the_floor(floor, credit, strikes):
+    legs = f"SPXW 20MAR20 {3050 - strikes}/3050/3405/{3405 + strikes}"
+    gate = credit_gate(choice(credit, legs), replace(RULES, min_credit_to_width=floor))
+    assert gate.passed
+    assert gate.value == floor
+
+
 def test_c6_measures_the_wider_wing():
     gate = credit_gate(choice("1.00", "SPXW 20MAR20 3040/3050/3405/3420"), RULES)
     assert gate.value == pytest.approx(1 / 15, abs=1e-4)
@@ -161,7 +169,6 @@ def test_an_entry_is_a_guaranteed_four_legged_credit():
     assert [leg.ratio for leg in order.legs] == [1, -1, -1, 1]
     assert order.limit_price <= order.worst_price < 0
     assert -float(order.limit_price) >= opened.mid_credit - 1e-9
-    assert plan.credit == -order.worst_price
     assert opened.quantity == order.quantity
     assert opened.entry_spot == 3250.0
     assert all(gate.passed for gate in plan.gates)
@@ -171,9 +178,9 @@ def test_an_entry_is_a_guaranteed_four_legged_credit():
 
 def test_an_entry_s_worst_fill_keeps_every_rule():
     plan = entry()
-    width = plan.opened.legs.width
-    assert plan.credit / width >= Decimal("0.10")
-    assert (width - plan.credit) * 100 * plan.order.quantity <= 25_000
+    width, credit = plan.opened.legs.width, -plan.order.worst_price
+    assert credit / width >= Decimal("0.10")
+    assert (width - credit) * 100 * plan.order.quantity <= 25_000
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,37 @@ def test_c9_stops_at_a_loss_of_two_credits(mid, note):
         assert reason.urgency is Urgency.URGENT
 
 
+@pytest.mark.parametrize("credit", ["2.2", "1.1", "0.55", "3.3", "0.35", "7.05"])
+def test_c9_acts_at_its_thresholds_exactly_whatever_the_credit(credit):
+    """Mids move in fortieths of a point; one of them apart is enough."""
+    condor = replace(CONDOR, entry_credit=Decimal(credit))
+    step = Decimal("0.025")
+
+    def note(mid):
+        reason = exit_reason(condor, value(float(mid)), session=FAR, rules=RULES)
+        return reason.note if reason else None
+
+    stop, target = 3 * condor.entry_credit, condor.entry_credit / 2
+    assert [note(stop - step), note(stop)] == [None, "stop loss"]
+    assert [note(target + step), note(target)] == [None, "profit target"]
+
+
+@pytest.mark.parametrize("quantity", [1, 3])
+def test_c9_stops_on_a_mid_that_was_added_up_from_floats(quantity):
+    mid = sum([2.2] * 3)  # 6.6000000000000005
+    condor = replace(CONDOR, entry_credit=Decimal("2.2"), quantity=quantity)
+    assert 6.6 - 2.2 < 2 * 2.2  # why floats will not do
+    for each in (mid, 6.6):
+        assert exit_reason(condor, value(each), session=FAR, rules=RULES).note == "stop loss"
+
+
+@pytest.mark.parametrize("mid", [5.9999, 5.99999, 1.00001])
+def test_c9_a_gate_that_passes_does_not_show_its_threshold(mid):
+    (gate,) = exits(mid).gates
+    assert gate.passed
+    assert -2.0 < gate.value < 0.5
+
+
 @pytest.mark.parametrize(
     ("days", "note"),
     [(22, None), (21, "21 days to expiry"), (20, "20 days to expiry")],
