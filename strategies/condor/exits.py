@@ -3,6 +3,10 @@
 Nothing is carried into settlement: the time exit comes weeks before it. A stop can only fire
 where the package may still cost that much: with a credit above width / (1 + stop credits) it lies
 beyond the wing, the time exit ends such a position, and C7 has bounded its loss.
+
+A condor without a value, because its series has no surface, is still closed by stop and clock: its
+legs' own quotes say what that costs, and the width bounds what is paid. The profit target waits for
+a value, it is in no hurry.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,10 +15,10 @@ from datetime import date
 from decimal import Decimal
 
 from strategies.condor.amounts import exact, shown_ratio
-from strategies.model.book import CondorPosition
+from strategies.model.book import CondorLegs, CondorPosition
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
 from strategies.model.plan import CondorClose, Gate
-from strategies.model.quotes import to_price
+from strategies.model.quotes import OptionChain, to_price
 from strategies.model.rules import CondorRules
 from strategies.model.ticks import order_tick, round_down, round_up
 from strategies.pricing.valuation import CondorValue
@@ -41,6 +45,7 @@ def plan_exits(
     condors: Sequence[CondorPosition],
     *,
     values: Mapping[str, CondorValue | None],
+    chain: OptionChain | None = None,
     purposes_at_work: Collection[str],
     plan_id: str,
     session: date,
@@ -51,6 +56,8 @@ def plan_exits(
     Args:
         condors: The open condors, in the order their closes should be listed.
         values: The condors' values by id; None where one cannot be priced.
+        chain: The SPX quotes of this decision, for condors without a value; None where they are
+            too old to act on.
         purposes_at_work: Purposes that have an order at work; they get no second one.
         plan_id: Identity of the plan the orders belong to.
         session: The day of the decision, from which days to expiry count.
@@ -58,27 +65,78 @@ def plan_exits(
     """
     closes, orders, gates, reasons = [], [], [], []
     for condor in condors:
-        value = values[condor.condor_id]
-        fired = exit_reason(condor, value, session=session, rules=rules)
-        gates.append(_gate(condor, value, fired, session, rules))
+        mark = _mark(condor.legs, values[condor.condor_id], chain)
+        fired = exit_reason(condor, mark, session=session, rules=rules)
+        gates.append(_gate(condor, mark, fired, session, rules))
         if fired is None:
             continue
-        mark = None if value is None else value.mid_debit
         close = CondorClose(
-            condor_id=condor.condor_id, rules=("C9",), mark_debit=mark, note=fired.note
+            condor_id=condor.condor_id,
+            rules=("C9",),
+            mark_debit=None if isinstance(mark, Unpriceable) else float(mark.debit),
+            note=fired.note,
         )
         purpose = f"condor:{condor.condor_id}:close"
         if purpose in purposes_at_work:
             reasons.append(f"C9: {condor.condor_id} is being closed already")
-        elif value is None:
-            reasons.append(f"C9: {condor.condor_id} cannot be priced ({fired.note})")
+        elif isinstance(mark, Unpriceable):
+            why = f"{fired.note}; {mark.reason}"
+            reasons.append(f"C9: {condor.condor_id} cannot be priced ({why})")
             closes.append(close)
         else:
             closes.append(close)
-            orders.append(_close_order(condor, value, fired, purpose, plan_id))
+            orders.append(_close_order(condor, mark, fired, purpose, plan_id))
     return Exits(
         closes=tuple(closes), orders=tuple(orders), gates=tuple(gates), reasons=tuple(reasons)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseMark:
+    """What buying one condor back costs, index points."""
+
+    debit: Decimal  # at mid
+    natural: Decimal  # the most it may cost; the width where only the legs are quoted
+    is_value: bool  # by a trusted surface; False: by the quotes of the legs alone
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriceable:
+    """Nobody can say what buying a condor back costs, and why."""
+
+    reason: str
+
+
+def _mark(
+    legs: CondorLegs, value: CondorValue | None, chain: OptionChain | None
+) -> CloseMark | Unpriceable:
+    if value is not None:
+        return CloseMark(
+            debit=to_price(value.mid_debit), natural=to_price(value.natural_debit), is_value=True
+        )
+    if chain is None:
+        return Unpriceable("quotes are too old")
+    return quoted_mark(legs, chain)
+
+
+def quoted_mark(legs: CondorLegs, chain: OptionChain) -> CloseMark | Unpriceable:
+    """Return what a condor costs by the quotes of its legs alone, the surface left aside.
+
+    A leg counts at its mid where both sides are quoted. One without a bid counts at its offer if
+    it is bought back and as nothing if it is sold. A leg that nobody offers, or that is crossed,
+    has no price, and nothing is sent (the risk gate would refuse it too).
+    """
+    debit = Decimal(0)
+    for contract, sign in legs.signed():
+        row = chain.find_row(contract)
+        quote = None if row is None else chain.quote(contract)
+        if quote is None or quote.ask == 0:
+            return Unpriceable(f"nobody offers {contract}")
+        if quote.bid > quote.ask:
+            return Unpriceable(f"{contract} is crossed, {quote.bid:g} x {quote.ask:g}")
+        one_sided = 0.0 if sign > 0 else quote.ask
+        debit -= sign * to_price(quote.mid if quote.is_two_sided else one_sided)
+    return CloseMark(debit=debit, natural=legs.width, is_value=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,63 +148,66 @@ class ExitReason:
 
 
 def exit_reason(
-    condor: CondorPosition, value: CondorValue | None, *, session: date, rules: CondorRules
+    condor: CondorPosition, mark: CloseMark | Unpriceable, *, session: date, rules: CondorRules
 ) -> ExitReason | None:
     """Return why a condor is closed, the most urgent reason first, or None to keep it (C9).
 
     Stop: the loss at mid reaches ``stop_loss_credits`` credits. Time: ``time_exit_dte`` calendar
     days or fewer are left. Profit: buying back at mid costs at most ``1 - profit_target`` of the
-    credit. Without a value only the clock can say anything.
+    credit. Without a value there is no profit target, without a price only the clock.
     """
     credit = condor.entry_credit
     days = (condor.expiry - session).days
     # Exactly, in decimals: as floats 6.6 - 2.2 is less than 2 x 2.2
-    profit = None if value is None else credit - to_price(value.mid_debit)
+    profit = None if isinstance(mark, Unpriceable) else credit - mark.debit
+    has_value = isinstance(mark, CloseMark) and mark.is_value
     if profit is not None and -profit >= exact(rules.stop_loss_credits) * credit:
         return ExitReason("stop loss", Urgency.URGENT)
     if days <= rules.time_exit_dte:
         return ExitReason(f"{days} days to expiry", Urgency.NORMAL)
-    if profit is not None and profit >= exact(rules.profit_target) * credit:
+    if profit is not None and has_value and profit >= exact(rules.profit_target) * credit:
         return ExitReason("profit target", Urgency.PATIENT)
     return None
 
 
 def _gate(
     condor: CondorPosition,
-    value: CondorValue | None,
+    mark: CloseMark | Unpriceable,
     fired: ExitReason | None,
     session: date,
     rules: CondorRules,
 ) -> Gate:
     credit = condor.entry_credit
-    profit = None if value is None else (credit - to_price(value.mid_debit)) / credit
+    profit = None if isinstance(mark, Unpriceable) else (credit - mark.debit) / credit
     stop, target = exact(rules.stop_loss_credits), exact(rules.profit_target)
     threshold = (
         f"keep between -{rules.stop_loss_credits:g} and {rules.profit_target:g} credits, "
         f"more than {rules.time_exit_dte} days"
     )
-    days = (condor.expiry - session).days
+    note = fired.note if fired is not None else f"{(condor.expiry - session).days} days to expiry"
+    if isinstance(mark, CloseMark) and not mark.is_value:
+        note += ", by the quotes of its legs"
     return Gate(
         rule="C9",
         name=f"profit of {condor.condor_id} in credits",
         value=None if profit is None else shown_ratio(profit, -stop, target),
         threshold=threshold,
         passed=fired is None,
-        note=fired.note if fired is not None else f"{days} days to expiry",
+        note=note,
     )
 
 
 def _close_order(
-    condor: CondorPosition, value: CondorValue, fired: ExitReason, purpose: str, plan_id: str
+    condor: CondorPosition, mark: CloseMark, fired: ExitReason, purpose: str, plan_id: str
 ) -> OrderIntent:
     legs = tuple(Leg(instrument=leg, ratio=-sign) for leg, sign in condor.legs.signed())
     tick = order_tick([leg.instrument for leg in legs], Decimal(1))
-    natural = to_price(value.natural_debit)
+    natural = mark.natural
     if fired.urgency is Urgency.URGENT:
         natural += _STOP_ALLOWANCE
     # Beyond the width nothing is bought: holding on cannot lose more than that
     worst = max(tick, round_up(min(natural, condor.legs.width), tick))
-    limit = max(tick, round_down(to_price(value.mid_debit), tick))
+    limit = max(tick, round_down(mark.debit, tick))
     return OrderIntent(
         plan_id=plan_id,
         purpose=purpose,

@@ -4,13 +4,29 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
-from strategies.condor.exits import exit_reason, plan_exits
+from strategies.condor.exits import (
+    CloseMark,
+    Unpriceable,
+    exit_reason,
+    plan_exits,
+    quoted_mark,
+)
 from strategies.model.orders import PositionEffect, Urgency
+from strategies.model.quotes import CALL, PUT, OptionChain, to_price
 from strategies.model.rules import CondorRules
-from strategies.pricing.valuation import CondorValue
-from tests.builders import TODAY, condor_position, leg
+from strategies.pricing.valuation import CondorValue, Valuer
+from tests.builders import (
+    TODAY,
+    condor_position,
+    leg,
+    market_quotes,
+    option_series,
+    quote,
+    spx_chain,
+)
 
 RULES = CondorRules()
 CONDOR = condor_position("SPXW 20MAR20 3040/3050/3405/3415", quantity=7, credit="2.00")
@@ -29,10 +45,15 @@ def value(mid: float, natural: float | None = None) -> CondorValue:
     )
 
 
-def exits(mid: float | None, *, natural=None, condor=CONDOR, session=FAR, at_work=()):
+def mark(mid: float) -> CloseMark:
+    return CloseMark(debit=to_price(mid), natural=to_price(mid + 0.5), is_value=True)
+
+
+def exits(mid: float | None, *, natural=None, condor=CONDOR, session=FAR, at_work=(), chain=None):
     return plan_exits(
         (condor,),
         values={condor.condor_id: None if mid is None else value(mid, natural)},
+        chain=chain,
         purposes_at_work=at_work,
         plan_id="p",
         session=session,
@@ -45,7 +66,7 @@ def exits(mid: float | None, *, natural=None, condor=CONDOR, session=FAR, at_wor
     [(1.0001, None), (1.0, "profit target"), (0.9999, "profit target")],
 )
 def test_c9_takes_profit_at_half_the_credit(mid, note):
-    reason = exit_reason(CONDOR, value(mid), session=FAR, rules=RULES)
+    reason = exit_reason(CONDOR, mark(mid), session=FAR, rules=RULES)
     assert (reason.note if reason else None) == note
     if reason:
         assert reason.urgency is Urgency.PATIENT
@@ -56,7 +77,7 @@ def test_c9_takes_profit_at_half_the_credit(mid, note):
     [(5.9999, None), (6.0, "stop loss"), (6.0001, "stop loss")],
 )
 def test_c9_stops_at_a_loss_of_two_credits(mid, note):
-    reason = exit_reason(CONDOR, value(mid), session=FAR, rules=RULES)
+    reason = exit_reason(CONDOR, mark(mid), session=FAR, rules=RULES)
     assert (reason.note if reason else None) == note
     if reason:
         assert reason.urgency is Urgency.URGENT
@@ -69,7 +90,7 @@ def test_c9_acts_at_its_thresholds_exactly_whatever_the_credit(credit):
     step = Decimal("0.025")
 
     def note(mid):
-        reason = exit_reason(condor, value(float(mid)), session=FAR, rules=RULES)
+        reason = exit_reason(condor, mark(float(mid)), session=FAR, rules=RULES)
         return reason.note if reason else None
 
     stop, target = 3 * condor.entry_credit, condor.entry_credit / 2
@@ -83,7 +104,7 @@ def test_c9_stops_on_a_mid_that_was_added_up_from_floats(quantity):
     condor = replace(CONDOR, entry_credit=Decimal("2.2"), quantity=quantity)
     assert 6.6 - 2.2 < 2 * 2.2  # why floats will not do
     for each in (mid, 6.6):
-        assert exit_reason(condor, value(each), session=FAR, rules=RULES).note == "stop loss"
+        assert exit_reason(condor, mark(each), session=FAR, rules=RULES).note == "stop loss"
 
 
 @pytest.mark.parametrize("mid", [5.9999, 5.99999, 1.00001])
@@ -99,14 +120,14 @@ def test_c9_a_gate_that_passes_does_not_show_its_threshold(mid):
 )
 def test_c9_leaves_21_days_before_expiry(days, note):
     session = CONDOR.expiry - timedelta(days=days)
-    reason = exit_reason(CONDOR, value(2.0), session=session, rules=RULES)
+    reason = exit_reason(CONDOR, mark(2.0), session=session, rules=RULES)
     assert (reason.note if reason else None) == note
 
 
 def test_c9_names_the_most_urgent_reason():
     late = CONDOR.expiry - timedelta(days=5)
-    assert exit_reason(CONDOR, value(7.0), session=late, rules=RULES).note == "stop loss"
-    assert exit_reason(CONDOR, value(0.5), session=late, rules=RULES).urgency is Urgency.NORMAL
+    assert exit_reason(CONDOR, mark(7.0), session=late, rules=RULES).note == "stop loss"
+    assert exit_reason(CONDOR, mark(0.5), session=late, rules=RULES).urgency is Urgency.NORMAL
 
 
 def test_c9_without_a_value_only_the_clock_speaks_and_nothing_is_sent():
@@ -114,7 +135,7 @@ def test_c9_without_a_value_only_the_clock_speaks_and_nothing_is_sent():
     late = exits(None, session=CONDOR.expiry - timedelta(days=21))
     assert late.orders == ()
     assert late.closes[0].mark_debit is None
-    assert late.reasons == ("C9: C0001 cannot be priced (21 days to expiry)",)
+    assert late.reasons == ("C9: C0001 cannot be priced (21 days to expiry; quotes are too old)",)
     assert late.closing_ids == frozenset()
 
 
@@ -169,3 +190,92 @@ def test_every_condor_has_a_gate_whether_it_is_kept_or_not():
         ("C9", 0.75, False),
     ]
     assert [close.condor_id for close in plan.closes] == ["C0002"]
+
+
+# --- without a value ------------------------------------------------------------------------------
+
+
+LEGS_AT = ("0.80 x 1.00", "3.00 x 3.20", "4.00 x 4.40", "1.00 x 1.20")  # of CONDOR, in its order
+
+
+def leg_quotes(*texts: str) -> OptionChain:
+    """Return CONDOR's series with four quoted strikes and no more: no surface fits that."""
+    contracts = [contract for contract, _ in CONDOR.legs.signed()]
+    bid, ask = np.zeros((4, 2)), np.zeros((4, 2))
+    for row, text in enumerate(texts):
+        side = PUT if contracts[row].right == "P" else CALL
+        bid[row, side], ask[row, side] = quote(text).bid, quote(text).ask
+    return replace(
+        spx_chain(days=(46,)),
+        series=(option_series("SPXW", CONDOR.expiry),),
+        series_index=np.zeros(4, dtype=np.int64),
+        strike=np.array([float(contract.strike) for contract in contracts]),
+        bid=bid,
+        ask=ask,
+    )
+
+
+def test_c9_a_series_without_a_surface_has_no_value_but_its_legs_have_quotes():
+    chain = leg_quotes(*LEGS_AT)
+    assert Valuer(market_quotes(spx_options=chain), TODAY).condor(CONDOR.legs) is None
+    found = quoted_mark(CONDOR.legs, chain)
+    assert found == CloseMark(debit=Decimal("5.30"), natural=Decimal(10), is_value=False)
+
+
+@pytest.mark.parametrize(
+    ("short_put", "days", "note", "urgency"),
+    [
+        ("3.00 x 3.20", 46, None, None),  # 5.30: a loss of 1.65 credits
+        ("3.60 x 4.00", 46, "stop loss", Urgency.URGENT),  # 6.00: two credits
+        ("3.00 x 3.20", 21, "21 days to expiry", Urgency.NORMAL),
+    ],
+)
+def test_c9_stop_and_clock_act_on_the_legs_quotes(short_put, days, note, urgency):
+    chain = leg_quotes(LEGS_AT[0], short_put, *LEGS_AT[2:])
+    plan = exits(None, chain=chain, session=CONDOR.expiry - timedelta(days=days))
+    assert plan.reasons == ()
+    assert [close.note for close in plan.closes] == [each for each in (note,) if each]
+    if note is None:
+        assert plan.gates[0].passed
+        return
+    (order,) = plan.orders
+    assert order.urgency is urgency
+    assert order.limit_price <= to_price(plan.closes[0].mark_debit)
+    assert order.worst_price == CONDOR.legs.width
+    assert plan.gates[0].note == f"{note}, by the quotes of its legs"
+
+
+def test_c9_the_profit_target_waits_for_a_value():
+    chain = leg_quotes("0.05 x 0.10", "0.10 x 0.15", "0.10 x 0.15", "0.05 x 0.10")
+    plan = exits(None, chain=chain)
+    assert plan.gates[0].value > RULES.profit_target
+    assert plan.orders == plan.closes == ()
+
+
+def test_c9_a_leg_without_a_bid_costs_its_offer_and_brings_nothing():
+    chain = leg_quotes("0 x 0.50", "0 x 0.40", *LEGS_AT[2:])
+    assert quoted_mark(CONDOR.legs, chain).debit == Decimal("3.50")
+
+
+@pytest.mark.parametrize(
+    ("row", "text", "reason"),
+    [
+        (0, "0 x 0", "nobody offers SPXW 20MAR20 3040 P"),
+        (1, "3.00 x 0", "nobody offers SPXW 20MAR20 3050 P"),
+        (2, "4.40 x 4.00", "SPXW 20MAR20 3405 C is crossed, 4.4 x 4"),
+    ],
+)
+def test_c9_only_a_leg_without_a_price_keeps_a_condor_from_being_closed(row, text, reason):
+    texts = [*LEGS_AT]
+    texts[row] = text
+    assert quoted_mark(CONDOR.legs, leg_quotes(*texts)) == Unpriceable(reason)
+    plan = exits(None, chain=leg_quotes(*texts), session=CONDOR.expiry - timedelta(days=21))
+    assert plan.orders == ()
+    assert plan.closes[0].mark_debit is None
+    assert plan.reasons == (f"C9: C0001 cannot be priced (21 days to expiry; {reason})",)
+
+
+def test_c9_a_condor_whose_strikes_are_no_longer_listed_has_no_price():
+    chain = leg_quotes(*LEGS_AT)
+    other = condor_position("SPXW 20MAR20 3035/3050/3405/3415").legs
+    assert quoted_mark(other, chain) == Unpriceable("nobody offers SPXW 20MAR20 3035 P")
