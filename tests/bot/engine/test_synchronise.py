@@ -1,0 +1,187 @@
+"""Taking over what the broker knows: once, in any order, and never mistaking silence for flat."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.engine.synchronise import (
+    close_lost_orders,
+    find_differences,
+    reconcile,
+    synchronise,
+)
+from bot.errors import BooksDisagree, OutcomeUnknown
+from state.errors import CashConflict, FillConflict
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.orders import Urgency
+from tests.bot.engine.fakes import Faults, committed, hedge, statuses
+from tests.bot.exchange.venue.fakes import CALL, VX
+from tests.builders import AT, instrument
+
+SYMBOL = instrument(CALL).symbol
+TABLES = ("fills", "cash_movements", "order_events", "positions")
+
+
+@pytest.fixture
+def traded(bench):
+    """A bench that owns ten calls and a future."""
+    bench.decide(hedge(CALL, 10, "0.53"), hedge(VX, 1, "17.05", layer="L2"))
+    bench.carry_out()
+    return bench
+
+
+def rows(bench):
+    """How many rows each table has."""
+    return {
+        table: committed(bench.database, f"SELECT count(*) FROM {table}")[0][0] for table in TABLES
+    }
+
+
+def ask(bench, question, *arguments, **options):
+    """Return the answer of one of the functions under test."""
+    answers = []
+
+    async def live():
+        await bench.broker.connect()
+        answers.append(await question(bench.ledger, bench.broker, *arguments, **options))
+
+    bench.live(live)
+    return answers[0]
+
+
+def test_asking_again_changes_nothing(traded):
+    before = rows(traded)
+    for _ in range(3):
+        traded.synchronise()
+    assert rows(traded) == before
+
+
+def test_executions_in_any_order_are_each_taken_once(bench):
+    bench.decide(hedge(CALL, 450, "0.53"))
+    bench.broker.change["fetch_fills"] = lambda fills: (*reversed(fills), *fills)
+    bench.carry_out()
+    parts = len(bench.exchange.fills(AT))
+    assert parts > 1, "it filled in parts"
+    assert rows(bench)["fills"] == parts
+    assert bench.ledger.positions() == bench.exchange.positions()
+
+
+def test_silence_is_not_flat(traded):
+    before = rows(traded)
+    for call in ("fetch_fills", "fetch_cash_movements", "fetch_orders"):
+        traded.broker.change[call] = lambda answer: ()
+    traded.synchronise()
+    assert rows(traded) == before
+    assert traded.ledger.positions()[SYMBOL] == 10
+
+
+def test_a_correction_takes_the_place_of_what_it_corrects_and_both_stay(traded):
+    wrong = next(fill for fill in traded.ledger.fills_since(AT) if fill.symbol == SYMBOL)
+    right = replace(wrong, revision=2, price=Decimal("0.40"))
+    cash = traded.ledger.cash_usd()
+    traded.broker.change["fetch_fills"] = lambda fills: (*fills, right)
+    for _ in range(2):
+        traded.synchronise()
+    assert traded.ledger.cash_usd() - cash == (wrong.price - right.price) * 100 * wrong.quantity
+    assert rows(traded)["fills"] == len(traded.ledger.fills_since(AT)) + 1
+
+
+def test_an_execution_with_two_contents_is_a_conflict_and_changes_nothing(traded):
+    before = rows(traded)
+    traded.broker.change["fetch_fills"] = lambda fills: tuple(
+        replace(fill, price=fill.price + 1) for fill in fills
+    )
+    with pytest.raises(FillConflict):
+        traded.synchronise()
+    assert rows(traded) == before
+
+
+def test_a_cash_movement_with_two_contents_is_a_conflict(traded):
+    traded.broker.change["fetch_cash_movements"] = lambda movements: tuple(
+        replace(movement, amount_usd=movement.amount_usd + 1) for movement in movements
+    )
+    with pytest.raises(CashConflict):
+        ask(traded, reconcile, traded.at)
+
+
+def test_an_execution_told_hours_late_is_found_by_the_next_start(traded):
+    """Every interval asks for the last hour; a start asks for everything."""
+    bench = traded
+    held_back = bench.exchange.fills(AT)
+    at = bench.at
+    bench.at += timedelta(hours=3)
+    bench.decide(hedge(CALL, 1, "0.53", plan_id="plan-2"), plan_id="plan-2")
+    bench.carry_out("plan-2", decided_at=bench.at)
+    late = replace(held_back[0], exec_root="late", executed_at=at)
+    bench.broker.change["fetch_fills"] = lambda fills: (late, *fills)
+    bench.broker.change["fetch_positions"] = lambda positions: {**positions, SYMBOL: 21}
+    bench.broker.change["fetch_account"] = lambda account: replace(
+        account, cash_usd=account.cash_usd + late.cash_flow_usd
+    )
+    ask(bench, reconcile, bench.at)
+    assert bench.ledger.positions()[SYMBOL] == 21
+
+
+@pytest.mark.parametrize(
+    ("call", "change", "sentence"),
+    [
+        (
+            "fetch_positions",
+            lambda positions: {},
+            f"{SYMBOL}: ledger has 10, broker has 0",
+        ),
+        (
+            "fetch_positions",
+            lambda positions: {**positions, "SPY": -3},
+            "SPY: ledger has 0, broker has -3",
+        ),
+        (
+            "fetch_account",
+            lambda account: replace(account, cash_usd=Decimal(7)),
+            "USD, broker has 7 USD",
+        ),
+    ],
+)
+def test_every_difference_is_a_sentence(traded, call, change, sentence):
+    assert ask(traded, find_differences) == []
+    traded.broker.change[call] = change
+    assert sentence in "; ".join(ask(traded, find_differences))
+    with pytest.raises(BooksDisagree, match=sentence.replace("-", r"\-")):
+        ask(traded, reconcile, traded.at)
+
+
+def test_answers_and_what_they_bring_are_one_transaction(bench):
+    boundaries = []
+    bench.decide(hedge(CALL, 10, "0.48", "0.53", urgency=Urgency.PASSIVE))
+    bench.carry_out()
+    (report,) = bench.exchange.orders()
+    bench.ledger.hook = boundaries.append
+    ask(bench, synchronise, bench.at, [replace(report, note="again, louder")])
+    assert boundaries == ["begin", "written", "committed"]
+
+
+def test_an_order_in_doubt_that_the_broker_lists_is_not_buried(bench):
+    bench.broker.hook = Faults({("submit", "before", 1): OutcomeUnknown("line went dead")})
+    order = hedge(CALL, 10, "0.48", urgency=Urgency.PASSIVE)
+    bench.decide(order)
+    bench.carry_out()
+    bench.broker.hook = None
+    ask(bench, close_lost_orders, bench.at)
+    assert statuses(bench.database, order.client_order_id)[-1] == OrderStatus.CANCELLED
+
+    second = hedge(CALL, 5, "0.48", urgency=Urgency.PASSIVE, plan_id="plan-2")
+    bench.decide(second, plan_id="plan-2")
+    bench.broker.hook = Faults(
+        {
+            ("submit", "after", 1): OutcomeUnknown("no answer"),
+            ("cancel", "before", 0): OutcomeUnknown("no answer"),
+        }
+    )
+    bench.broker.change["fetch_orders"] = lambda reports: ()
+    bench.carry_out("plan-2", decided_at=bench.at)
+    assert statuses(bench.database, second.client_order_id)[-1] == OrderStatus.UNKNOWN
+    del bench.broker.change["fetch_orders"]
+    ask(bench, close_lost_orders, bench.at)
+    assert statuses(bench.database, second.client_order_id)[-1] == OrderStatus.UNKNOWN
