@@ -12,6 +12,7 @@ from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.calendars.listing import UnknownSymbol
 from bot.calendars.special_days import CalendarFileInvalid
 from bot.errors import BotError, BrokerUnavailable, HaltTrading
+from bot.exchange.journal import JournalDamaged, JournalMismatch
 from bot.history.files import HistoryFileInvalid
 from state.errors import (
     AmbiguousId,
@@ -32,6 +33,7 @@ from strategies.model.errors import DomainError
 _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
     ((ConfigUnsafe, BindingMismatch, InstanceRunning), ExitCode.UNSAFE),
     ((NotALedger, LedgerCorrupt, SchemaTooNew), ExitCode.UNSAFE),
+    ((JournalMismatch, JournalDamaged), ExitCode.UNSAFE),
     ((ConfigInvalid, HistoryFileInvalid, CalendarFileInvalid, UnknownSymbol), ExitCode.USAGE),
     ((NoLedger, NothingStored, UnknownRecord, AmbiguousId, QueryRefused), ExitCode.USAGE),
     ((BrokerUnavailable,), ExitCode.UNREACHABLE),
@@ -49,7 +51,8 @@ def explain(error: Exception, *, state_dir: Path) -> tuple[ExitCode, str]:
         return error.code, str(error)
     for kinds, code in _CODES:
         if isinstance(error, kinds):
-            prefix = "halted: " if isinstance(error, HaltTrading) else ""
+            is_halt = isinstance(error, HaltTrading) and code is ExitCode.FAILED
+            prefix = "halted: " if is_halt else ""
             return code, f"{prefix}{error}"
     return ExitCode.FAILED, _unforeseen(error, state_dir)
 

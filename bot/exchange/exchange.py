@@ -106,15 +106,19 @@ class Exchange:
         self._movements: list[CashMovement] = [deposit]
         self._journal: Journal | None = None
         if journal_path is not None:
-            terms = (starting_cash_usd.normalize(), fees, fill_model, margin_convention)
             world = World(
                 account_id=account_id,
                 seed=seed,
                 market=_fingerprint(market, self._phases),
-                terms=digest(*map(to_json, terms)),
+                starting_cash_usd=starting_cash_usd.normalize(),
+                margin=margin_convention,
+                terms=digest(to_json(fees), to_json(fill_model))[:_EXEC_ID_LENGTH],
             )
             self._journal = Journal(journal_path, world)
-            for entry in self._journal.inputs:
+            for index, entry in enumerate(self._journal.inputs):
+                self.advance_to(entry.at)
+                if (found := self._contradiction(entry)) is not None:
+                    raise self._journal.contradiction(index, found)
                 self._replay(entry)
 
     # --- time ---------------------------------------------------------------------------------
@@ -167,7 +171,7 @@ class Exchange:
         self.advance_to(at)
         known = self._orders.get(order.client_order_id)
         if known is None:
-            self._remember(Submitted(at=self._now, order=order))
+            self._remember(Submitted(at=self._now, before=self._summary(), order=order))
             return self._accept(order)
         if known.order == order:
             return known.report
@@ -185,7 +189,9 @@ class Exchange:
         if record is None:
             raise OutcomeUnknown(f"{client_order_id} is not known to the exchange")
         if record.report.status in WORKING:
-            self._remember(CancelAsked(at=self._now, client_order_id=client_order_id))
+            self._remember(
+                CancelAsked(at=self._now, before=self._summary(), client_order_id=client_order_id)
+            )
             self._cancel(record, "cancelled by its owner")
         return record.report
 
@@ -193,8 +199,25 @@ class Exchange:
         if self._journal is not None:
             self._journal.append(entry)
 
+    def _summary(self) -> str:
+        """Return what the exchange has come to, in one line."""
+        counts = f"{len(self._orders)} orders, {len(self._working)} at work"
+        return f"{counts}, {len(self._fills)} fills, {self._account.cash_usd} USD"
+
+    def _contradiction(self, entry: Input) -> str | None:
+        """Return why an input on record cannot have reached this exchange, or None."""
+        if entry.at != self._now:
+            return f"it arrived at {entry.at.isoformat()}, before the one above it"
+        if entry.before != (summary := self._summary()):
+            return f"the exchange then had {entry.before}; this program comes to {summary}"
+        match entry:
+            case Submitted(order=order) if order.client_order_id in self._orders:
+                return f"order {order.client_order_id} was there already"
+            case CancelAsked(client_order_id=order_id) if order_id not in self._working:
+                return f"order {order_id} was not at work"
+        return None
+
     def _replay(self, entry: Input) -> None:
-        self.advance_to(entry.at)
         match entry:
             case Submitted():
                 self._accept(entry.order)

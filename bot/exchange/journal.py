@@ -2,11 +2,16 @@
 
 The exchange is deterministic, so its inputs are its state: a new process that reads them again
 holds the same orders, fills, cash and positions as the one that was killed.
+
+That holds for one version of the exchange and one world. The first line says which; each input says
+what the exchange had come to when it arrived, so that a program whose exchange has changed notices
+on the way and does not go on from a state that never was.
 """
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +20,28 @@ from bot.exchange.orders import NewOrder
 from strategies.model.encoding import UndecodableValue, decode, encode
 from strategies.model.ids import ClientOrderId
 
-_VERSION = 1
+_VERSION = 2  # of the lines, and of the exchange where a change of it is meant
+_ANEW = "to begin anew use another --state-dir, or remove this file and the database beside it"
 
 
 class JournalDamaged(HaltTrading):
-    """A line of the journal, other than a torn last one, does not read."""
+    """A line other than a torn last one does not read, or contradicts what came before it."""
+
+    def __init__(self, path: Path, number: int, found: str) -> None:
+        self.path = path
+        self.number = number
+        super().__init__(f"{path}, line {number}: {found}; {_ANEW}")
 
 
 class JournalMismatch(HaltTrading):
     """The journal belongs to another world."""
+
+    def __init__(self, path: Path, differences: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} records another simulated world: {differences}. A run goes on only in the "
+            f"world it began in; {_ANEW}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +51,9 @@ class World:
     account_id: str
     seed: int
     market: str  # which market, which sessions, and a fingerprint of its prices
-    terms: str  # cash, fees, fill model and margin convention
+    starting_cash_usd: Decimal
+    margin: str  # convention
+    terms: str  # a digest of fees and fill model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +61,7 @@ class Submitted:
     """An order reached the exchange."""
 
     at: datetime
+    before: str  # what the exchange had come to when it arrived
     order: NewOrder
 
 
@@ -49,10 +70,12 @@ class CancelAsked:
     """A cancel of a working order reached the exchange."""
 
     at: datetime
+    before: str  # what the exchange had come to when it arrived
     client_order_id: ClientOrderId
 
 
 Input = Submitted | CancelAsked
+_LINES_BEFORE_INPUTS = 1
 _KINDS: dict[str, type[Submitted] | type[CancelAsked]] = {
     "submit": Submitted,
     "cancel": CancelAsked,
@@ -73,12 +96,20 @@ class Journal:
         header, *lines = whole or [_header(world)]
         _check_header(path, header, world)
         self.inputs: tuple[Input, ...] = tuple(
-            _read_input(path, number, line) for number, line in enumerate(lines, start=2)
+            _read_input(path, number, line)
+            for number, line in enumerate(lines, start=_LINES_BEFORE_INPUTS + 1)
         )
         self._path = path
         if not whole:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(header)
+
+    def contradiction(self, index: int, found: str) -> JournalDamaged:
+        """Return the error that ``inputs[index]`` cannot have happened."""
+        number = index + _LINES_BEFORE_INPUTS + 1
+        return JournalDamaged(
+            self._path, number, f"{found}; the program or its data changed since it was written"
+        )
 
     def append(self, entry: Input) -> None:
         """Write one input down, out of this process's hands, before anybody acts on it."""
@@ -120,18 +151,18 @@ def _check_header(path: Path, header: str, world: World) -> None:
         if found.get(name) != value
     ]
     if differences:
-        raise JournalMismatch(f"{path.name} records another world: {'; '.join(differences)}")
+        raise JournalMismatch(path, "; ".join(differences))
 
 
 def _read_input(path: Path, number: int, line: str) -> Input:
     fields = _parse(path, number, line)
     kind = _KINDS.get(fields.pop("kind", ""))
     if kind is None:
-        raise JournalDamaged(f"{path.name}, line {number}: no kind of input")
+        raise JournalDamaged(path, number, "no kind of input")
     try:
         entry: Input = decode(kind, fields)
     except UndecodableValue as cause:
-        raise JournalDamaged(f"{path.name}, line {number}: {cause}") from cause
+        raise JournalDamaged(path, number, str(cause)) from cause
     return entry
 
 
@@ -139,7 +170,7 @@ def _parse(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as cause:
-        raise JournalDamaged(f"{path.name}, line {number}: {cause.msg}") from cause
+        raise JournalDamaged(path, number, cause.msg) from cause
     if not isinstance(fields, dict):
-        raise JournalDamaged(f"{path.name}, line {number}: not an object")
+        raise JournalDamaged(path, number, "not an object")
     return fields

@@ -15,6 +15,7 @@ from strategies.model.fees import DEFAULT_FEES
 from strategies.model.lifecycle import OrderStatus
 from tests.bot.exchange.venue.fakes import (
     CALL,
+    CASH,
     CONDOR,
     VX,
     ScriptedMarket,
@@ -150,8 +151,8 @@ def test_a_damaged_line_in_the_middle_is_not_skipped(path, line):
     [
         ({"account_id": "SIM2"}, "account_id"),
         ({"seed": 8}, "seed"),
-        ({"starting_cash_usd": Decimal(999)}, "terms"),
-        ({"margin_convention": "cboe"}, "terms"),
+        ({"starting_cash_usd": Decimal(999)}, "starting_cash_usd"),
+        ({"margin_convention": "cboe"}, "margin"),
         ({"fees": replace(DEFAULT_FEES, orf=Decimal("0.04"))}, "terms"),
         ({"fill_model": FillModel(probability_max=0.3)}, "terms"),
     ],
@@ -166,6 +167,79 @@ def test_a_journal_of_another_market_is_refused(path):
     lived(path)
     with pytest.raises(JournalMismatch, match="market is"):
         open_exchange(ScriptedMarket(), journal_path=path)
+
+
+def test_a_refusal_says_what_to_do(path):
+    lived(path)
+    with pytest.raises(JournalMismatch, match=r"seed is 7 there and 8 here.*--state-dir.*remove"):
+        open_exchange(restless_market(), journal_path=path, seed=8)
+
+
+def test_a_journal_of_an_older_version_is_refused(path):
+    lived(path)
+    path.write_text(path.read_text().replace('"version":2', '"version":1', 1))
+    with pytest.raises(JournalMismatch, match="version is 1 there and 2 here"):
+        open_exchange(restless_market(), journal_path=path)
+
+
+# --- inputs that cannot have happened: the exchange, or the file, is not what it was --------------
+
+
+def generous(path: Path) -> Exchange:
+    """The exchange of a later version of the program, which gives orders away."""
+
+    class Later(Exchange):
+        """Fills whatever rests, at a cent a leg."""
+
+        def _match(self, record, package):
+            self._execute(record, record.report.leaves_quantity, (1,) * len(package.legs))
+
+    return Later(
+        restless_market(),
+        account_id="SIM1",
+        starting_cash_usd=CASH,
+        seed=7,
+        journal_path=path,
+    )
+
+
+def test_an_exchange_that_would_have_done_otherwise_refuses_the_journal(path):
+    lived(path)
+    before = path.read_bytes()
+    with pytest.raises(JournalDamaged, match=r"line 3: the exchange then had 1 orders.*comes to"):
+        generous(path)
+    assert path.read_bytes() == before
+
+
+def rewritten(path: Path, number: int, **changes: object) -> None:
+    """Change fields of one line of a journal."""
+    lines = path.read_text().splitlines()
+    lines[number - 1] = json.dumps({**json.loads(lines[number - 1]), **changes})
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "found"),
+    [
+        (3, {"at": "2020-02-03T14:59:00+00:00"}, "before the one above it"),
+        (5, {"before": "5 orders, 0 at work, 0 fills, 1 USD"}, "this program comes to"),
+        (7, {"client_order_id": "condor"}, "order condor was not at work"),
+        (7, {"client_order_id": "stranger"}, "order stranger was not at work"),
+    ],
+)
+def test_an_input_that_contradicts_the_others_is_named(path, number, changes, found):
+    lived(path)
+    rewritten(path, number, **changes)
+    with pytest.raises(JournalDamaged, match=f"line {number}: .*{found}.*--state-dir"):
+        open_exchange(restless_market(), journal_path=path)
+
+
+def test_an_order_that_stands_twice_is_named(path):
+    lived(path)
+    order = json.loads(path.read_text().splitlines()[1])["order"]
+    rewritten(path, 3, order=order)
+    with pytest.raises(JournalDamaged, match="line 3: order condor was there already"):
+        open_exchange(restless_market(), journal_path=path)
 
 
 def test_a_refused_journal_is_left_as_it_was(path):
