@@ -197,7 +197,11 @@ class Engine:
             await self._executor.withdraw()
 
     def halt(self, reason: str) -> None:
-        """Halt everything and say why, durably. Only an operator's resume ends it."""
+        """Halt everything and say why, durably. Only an operator's resume ends it.
+
+        One that was asked for before is answered first: whoever asked did not know of this.
+        """
+        self._take_commands()
         self._set_state(SystemState.HALTED, scope=HaltScope.ALL, reason=reason, by="bot")
         self._alerts.raise_alert("critical", f"halted: {reason}")
 

@@ -15,7 +15,7 @@ from bot.app.render.console import data_console, print_json
 from bot.app.render.plans import market_time
 from bot.app.render.tables import print_table
 from bot.clock import SystemClock
-from bot.engine.control import Command, submit_command
+from bot.engine.control import Command, pending_commands, submit_command
 from state.audit import AuditReader, Cell, Coverage, Table
 from state.errors import InstanceRunning, NoLedger
 from state.ledger import Ledger
@@ -134,7 +134,12 @@ def _carry_out(command: Command, config: LoadedConfig, paths: RunPaths, output: 
         outcome = "submitted"
         words = f"left for the running bot (process {running.pid}), which obeys before it sends"
     else:
-        outcome, words = _record(command, ledger)
+        with ledger:
+            # The bot stopped before it saw these; what is asked for now comes after them
+            for path, waiting in pending_commands(paths.control_dir):
+                _record(waiting, ledger)
+                path.unlink()
+            outcome, words = _record(command, ledger)
     if output == "json":
         answer = {
             "command": "halt" if command.state is SystemState.HALTED else "resume",
@@ -151,17 +156,16 @@ def _carry_out(command: Command, config: LoadedConfig, paths: RunPaths, output: 
 
 
 def _record(command: Command, ledger: Ledger) -> tuple[str, str]:
-    with ledger:
-        # A bot on the simulated exchange lives in the time of its market, where it goes on from
-        # the newest record: one of today would carry it there
-        at = ledger.last_event_at() or command.at
-        if command.state is not SystemState.HALTED:
-            if ledger.system_state().state is not SystemState.HALTED:
-                return "unchanged", "not halted: there is nothing to resume"
-            with ledger.transaction() as tx:
-                # The next start reconciles first, and is RUNNING only when the books agree
-                tx.set_system_state(SystemState.STARTING, at, None, command.reason, command.by)
-            return "recorded", "the halt is lifted; the next `alvh run` reconciles and goes on"
+    # A bot on the simulated exchange lives in the time of its market, where it goes on from
+    # the newest record: one of today would carry it there
+    at = ledger.last_event_at() or command.at
+    if command.state is not SystemState.HALTED:
+        if ledger.system_state().state is not SystemState.HALTED:
+            return "unchanged", "not halted: there is nothing to resume"
         with ledger.transaction() as tx:
-            tx.set_system_state(command.state, at, command.scope, command.reason, command.by)
+            # The next start reconciles first, and is RUNNING only when the books agree
+            tx.set_system_state(SystemState.STARTING, at, None, command.reason, command.by)
+        return "recorded", "the halt is lifted; the next `alvh run` reconciles and goes on"
+    with ledger.transaction() as tx:
+        tx.set_system_state(command.state, at, command.scope, command.reason, command.by)
     return "recorded", f"halted ({command.scope}); `alvh resume --reason ...` lifts it"

@@ -242,6 +242,17 @@ def test_a_resume_while_the_cause_persists_halts_again(desk):
         desk.run(NEXT, start=False)
 
 
+def test_a_resume_asked_for_before_a_failure_does_not_lift_the_halt_that_follows(desk):
+    command(desk, SystemState.HALTED, HaltScope.ALL)
+    desk.run(AT)
+    command(desk, SystemState.RUNNING)
+    engine = desk.engine()
+    engine.halt("something new")
+    assert state_of(desk) == (SystemState.HALTED, HaltScope.ALL, "something new")
+    assert list(desk.control_dir.iterdir()) == []
+    assert desk.alerts.raised == [("critical", "halted: something new")]
+
+
 # --- the books ----------------------------------------------------------------------------------
 
 
