@@ -7,7 +7,7 @@ price. Every gate and the size are computed on the least credit it accepts, so t
 order can break them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -83,7 +83,9 @@ def schedule_gates(
                 name="event today",
                 value=None if snapshot.events is None else ", ".join(today) or "none",
                 threshold="none",
-                passed=not today,  # absent events do not fire the rule
+                # Without a calendar nobody knows; who asked to sit events out does so then
+                passed=snapshot.events is not None and not today,
+                note="" if snapshot.events is not None else "no event calendar",
             )
         )
     gates.append(
@@ -105,6 +107,7 @@ def plan_entry(
     account: Account,
     condor_id: str,
     positions: Mapping[OptionContract, int],
+    closing: Collection[OptionContract] = (),
     margin_used_usd: Decimal,
     plan_id: str,
     rules: CondorRules,
@@ -117,6 +120,7 @@ def plan_entry(
         account: For C7: shares of its net liquidation value.
         condor_id: The id the condor will have.
         positions: Signed option contracts held and at work.
+        closing: Legs of condors that are being closed; none of them is traded.
         margin_used_usd: Margin of the condors held and being opened.
         plan_id: Identity of the plan the order belongs to.
         rules: The thresholds.
@@ -127,7 +131,9 @@ def plan_entry(
     series_index, expiry_gate = choose_expiry(valuer, snapshot.session, rules)
     if series_index is None:
         return Entry(opened=None, order=None, gates=(expiry_gate,))
-    choice, choice_gates = choose_condor(valuer, series_index, positions=positions, rules=rules)
+    choice, choice_gates = choose_condor(
+        valuer, series_index, positions=positions, closing=closing, rules=rules
+    )
     gates = [expiry_gate, *choice_gates]
     if choice is None:
         return Entry(opened=None, order=None, gates=tuple(gates))

@@ -15,11 +15,13 @@ from datetime import date
 from decimal import Decimal
 
 from strategies.condor.amounts import exact, shown_ratio
-from strategies.model.book import CondorLegs, CondorPosition
+from strategies.model.book import Book, CondorLegs, CondorPosition
+from strategies.model.instruments import OptionContract
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
 from strategies.model.plan import CondorClose, Gate
 from strategies.model.quotes import OptionChain, to_price
 from strategies.model.rules import CondorRules
+from strategies.model.structures import as_condor, legs_at_work
 from strategies.model.ticks import order_tick, round_down, round_up
 from strategies.pricing.valuation import CondorValue
 
@@ -88,6 +90,22 @@ def plan_exits(
             orders.append(_close_order(condor, mark, fired, purpose, plan_id))
     return Exits(
         closes=tuple(closes), orders=tuple(orders), gates=tuple(gates), reasons=tuple(reasons)
+    )
+
+
+def legs_being_closed(book: Book, exits: Exits) -> frozenset[OptionContract]:
+    """Return the legs of every condor that an order of this plan or one at work closes."""
+    at_work = {
+        order.condor_id
+        for order in book.working
+        if order.condor_id is not None and as_condor(legs_at_work(order)) is None
+    }
+    closing = at_work | exits.closing_ids
+    return frozenset(
+        contract
+        for condor in book.condors
+        if condor.condor_id in closing
+        for contract, _ in condor.legs.signed()
     )
 
 

@@ -5,10 +5,11 @@ more so the wider its wings, so C4's window bounds the width: about 5 to 10 inde
 days.
 
 No netting (ours): positions net by contract at the broker. A leg that the book holds with the
-other sign would silently take an older condor apart, so such strikes are passed over.
+other sign would silently take an older condor apart, so such strikes are passed over. So are the
+legs of a condor that is being closed: the two orders would meet each other in the market.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -79,6 +80,7 @@ def choose_condor(
     series_index: int,
     *,
     positions: Mapping[OptionContract, int],
+    closing: Collection[OptionContract] = (),
     rules: CondorRules,
 ) -> tuple[CondorChoice | None, tuple[Gate, ...]]:
     """Return the condor of one series by C3 and C4, and their gates; None if a gate failed.
@@ -87,11 +89,12 @@ def choose_condor(
         valuer: The market's values.
         series_index: The series C2 chose.
         positions: Signed contracts held and at work; none of them is traded the other way.
+        closing: Legs of condors that are being closed; none of them is traded either way.
         rules: The thresholds.
     """
     series = valuer.market.spx_options.series[series_index]
     values = valuer.options_in_series("SPX", series_index)
-    free = _Freedom(values, positions, series.root, series.expiry)
+    free = _Freedom(values, positions, closing, series.root, series.expiry)
     shorts: list[_Short | None] = []
     gates: list[Gate] = []
     for side, name in ((PUT, "short put delta"), (CALL, "short call delta")):
@@ -147,20 +150,25 @@ class _Freedom:
         self,
         values: SeriesValues,
         positions: Mapping[OptionContract, int],
+        closing: Collection[OptionContract],
         root: str,
         expiry: date,
     ) -> None:
         two_sided = values.quoted & (values.bid > 0)
-        self.to_sell = two_sided.copy()
-        self.to_buy = two_sided
-        for contract, held in positions.items():
-            if (contract.root, contract.expiry) != (root, expiry) or held == 0:
-                continue
-            row = int(np.searchsorted(values.strike, float(contract.strike)))
-            if row == len(values.strike) or values.strike[row] != float(contract.strike):
-                continue
-            blocked = self.to_sell if held > 0 else self.to_buy
-            blocked[row, PUT if contract.right is Right.PUT else CALL] = False
+        self.to_sell = two_sided
+        self.to_buy = two_sided.copy()
+        held_long = {contract for contract, held in positions.items() if held > 0}
+        held_short = {contract for contract, held in positions.items() if held < 0}
+        for usable, taken in (
+            (self.to_sell, held_long.union(closing)),
+            (self.to_buy, held_short.union(closing)),
+        ):
+            for contract in taken:
+                if (contract.root, contract.expiry) != (root, expiry):
+                    continue
+                row = int(np.searchsorted(values.strike, float(contract.strike)))
+                if row < len(values.strike) and values.strike[row] == float(contract.strike):
+                    usable[row, PUT if contract.right is Right.PUT else CALL] = False
 
 
 def _short_strike(

@@ -67,12 +67,14 @@ def test_c1_sits_an_event_day_out_if_configured(days, skip, expected):
     assert passed(snapshot, rules=replace(RULES, skip_event_days=skip)) is expected
 
 
-def test_c1_absent_events_do_not_fire_and_are_seen():
-    snapshot = market_snapshot(events=None)
-    gates = schedule_gates(snapshot, entries_at_work=0, rules=replace(RULES, skip_event_days=True))
-    (event,) = [gate for gate in gates if gate.name == "event today"]
-    assert event.value is None
-    assert event.passed
+@pytest.mark.parametrize("skip", [True, False])
+def test_c1_without_an_event_calendar_only_who_does_not_care_enters(skip):
+    rules = replace(RULES, skip_event_days=skip)
+    gates = schedule_gates(market_snapshot(events=None), entries_at_work=0, rules=rules)
+    events = [gate for gate in gates if gate.name == "event today"]
+    assert [(g.value, g.passed, g.note) for g in events] == (
+        [(None, False, "no event calendar")] if skip else []
+    )
 
 
 def test_c1_waits_for_an_entry_that_is_still_at_work():
@@ -217,3 +219,27 @@ def test_no_entry_without_an_index_value():
 
 def test_the_snapshot_s_instant_is_what_prices_are_of():
     assert market_snapshot().at == AT
+
+
+def test_an_entry_does_not_sell_what_the_same_plan_buys_back():
+    """A leg still being bought back would meet the entry's own order in the market."""
+    snapshot = market_snapshot()
+    free = entry().opened.legs
+
+    def opened(closing):
+        return plan_entry(
+            snapshot,
+            Valuer(snapshot.market, TODAY),
+            account=account(),
+            condor_id="C0008",
+            positions={contract: 9 * sign for contract, sign in free.signed()},
+            closing=closing,
+            margin_used_usd=Decimal(0),
+            plan_id="p",
+            rules=RULES,
+        ).opened.legs
+
+    assert opened(()) == free
+    legs = [contract for contract, _ in free.signed()]
+    again = {contract for contract, _ in opened(legs).signed()}
+    assert not again & set(legs)

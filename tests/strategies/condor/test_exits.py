@@ -11,15 +11,20 @@ from strategies.condor.exits import (
     CloseMark,
     Unpriceable,
     exit_reason,
+    legs_being_closed,
     plan_exits,
     quoted_mark,
 )
+from strategies.model.book import CondorLegs, WorkingOrder
+from strategies.model.ids import ClientOrderId
+from strategies.model.lifecycle import OrderStatus
 from strategies.model.orders import PositionEffect, Urgency
 from strategies.model.quotes import CALL, PUT, OptionChain, to_price
 from strategies.model.rules import CondorRules
 from strategies.pricing.valuation import CondorValue, Valuer
 from tests.builders import (
     TODAY,
+    book,
     condor_position,
     leg,
     market_quotes,
@@ -279,3 +284,35 @@ def test_c9_a_condor_whose_strikes_are_no_longer_listed_has_no_price():
     chain = leg_quotes(*LEGS_AT)
     other = condor_position("SPXW 20MAR20 3035/3050/3405/3415").legs
     assert quoted_mark(other, chain) == Unpriceable("nobody offers SPXW 20MAR20 3035 P")
+
+
+# --- legs at close --------------------------------------------------------------------------------
+
+
+def working(condor_id: str, legs: CondorLegs, sign: int) -> WorkingOrder:
+    return WorkingOrder(
+        client_order_id=ClientOrderId("A-1"),
+        purpose=f"condor:{condor_id}",
+        status=OrderStatus.LIVE,
+        legs=tuple((contract.symbol, sign * ratio) for contract, ratio in legs.signed()),
+        leaves_quantity=1,
+        limit_price=Decimal(1),
+        layer=None,
+        condor_id=condor_id,
+    )
+
+
+def test_the_legs_of_a_condor_count_as_being_closed_from_the_plan_until_the_fill():
+    other = condor_position("SPXW 20MAR20 3000/3005/3420/3425", condor_id="C0002")
+    held = book(condors=(CONDOR, other))
+    kept, closed = exits(1.5), exits(0.5)
+    mine = {contract for contract, _ in CONDOR.legs.signed()}
+    assert legs_being_closed(held, kept) == frozenset()
+    assert legs_being_closed(held, closed) == mine
+    at_work = working("C0001", CONDOR.legs, -1)
+    assert legs_being_closed(replace(held, working=(at_work,)), kept) == mine
+
+
+def test_an_entry_at_work_closes_nothing():
+    held = book(condors=(CONDOR,), working=(working("C0001", CONDOR.legs, 1),))
+    assert legs_being_closed(held, exits(1.5)) == frozenset()
