@@ -40,6 +40,7 @@ from strategies.alvh.rotation import (
     advance_rotation,
     contracts_to_keep,
     is_flip_underway,
+    is_step_of_a_flip,
 )
 from strategies.model.book import Account, Book, CondorPosition
 from strategies.model.memory import Memory, RotationMemory
@@ -181,8 +182,8 @@ class _Planner:
         rotation = self._rotation()
         sales = Sales(lots, _purposes(inputs.book))
         sell_due(sales, lots, rules)
-        flipping = is_flip_underway(rotation)
-        if flipping:
+        is_cutting = is_step_of_a_flip(inputs.memory.rotation, rotation)
+        if is_flip_underway(rotation):
             sell_rotated(sales, lots, contracts_to_keep(rotation, rules.rotation))
         core = core_held(inputs.memory.core_contracts, lots, sales)
         targets, gates = layer_targets(
@@ -194,13 +195,12 @@ class _Planner:
             core_vega_usd=core_vega_usd(core, lots, sales),
             rules=rules,
         )
-        if rotation.steps_left or (rotation.l1_cut > 0 and rotation.restoring_since is None):
-            # B1 has cut L1; until B11 begins nothing but a new core adds to it again
+        if is_cutting:  # in B1's steps nothing but a new core adds to L1
             targets["L1"] = _at_most(targets["L1"], sales.left_vega_usd("L1"))
 
         band = Band.of(self._condor_vega_usd, self._condors, rules)
         sell_above_ceiling(sales, lots, band)
-        permitted = self._permitted(targets, rotation)
+        permitted = self._permitted(targets, is_cutting=is_cutting)
         wishes = layer_wishes(
             targets,
             {layer: sales.left_vega_usd(layer) for layer in LAYERS},
@@ -321,13 +321,13 @@ class _Planner:
     # --- what is allowed --------------------------------------------------------------------------
 
     def _permitted(
-        self, targets: Mapping[str, LayerTarget], rotation: RotationMemory
+        self, targets: Mapping[str, LayerTarget], *, is_cutting: bool
     ) -> tuple[str, ...]:
         """Return the layers B8's floor may raise."""
         ratio = quick_ratio(self._in.account)
         may_l3_grow = ratio is None or ratio >= self._in.rules.governors.quick_ratio
         allowed = {
-            "L1": rotation.l1_cut == 0 and rotation.steps_left == 0,
+            "L1": not is_cutting,
             "L2": targets["L2"].active,
             "L3": targets["L3"].active and may_l3_grow,
         }

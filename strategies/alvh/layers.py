@@ -2,9 +2,10 @@
 
 L4: target = share x (-V_c) x scale, in USD per VIX point. L1 always keeps its core (G2) and is
 boosted to its full share while RSI(VIX) is latched high (S1) or breadth diverges (S5). L2 acts in
-weak, deeply inverted markets or after a rotation (B1); B2 adds to it while it acts. L3 acts on a
-confirmed regime shift (R4) or on a low RSI(VIX) while SPX keeps falling, and grows only while the
-quick ratio allows it (G6).
+weak, deeply inverted markets or after a rotation (B1), which takes its fraction from L1's boost
+and from what B8's floor may make of L1; B2 adds to it while it acts. L3 acts on a confirmed regime
+shift (R4) or on a low RSI(VIX) while SPX keeps falling, and grows only while the quick ratio
+allows it (G6).
 
 L6: ``bias: negative`` never plans a vega-positive book, but spot beyond the wings can make one.
 L1 then wants nothing, and L2 and L3 take what the book would be short in a fall
@@ -48,11 +49,16 @@ class LayerTarget:
     short_vega_usd: float
     vega_usd: float  # wanted, USD per VIX point
     rules: tuple[str, ...]
+    cut: float = 0.0  # the part that B1 has taken away
     note: str = ""
 
     def most_usd(self, rules: LayerRules) -> float:
         """Return the most factor vega its largest scale allows (L4, G7)."""
         return rules.max_scale * self.share * self.short_vega_usd
+
+    def most_for_floor_usd(self, rules: LayerRules) -> float:
+        """Return the most factor vega that B8's floor may raise it to: B1's cut comes off."""
+        return (1.0 - self.cut) * self.most_usd(rules)
 
 
 def layer_targets(
@@ -125,7 +131,7 @@ def _l1(
     if rotation.l1_cut > 0:
         scale *= 1.0 - rotation.l1_cut
         fired = (*fired, "B11" if rotation.restoring_since is not None else "B1")
-    full = _target("L1", share, scale, short_vega_usd, fired)
+    full = replace(_target("L1", share, scale, short_vega_usd, fired), cut=rotation.l1_cut)
     # The core is always held, as far as there is anything to hedge
     core = core_vega_usd if short_vega_usd > 0 else 0.0
     most = full.most_usd(rules.layers)

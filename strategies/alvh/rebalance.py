@@ -3,8 +3,9 @@
 The wish of a layer (rules L1-L4) becomes what it should hold:
 
 1. Floor (B8): while v lies below the band, what inactive layers still hold beyond their wish is
-   kept, longest tenor first, and then the permitted layers - L1 unless B1 has cut it, L2 and L3
-   while they are active - are raised up to their largest scale, cheapest score first.
+   kept, longest tenor first, and then the permitted layers - L1 but in the steps of a flip (B1),
+   L2 and L3 while they are active - are raised up to their largest scale, L1's less B1's cut,
+   cheapest score first.
 2. Ceiling (B8, G7): where the sum of it all would pass the upper edge of the band, wishes are
    lowered, shortest tenor first.
 
@@ -110,7 +111,7 @@ def layer_wishes(
             wanted[layer] += min(missing, surplus)
     for layer in permitted:
         missing = band.floor_usd - sum(wanted.values())
-        room = targets[layer].most_usd(rules.layers) - wanted[layer]
+        room = targets[layer].most_for_floor_usd(rules.layers) - wanted[layer]
         if missing > 0 and room > 0:
             wanted[layer] += min(missing, room)
     lowered = dict(wanted)

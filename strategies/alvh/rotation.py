@@ -4,8 +4,11 @@ B1 cuts the L1 contracts that the flip finds, by ``flip_cut``, in equal parts ov
 ``flip_intervals`` priced intervals: part by part each instrument is sold down to what is left of
 its number at the flip, rounded in favour of keeping. The freed capital goes to L2 as vega: L2
 becomes active (rule L2, "or rotation B1") with a strength that grows with the cut, and its scale
-gains the share of -V_c that the sold contracts stood for at the flip, within L4's bound. While the
-cut stands, L1's boosted target is cut by the same fraction.
+gains the share of -V_c that the sold contracts stood for at the flip, within L4's bound.
+
+Only those steps do nothing but sell. After them, and as long as the cut stands, L1 wants (1 - cut)
+of what it would want without the rotation: it refills toward that by increments (B9) and rolls
+what comes due (B10).
 
 B11 begins with ``restore_closes`` contango closes and lets the cut shrink in equal parts over
 ``restore_days`` sessions; L1's boost and L2's rotation follow it.
@@ -84,10 +87,16 @@ def advance_rotation(
 def _without_what_is_done(
     rotation: RotationMemory, l1_lots: Sequence[Lot], rules: RotationRules
 ) -> RotationMemory:
-    """Forget the contracts of the flip once what B1 wants sold is sold."""
+    """Forget the contracts of the flip of which B1 has sold its part: they may be bought again."""
     keep = contracts_to_keep(rotation, rules)
-    left = any(lot.contracts > keep.get(lot.instrument.symbol, lot.contracts) for lot in l1_lots)
-    return rotation if left or not keep else replace(rotation, l1_at_flip=())
+    unsold = {
+        lot.instrument.symbol
+        for lot in l1_lots
+        if lot.contracts > keep.get(lot.instrument.symbol, lot.contracts)
+    }
+    return replace(
+        rotation, l1_at_flip=tuple(each for each in rotation.l1_at_flip if each[0] in unsold)
+    )
 
 
 def _is_restored(rotation: RotationMemory, regime: Regime, rules: RotationRules) -> bool:
@@ -130,6 +139,13 @@ def rotation_strength(rotation: RotationMemory, rules: RotationRules) -> float:
 def is_flip_underway(rotation: RotationMemory) -> bool:
     """Return whether B1 is still selling L1 contracts, or is doing so for the last time."""
     return bool(rotation.l1_at_flip) or rotation.steps_left > 0
+
+
+def is_step_of_a_flip(before: RotationMemory, after: RotationMemory) -> bool:
+    """Return whether B1 takes one of its steps in this interval: L1 then only sells."""
+    return after.restoring_since is None and (
+        after.flips_rotated != before.flips_rotated or after.steps_left != before.steps_left
+    )
 
 
 def contracts_to_keep(rotation: RotationMemory, rules: RotationRules) -> Mapping[str, int]:

@@ -478,7 +478,7 @@ def test_b1_a_new_core_is_bought_while_l1_is_cut_and_stays():
     memory = replace(SETTLED, session=TODAY - timedelta(days=3))
     held = book(condors=[replace(CONDOR, quantity=330)], hedges=[L1_CALLS])
     additions = []
-    for _ in range(6):
+    for _ in range(4):  # the steps
         plan, memory = flip(held, memory)
         held = fill(held, plan)
         orders = [order for order in plan.orders if order.layer == "L1"]
@@ -488,6 +488,27 @@ def test_b1_a_new_core_is_bought_while_l1_is_cut_and_stays():
     left = {each.instrument: each.net_contracts for each in held.hedges}
     assert left[core.legs[0].instrument] == core.quantity == memory.core_contracts
     assert left[L1_CALLS.instrument] == 15
+
+
+def test_b1_after_its_steps_l1_refills_to_what_the_cut_leaves_of_its_target():
+    memory = replace(
+        INSURED, session=TODAY - timedelta(days=3), rsi_vix_high=True, core_contracts=0
+    )
+    big = replace(CONDOR, quantity=330)
+    held = book(condors=[big], hedges=[L1_CALLS], hedge_cost_365d_usd="-50000")
+    steps = []
+    for _ in range(14):
+        plan, memory = flip(held, memory)
+        held = fill(held, plan)
+        steps.append(sum(o.legs[0].ratio for o in plan.orders if o.layer == "L1"))
+    assert all(step <= 0 for step in steps[:4])
+    assert any(step > 0 for step in steps[4:])
+    l1 = plan.layers[0]
+    assert l1.reason is LayerReason.BOOST
+    assert "B1" in l1.rules
+    full = 0.50 * -plan.before.condor_factor_vega_usd
+    assert 0.9 * 0.5 * full <= l1.current_vega_usd <= 0.75 * full  # B8's floor may ask for more
+    assert memory.rotation.l1_cut == 0.5
 
 
 # --- data that is missing or stale ----------------------------------------------------------------

@@ -88,6 +88,22 @@ def test_b8_a_layer_that_is_not_permitted_is_not_raised():
     assert detail["L1"].floor_raise_usd == 0
 
 
+def test_b1_the_floor_raises_l1_no_further_than_the_cut_leaves_of_its_largest_scale():
+    cut = {
+        "L1": replace(target("L1", 100.0, reason=LayerReason.CORE), cut=0.5),
+        "L2": target("L2", 0.0, reason=LayerReason.INACTIVE),
+        "L3": target("L3", 0.0, reason=LayerReason.INACTIVE),
+    }
+    result = layer_wishes(
+        cut,
+        dict.fromkeys(LAYERS, 0.0),
+        band=Band(floor_usd=900.0, ceiling_usd=1e9),
+        permitted=("L1",),
+        rules=RULES,
+    )
+    assert result["L1"].vega_usd == pytest.approx(0.5 * 750.0)
+
+
 def test_b8_what_is_held_serves_the_floor_before_anything_is_bought_longest_first():
     result, _ = wishes(0, 0, 0, held=(300, 200, 100), floor=150)
     assert result == (0.0, 50.0, 100.0)

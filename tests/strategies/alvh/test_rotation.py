@@ -12,6 +12,7 @@ from strategies.alvh.rotation import (
     advance_rotation,
     contracts_to_keep,
     is_flip_underway,
+    is_step_of_a_flip,
     rotation_strength,
 )
 from strategies.model.encoding import from_json, to_json
@@ -101,6 +102,20 @@ def test_b1_a_part_that_did_not_fill_is_asked_for_again():
     unsold = advance(rotation, INVERTED, [lot(CALL, 40)])
     assert is_flip_underway(unsold)
     assert keep(unsold) == 20
+
+
+def test_b1_what_has_been_sold_down_may_be_bought_again_while_the_rest_is_asked_for():
+    other = "VIX 19FEB20 25 C"
+    rotation = RotationMemory()
+    for state in (FLIP, INVERTED, INVERTED, INVERTED):
+        before = rotation
+        rotation = advance(rotation, state, [lot(CALL, 40), lot(other, 20)])
+        assert is_step_of_a_flip(before, rotation)
+    after = advance(rotation, INVERTED, [lot(CALL, 40), lot(other, 10)])
+    assert not is_step_of_a_flip(rotation, after)
+    assert is_flip_underway(after)
+    assert keep(after) == 20
+    assert keep(after, other) is None
 
 
 def test_b1_waits_while_the_book_cannot_be_priced():
