@@ -43,6 +43,33 @@ _PAIRS = _FOUR[:, None] * _COEFFICIENTS + _FOUR  # offsets of a 4 x 4 block in t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class QuotedVols:
+    """Vols of the out-of-the-money quotes that tell one, in chain order, shape (n,)."""
+
+    series: IntArray
+    is_call: BoolArray
+    log_moneyness: FloatArray  # ln(K/F)
+    deviation: FloatArray  # vol x sqrt(T)
+    error: FloatArray  # of the deviation: half the spread over vega
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FitQuality:
+    """How well the smoothed vols meet the quoted ones: one entry a series, and of the chain.
+
+    All 0 for a series that is not ok.
+    """
+
+    quotes: IntArray  # (k,) vols that were fitted
+    vol_points: FloatArray  # (k,) root mean square miss, weighted as in the fit
+    spreads: FloatArray  # (k,) root mean square of the miss over bid to ask, each quote once
+    inside: FloatArray  # (k,) share of quotes whose bid and ask the fit lies between
+    chain_vol_points: float
+    chain_spreads: float
+    chain_inside: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Surface:
     """Smoothed vols of one chain."""
 
@@ -50,6 +77,7 @@ class Surface:
     ok: BoolArray  # (k,) series whose fit can be trusted: enough quotes, on both sides of the money
     deviation: FloatArray  # (k,) atm vol x sqrt(T) that the coordinate is measured in
     coefficients: FloatArray  # (k, 16) of the splines
+    quoted: QuotedVols  # what was fitted
 
     def vol(self, series_index: IntArray | int, strike: ArrayLike) -> FloatArray:
         """Return the vol at each strike, annualised decimal; 0 where the series is not ok.
@@ -70,6 +98,43 @@ class Surface:
     def atm_vol(self, series_index: int) -> float:
         """Return the vol at the forward; 0 if the series is not ok."""
         return float(self.vol(series_index, self.forwards.forward[series_index]))
+
+    @property
+    def quality(self) -> FitQuality:
+        """How well the surface meets its quotes; worked out each time it is asked for."""
+        quoted, count = self.quoted, len(self.ok)
+        rows = np.flatnonzero(self.ok[quoted.series])
+        series, deviation, error = (
+            quoted.series[rows],
+            quoted.deviation[rows],
+            quoted.error[rows],
+        )
+        strike = self.forwards.forward[series] * np.exp(quoted.log_moneyness[rows])
+        root_t = np.sqrt(self.forwards.t_years[series])
+        miss = self.vol(series, strike) * root_t - deviation
+        weight = 1.0 / (error * error + (0.5 * _NOISE * deviation) ** 2)
+        each = np.stack(
+            [
+                np.ones(len(rows)),
+                weight,
+                weight * (100.0 * miss / root_t) ** 2,
+                (0.5 * miss / error) ** 2,
+                np.abs(miss) <= error,
+            ]
+        )
+        sums = np.stack([np.bincount(series, column, count) for column in each])
+        quotes, weights, squares, spreads, inside = sums
+        held, total = np.maximum(quotes, 1.0), sums.sum(axis=1)
+        all_quotes = max(float(total[0]), 1.0)
+        return FitQuality(
+            quotes=quotes.astype(np.int64),
+            vol_points=np.sqrt(squares / np.where(weights > 0, weights, 1.0)),
+            spreads=np.sqrt(spreads / held),
+            inside=inside / held,
+            chain_vol_points=math.sqrt(float(total[2]) / float(total[1])) if total[1] else 0.0,
+            chain_spreads=math.sqrt(float(total[3]) / all_quotes),
+            chain_inside=float(total[4]) / all_quotes,
+        )
 
 
 def fit_surface(chain: OptionChain, forwards: Forwards) -> Surface:
@@ -93,21 +158,16 @@ def fit_surface(chain: OptionChain, forwards: Forwards) -> Surface:
     if (miss > 1.0).any():
         weight = weight / np.maximum(miss, 1.0) ** 2
         coefficients = _solve(series, first, weights, target, weight, len(ok))
-    return Surface(forwards=forwards, ok=ok, deviation=deviation, coefficients=coefficients)
+    return Surface(
+        forwards=forwards,
+        ok=ok,
+        deviation=deviation,
+        coefficients=coefficients,
+        quoted=vols,
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _QuotedVols:
-    """Vols of the quotes that tell one, in chain order, shape (n,)."""
-
-    series: IntArray
-    is_call: BoolArray
-    log_moneyness: FloatArray  # ln(K/F)
-    deviation: FloatArray  # vol x sqrt(T)
-    error: FloatArray  # of the deviation: half the spread over vega
-
-
-def _quoted_vols(chain: OptionChain, forwards: Forwards) -> _QuotedVols:
+def _quoted_vols(chain: OptionChain, forwards: Forwards) -> QuotedVols:
     is_call = chain.strike >= forwards.forward[chain.series_index]
     bid = np.where(is_call, chain.bid[:, CALL], chain.bid[:, PUT])
     ask = np.where(is_call, chain.ask[:, CALL], chain.ask[:, PUT])
@@ -123,7 +183,7 @@ def _quoted_vols(chain: OptionChain, forwards: Forwards) -> _QuotedVols:
     vega = discount * forward * _INVERSE_ROOT_TWO_PI * np.exp(-0.5 * d1 * d1)
     error: FloatArray = 0.5 * np.maximum(ask - bid, _LEAST_SPREAD) / np.maximum(vega, _LEAST_VEGA)
     good = slice(None) if vol.ok.all() else np.flatnonzero(vol.ok)
-    return _QuotedVols(
+    return QuotedVols(
         series=series[good],
         is_call=is_call[good],
         log_moneyness=log_moneyness[good],
@@ -132,7 +192,7 @@ def _quoted_vols(chain: OptionChain, forwards: Forwards) -> _QuotedVols:
     )
 
 
-def _scales(vols: _QuotedVols, forwards: Forwards) -> tuple[BoolArray, FloatArray]:
+def _scales(vols: QuotedVols, forwards: Forwards) -> tuple[BoolArray, FloatArray]:
     """Return which series can be fitted, and the mean deviation of the quotes beside the money."""
     series_count = len(forwards.ok)
     puts = np.bincount(vols.series[~vols.is_call], minlength=series_count)
