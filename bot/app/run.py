@@ -12,6 +12,7 @@ from decimal import Decimal
 from importlib.metadata import version
 
 import structlog
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
@@ -241,14 +242,16 @@ class _Life:
             schedule.stop()
             return "ran"
 
-        for name, trigger, run in (
-            ("entry", _weekly(plan.entries.days, plan.entries.at), entry),
-            ("interval", _intervals(plan), interval),
-            ("end_of_day", _weekly(WEEKDAYS, plan.end_of_day), self._engine.end_of_day),
-            ("housekeeping", _weekly(("fri",), _HOUSEKEEPING_AT), housekeeping),
-            ("finish", DateTrigger(run_date=self._ends_at), finish),
-        ):
-            schedule.add(ScheduledJob(name=name, trigger=trigger, run=run))
+        triggers = {**scheduled_triggers(plan), "finish": DateTrigger(run_date=self._ends_at)}
+        duties = {
+            "entry": entry,
+            "interval": interval,
+            "end_of_day": self._engine.end_of_day,
+            "housekeeping": housekeeping,
+            "finish": finish,
+        }
+        for name, trigger in triggers.items():
+            schedule.add(ScheduledJob(name=name, trigger=trigger, run=duties[name]))
         return schedule
 
     async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:
@@ -374,6 +377,16 @@ class _Day:
     condors: frozenset[str] = frozenset()
     began_usd: Decimal = Decimal(0)
     decisions: int = 0
+
+
+def scheduled_triggers(plan: ScheduleSection) -> dict[str, BaseTrigger]:
+    """Return when each recurring job is due, by its name."""
+    return {
+        "entry": _weekly(plan.entries.days, plan.entries.at),
+        "interval": _intervals(plan),
+        "end_of_day": _weekly(WEEKDAYS, plan.end_of_day),
+        "housekeeping": _weekly(("fri",), _HOUSEKEEPING_AT),
+    }
 
 
 def _weekly(days: Iterable[str], at: clock_time) -> CronTrigger:

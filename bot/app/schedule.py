@@ -68,7 +68,8 @@ class Schedule:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._jobs: dict[str, ScheduledJob] = {}
-        self._due: dict[str, datetime] = {}
+        self._due: dict[str, datetime] = {}  # the instant a job runs for
+        self._settled: dict[str, datetime] = {}  # the latest instant that runs or has a row
         self._stopped: asyncio.Future[BaseException | None] = (
             asyncio.get_running_loop().create_future()
         )
@@ -166,10 +167,10 @@ class Schedule:
         """Remember which instant a job runs for, and record those that it runs instead of."""
         due = event.scheduled_run_times[-1]
         trigger = self._jobs[event.job_id].trigger
-        at = self._due.get(event.job_id)
+        at = self._settled.get(event.job_id)
         while at is not None and (at := trigger.get_next_fire_time(at, at)) and at < due:
             self._note_lost(event.job_id, at, "the next one was due before it could start")
-        self._due[event.job_id] = due
+        self._due[event.job_id] = self._settled[event.job_id] = due
 
     def _note_missed(self, event: JobExecutionEvent) -> None:
         self._note_lost(event.job_id, event.scheduled_run_time, "later than the grace time")
@@ -177,6 +178,7 @@ class Schedule:
     def _note_busy(self, event: JobSubmissionEvent) -> None:
         for at in event.scheduled_run_times:
             self._note_lost(event.job_id, at, "the one before it was still running")
+            self._settled[event.job_id] = at
 
     def _note_lost(self, name: str, scheduled_at: datetime, why: str) -> None:
         if self._stopped.done():
