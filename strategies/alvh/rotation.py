@@ -10,8 +10,10 @@ Only those steps do nothing but sell. After them, and as long as the cut stands,
 of what it would want without the rotation: it refills toward that by increments (B9) and rolls
 what comes due (B10).
 
-B11 begins with ``restore_closes`` contango closes and lets the cut shrink in equal parts over
-``restore_days`` sessions; L1's boost and L2's rotation follow it.
+B11 begins with ``restore_closes`` contango closes on or after the session of the flip and lets the
+cut shrink in equal parts over ``restore_days`` sessions; L1's boost and L2's rotation follow it. A
+flip that comes while L1 is still cut cuts it from where it stands to the fraction, never further,
+and what L2 gets stays measured on the L1 that the first of them found.
 
 The rotation is carried in weights, so that it survives re-bucketing, expiries and a changing book.
 """
@@ -51,14 +53,18 @@ def advance_rotation(
         rules: Fractions and lengths.
     """
     if regime.flipped_now:
+        is_cut_already = rotation.l1_cut >= rules.flip_cut
         rotation = replace(
             rotation,
             flips_rotated=rotation.flips_rotated + 1,
-            steps_left=rules.flip_intervals,
+            flipped_on=session,
+            steps_left=0 if is_cut_already else rules.flip_intervals,
+            l1_cut_at_flip=rotation.l1_cut,
+            l1_at_flip=(),
             restoring_since=None,
             l1_cut_at_restore=0.0,
         )
-    elif _is_restored(rotation, regime, rules):
+    elif _is_restored(rotation, regime, sessions_before, rules):
         rotation = replace(
             rotation,
             steps_left=0,
@@ -72,7 +78,9 @@ def advance_rotation(
     if rotation.steps_left == 0:
         return _without_what_is_done(rotation, l1_lots, rules)
     if rotation.steps_left == rules.flip_intervals:
-        weight = expected_vega_usd(l1_lots) / short_vega_usd if short_vega_usd > 0 else 0.0
+        weight = rotation.l1_weight_at_flip
+        if rotation.l1_cut == 0:
+            weight = expected_vega_usd(l1_lots) / short_vega_usd if short_vega_usd > 0 else 0.0
         rotation = replace(
             rotation,
             l1_at_flip=tuple(
@@ -99,8 +107,16 @@ def _without_what_is_done(
     )
 
 
-def _is_restored(rotation: RotationMemory, regime: Regime, rules: RotationRules) -> bool:
+def _is_restored(
+    rotation: RotationMemory,
+    regime: Regime,
+    sessions_before: NDArray[np.datetime64],
+    rules: RotationRules,
+) -> bool:
     closes = regime.contango_closes
+    if closes is not None and rotation.flipped_on is not None:
+        flipped_on = np.datetime64(rotation.flipped_on, "D")
+        closes = min(closes, int((sessions_before >= flipped_on).sum()))
     return (
         (rotation.l1_cut > 0 or rotation.steps_left > 0)
         and rotation.restoring_since is None
@@ -125,15 +141,13 @@ def _restore(
 
 def _cut_so_far(rotation: RotationMemory, rules: RotationRules) -> float:
     done = rules.flip_intervals - rotation.steps_left
-    return rules.flip_cut * done / rules.flip_intervals
+    start = min(rotation.l1_cut_at_flip, rules.flip_cut)
+    return start + (rules.flip_cut - start) * done / rules.flip_intervals
 
 
 def rotation_strength(rotation: RotationMemory, rules: RotationRules) -> float:
     """Return how much of L2's share a rotation activates: 0 without one, 1 when it is complete."""
-    whole = rules.flip_cut
-    if rotation.restoring_since is not None:
-        whole = rotation.l1_cut_at_restore
-    return min(1.0, rotation.l1_cut / whole) if whole > 0 else 0.0
+    return min(1.0, rotation.l1_cut / rules.flip_cut)
 
 
 def is_flip_underway(rotation: RotationMemory) -> bool:
@@ -150,7 +164,9 @@ def is_step_of_a_flip(before: RotationMemory, after: RotationMemory) -> bool:
 
 def contracts_to_keep(rotation: RotationMemory, rules: RotationRules) -> Mapping[str, int]:
     """Return what B1 leaves of each L1 instrument so far, by symbol, rounded up."""
-    cut = _cut_so_far(rotation, rules)
+    # of what the flip found, which an earlier rotation may have cut already
+    found = 1.0 - rotation.l1_cut_at_flip
+    cut = max(0.0, 1.0 - (1.0 - _cut_so_far(rotation, rules)) / found)
     # the nudge keeps 0.5 x 4 from becoming 1.9999
     return {
         symbol: contracts - int(contracts * cut + 1e-9) for symbol, contracts in rotation.l1_at_flip

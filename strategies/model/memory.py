@@ -19,6 +19,8 @@ class RegimeMemory:
     """R: confirmed regimes and the evidence gathered for the next one."""
 
     curve: Curve = Curve.UNKNOWN  # as confirmed
+    curve_since: date | None = None  # closes of before this day have been taken into account
+    side: Curve = Curve.UNKNOWN  # of contango and backwardation the one that was confirmed last
     candidate: Curve = Curve.UNKNOWN  # what the last intervals said
     candidate_intervals: int = 0  # consecutive intervals it said so
     spike: bool = False  # R3
@@ -31,11 +33,13 @@ class RotationMemory:
 
     l1_cut: float = 0.0  # share of L1's target now given to L2, 0 to B1's fraction
     flips_rotated: int = 0  # flips answered so far; B1 acts once a flip
+    flipped_on: date | None = None  # session of the last one; B11 counts the closes from it on
+    l1_cut_at_flip: float = 0.0  # what an earlier rotation had still cut when it came
     restoring_since: date | None = None  # B11: first session of the unwinding
     l1_cut_at_restore: float = 0.0  # l1_cut when B11 began
     steps_left: int = 0  # intervals of the flip being answered that are still to come
     l1_at_flip: tuple[tuple[str, int], ...] = ()  # L1 as the flip found it: (symbol, contracts)
-    l1_weight_at_flip: float = 0.0  # its factor vega over -V_c
+    l1_weight_at_flip: float = 0.0  # its factor vega over -V_c, before anything was cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,14 @@ Two kinds of evidence move a regime: the interval at hand, and the daily closes 
 since the last decision. Closes count once, on the first call of a session. The first call ever
 goes through the whole history, so that a bot that starts late is where one that had run all along
 would be; what it finds there is a state, never a flip. The memory goes in and comes out as a value.
+
+A flip is the way from contango to backwardation. Flat in between is part of it: from backwardation
+to flat and back nothing has flipped.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import TypeVar
 
 import numpy as np
@@ -40,8 +44,8 @@ class Regime:
     """The regimes of one interval. None = absent: the data to tell are missing."""
 
     curve: Curve  # R1, as confirmed
-    flipped_now: bool  # R1: backwardation was confirmed in this call, after another curve
-    restored_now: bool  # R1: contango was confirmed in this call, after another curve
+    flipped_now: bool  # R1: backwardation was confirmed in this call, as first since contango
+    restored_now: bool  # R1: contango was confirmed in this call, as first since backwardation
     contango_closes: int | None  # completed closes in a row (B11)
     pre_event: bool | None  # R2
     spike: bool | None  # R3
@@ -54,18 +58,22 @@ def classify_regime(
 ) -> tuple[Regime, RegimeMemory, bool]:
     """Return the regime, the regime memory for the next decision, and the S1 latch of RSI(VIX).
 
-    R1 changes when ``confirm_closes`` new daily closes or ``confirm_intervals`` calls in a row say
-    the same; flat is a reading inside the dead band. An interval without a reading breaks a row.
+    R1 changes when ``confirm_closes`` daily closes or ``confirm_intervals`` calls in a row say the
+    same; flat is a reading inside the dead band. An interval without a reading breaks a row, and
+    closes of before the curve's last change do not count.
     R2 holds from ``pre_event_days`` trading days before an event through its day. R3 and R4 stay
     until their leaving condition holds; where both conditions hold, entering wins. What is absent
     moves nothing.
 
     Source: rules S1 (latch) and R1-R4.
     """
-    settled, latch = _after_closes(snapshot, memory, rules)
-    known = settled.curve if memory.regime.curve is Curve.UNKNOWN else memory.regime.curve
-    settled = _after_interval(settled, signals.backwardation_fraction, rules.regime)
-    has_changed = Curve.UNKNOWN is not known is not settled.curve
+    settled, turned, latch = _after_closes(snapshot, memory, rules)
+    known = settled
+    settled = _after_interval(
+        settled, signals.backwardation_fraction, snapshot.session, rules.regime
+    )
+    if known.curve is not Curve.UNKNOWN and settled.side is not known.side:
+        turned = settled.side
 
     spike = _spike_now(settled.spike, signals, rules.regime)
     shift = _shift_now(settled.shift, signals, rules.regime)
@@ -75,8 +83,8 @@ def classify_regime(
 
     regime = Regime(
         curve=settled.curve,
-        flipped_now=has_changed and settled.curve is Curve.BACKWARDATION,
-        restored_now=has_changed and settled.curve is Curve.CONTANGO,
+        flipped_now=turned is Curve.BACKWARDATION,
+        restored_now=turned is Curve.CONTANGO,
         contango_closes=signals.contango_closes,
         pre_event=pre_event,
         spike=spike,
@@ -104,19 +112,21 @@ def _label(name: str, *, holds: bool | None) -> str:
 
 
 def _after_interval(
-    memory: RegimeMemory, fraction: float | None, rules: RegimeRules
+    memory: RegimeMemory, fraction: float | None, session: date, rules: RegimeRules
 ) -> RegimeMemory:
     if fraction is None:
         return replace(memory, candidate=Curve.UNKNOWN, candidate_intervals=0)
     said = curve_at(fraction, rules.dead_band)
     intervals = memory.candidate_intervals + 1 if said is memory.candidate else 1
-    is_confirmed = intervals >= rules.confirm_intervals
-    return replace(
-        memory,
-        curve=said if is_confirmed else memory.curve,
-        candidate=said,
-        candidate_intervals=intervals,
-    )
+    memory = replace(memory, candidate=said, candidate_intervals=intervals)
+    return memory if intervals < rules.confirm_intervals else _confirmed(memory, said, session)
+
+
+def _confirmed(memory: RegimeMemory, curve: Curve, since: date) -> RegimeMemory:
+    if curve is memory.curve:
+        return memory
+    side = memory.side if curve is Curve.FLAT else curve
+    return replace(memory, curve=curve, curve_since=since, side=side)
 
 
 def _pre_event_now(signals: Signals, rules: RegimeRules) -> bool | None:
@@ -173,20 +183,28 @@ def _is_spike(
 
 def _after_closes(
     snapshot: MarketSnapshot, memory: Memory, rules: Rules
-) -> tuple[RegimeMemory, bool]:
-    """Return the memory and the latch after the closes since the last decision's session."""
+) -> tuple[RegimeMemory, Curve | None, bool]:
+    """Take up the closes since the last decision's session.
+
+    Returns the memory, the side to which the curve has turned (None = it has not; the first call
+    ever finds a state, not a turn), and the latch.
+    """
     regime, latch = memory.regime, memory.rsi_vix_high
+    if regime.side is Curve.UNKNOWN and regime.curve is not Curve.FLAT:
+        regime = replace(regime, side=regime.curve)
     if memory.session is not None and memory.session >= snapshot.session:
-        return regime, latch
+        return regime, None, latch
     since = None if memory.session is None else np.datetime64(memory.session, "D")
     closes = SnapshotSeries(snapshot, rules.signals)
+    unturned: tuple[RegimeMemory, Curve | None] = (regime, None)
+    after, turned = _unless_missing(_curve_after, unturned, closes, since, rules)
     after = replace(
-        regime,
-        curve=_unless_missing(_curve_after, regime.curve, closes, since, rules),
+        after,
         spike=_unless_missing(_spike_after, regime.spike, closes, since, rules),
         shift=_unless_missing(_shift_after, regime.shift, closes, since, rules),
     )
-    return after, _unless_missing(_latch_after, latch, closes, since, rules)
+    turned = None if regime.curve is Curve.UNKNOWN else turned
+    return after, turned, _unless_missing(_latch_after, latch, closes, since, rules)
 
 
 def _unless_missing(
@@ -203,12 +221,25 @@ def _unless_missing(
 
 
 def _curve_after(
-    curve: Curve, closes: SnapshotSeries, since: np.datetime64 | None, rules: Rules
-) -> Curve:
+    known: tuple[RegimeMemory, Curve | None],
+    closes: SnapshotSeries,
+    since: np.datetime64 | None,
+    rules: Rules,
+) -> tuple[RegimeMemory, Curve | None]:
+    """Return the memory after the closes since ``since``, and the side the curve turned to."""
+    memory, turned = known
     signs = curve_signs(closes.curve_closes.fraction, rules.regime.dead_band)
     new = closes.rows_since(closes.curve_rows, since)
-    confirmed = np.flatnonzero(run_lengths(signs)[new:] >= rules.regime.confirm_closes)
-    return curve_of(int(signs[new + confirmed[-1]])) if confirmed.size else curve
+    valid = 0
+    if memory.curve_since is not None:
+        valid = closes.rows_since(closes.curve_rows, np.datetime64(memory.curve_since, "D"))
+    lengths = np.minimum(run_lengths(signs), np.arange(len(signs)) + 1 - valid)
+    for row in new + np.flatnonzero(lengths[new:] >= rules.regime.confirm_closes):
+        side = memory.side
+        day_after = closes.session_of(closes.curve_rows[row]) + timedelta(days=1)
+        memory = _confirmed(memory, curve_of(int(signs[row])), day_after)
+        turned = turned if memory.side is side else memory.side
+    return memory, turned
 
 
 def _latch_after(

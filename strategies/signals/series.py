@@ -9,7 +9,7 @@ Bars on or after the snapshot's session are never read, whatever the history hol
 
 import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -87,6 +87,11 @@ class SnapshotSeries:
         if since is None:
             return 0
         return int(np.searchsorted(self._snapshot.history.session[rows], since))
+
+    def session_of(self, row: int) -> date:
+        """Return the session of a completed bar."""
+        session: date = self._snapshot.history.session[row].astype(date)
+        return session
 
     def index(self, name: str) -> float:
         """Return the live value of an index; raises MissingData."""

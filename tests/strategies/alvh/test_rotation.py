@@ -25,6 +25,8 @@ RULES = RotationRules()
 FLIP = regime(Curve.BACKWARDATION, flipped=True)
 INVERTED = regime(Curve.BACKWARDATION)
 CALL = "VIX 19FEB20 20 C"
+FLIPPED_ON = date(2020, 1, 29)
+THREE_LATER = np.arange(np.datetime64("2020-01-29"), np.datetime64("2020-02-01"))
 NO_SESSIONS = np.array([], dtype="datetime64[D]")
 
 
@@ -127,17 +129,41 @@ def test_b1_waits_while_the_book_cannot_be_priced():
     assert keep(rotation) == 7
 
 
-def test_b1_acts_once_a_flip_and_again_on_the_next_flip():
-    rotation, held = RotationMemory(), 16
+def answered(rotation, held, **facts):
+    """A flip and the intervals after it, every sale filling."""
     for state in (FLIP, INVERTED, INVERTED, INVERTED, INVERTED):
-        rotation = advance(rotation, state, [lot(CALL, held)])
+        rotation = advance(rotation, state, [lot(CALL, held)], **facts)
         held = keep(rotation) or held
+    return rotation, held
+
+
+def test_b1_flips_while_l1_is_cut_do_not_compound():
+    rotation, held = answered(RotationMemory(), 80)
+    assert held == 40
+    for flips in (2, 3, 4):
+        rotation, held = answered(rotation, held)
+        assert held == 40
+        assert (rotation.flips_rotated, rotation.l1_cut) == (flips, 0.5)
+        assert rotation.l1_weight_at_flip == pytest.approx(0.8)
+        assert not is_flip_underway(rotation)
+
+
+def test_b1_a_flip_in_the_middle_of_b11_cuts_from_where_it_stands_to_the_fraction():
+    rotation, _ = answered(RotationMemory(), 80, session=FLIPPED_ON)
+    rotation = advance(rotation, regime(Curve.CONTANGO, closes=3), sessions=THREE_LATER)
+    assert rotation.l1_cut == pytest.approx(0.4)
+    rotation, held = answered(rotation, 48)  # L1 had come back to 60 % of 80
+    assert held == 40
+    assert rotation.l1_cut == pytest.approx(0.5)
+    assert rotation.l1_weight_at_flip == pytest.approx(0.8)
+
+
+def test_b1_the_next_flip_after_b11_is_complete_cuts_anew():
+    restored = RotationMemory(flips_rotated=1)
+    rotation, held = answered(restored, 16)
     assert held == 8
-    for state in (FLIP, INVERTED, INVERTED, INVERTED, INVERTED):
-        rotation = advance(rotation, state, [lot(CALL, held)])
-        held = keep(rotation) or held
-    assert held == 4
     assert (rotation.flips_rotated, rotation.l1_cut) == (2, 0.5)
+    assert rotation.l1_weight_at_flip == pytest.approx(0.16)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +181,20 @@ def test_b11_begins_with_three_contango_closes(closes, curve, restores):
     rotation = advance(cut, regime(curve, closes=closes))
     assert (rotation.restoring_since is not None) is restores
     assert rotation.l1_cut == pytest.approx(0.4 if restores else 0.5)
+
+
+@pytest.mark.parametrize(("since", "restores"), [(0, False), (2, False), (3, True)])
+def test_b11_counts_the_closes_on_or_after_the_session_of_the_flip(since, restores):
+    """Twelve closes in contango lie behind the flip, or ``since`` of them after it."""
+    rotation, _ = answered(RotationMemory(), 80, session=FLIPPED_ON)
+    assert rotation.flipped_on == FLIPPED_ON
+    before = np.array(["2020-01-27", "2020-01-28"], dtype="datetime64[D]")
+    rotation = advance(
+        rotation,
+        regime(Curve.CONTANGO, closes=12),
+        sessions=np.concatenate([before, THREE_LATER[:since]]),
+    )
+    assert (rotation.restoring_since is not None) is restores
 
 
 def test_b11_unwinds_in_equal_parts_over_five_sessions():
@@ -179,15 +219,17 @@ def test_b11_unwinds_in_equal_parts_over_five_sessions():
 def test_b11_ends_at_a_new_flip():
     rotation = RotationMemory(l1_cut=0.5, flips_rotated=1)
     rotation = advance(rotation, regime(Curve.CONTANGO, closes=3))
-    rotation = advance(rotation, FLIP, [lot(CALL, 8)])
+    rotation = advance(rotation, FLIP, [lot(CALL, 80)])
     assert rotation.restoring_since is None
-    assert rotation.l1_cut == pytest.approx(0.4)  # never less than it was
-    assert keep(rotation) == 7
+    assert rotation.l1_cut == pytest.approx(0.425)  # a quarter of the way from 0.4 to 0.5
+    assert keep(rotation) == 77
 
 
 def test_b11_stops_a_flip_that_is_still_being_answered():
-    rotation = advance(RotationMemory(), FLIP, [lot(CALL, 40)])
-    rotation = advance(rotation, regime(Curve.CONTANGO, closes=3), [lot(CALL, 35)])
+    rotation = advance(RotationMemory(), FLIP, [lot(CALL, 40)], session=FLIPPED_ON)
+    rotation = advance(
+        rotation, regime(Curve.CONTANGO, closes=3), [lot(CALL, 35)], sessions=THREE_LATER
+    )
     assert rotation.steps_left == 0
     assert rotation.l1_cut == pytest.approx(0.8 * 0.125)
 

@@ -95,7 +95,21 @@ def test_r1_inside_the_band_for_four_intervals_is_flat_and_neither_flips_nor_res
     regimes, _ = run(memory, [BACKWARDATION] * 4)
     assert [r.flipped_now for r in regimes] == [False, False, False, True]
     regimes, _ = run(memory, [CONTANGO] * 4)
-    assert [r.restored_now for r in regimes] == [False, False, False, True]
+    assert regimes[-1].curve is Curve.CONTANGO
+    assert not any(r.restored_now for r in regimes)  # it had never left for the other side
+
+
+def test_r1_flat_in_between_makes_no_second_flip():
+    inverted, memory = run(remembered(), [BACKWARDATION] * 4)
+    assert inverted[-1].flipped_now
+    for _ in range(3):
+        regimes, memory = run(memory, [FLAT] * 4 + [BACKWARDATION] * 4)
+        assert regimes[3].curve is Curve.FLAT
+        assert regimes[-1].curve is Curve.BACKWARDATION
+        assert not any(r.flipped_now or r.restored_now for r in regimes)
+    regimes, memory = run(memory, [FLAT] * 4 + [CONTANGO] * 4 + [FLAT] * 4 + [BACKWARDATION] * 4)
+    assert [k for k, r in enumerate(regimes) if r.restored_now] == [7]
+    assert [k for k, r in enumerate(regimes) if r.flipped_now] == [15]
 
 
 @pytest.mark.parametrize(
@@ -158,8 +172,9 @@ def test_r1_changes_only_after_four_equal_intervals_in_a_row(fractions):
         if regime.curve is not curve:
             assert len(set(fractions[max(0, k - 3) : k + 1])) == 1
             assert k >= 3
+        sides = [Curve.CONTANGO] + [r.curve for r in regimes[:k] if r.curve is not Curve.FLAT]
         assert regime.flipped_now == (
-            regime.curve is Curve.BACKWARDATION and curve is not Curve.BACKWARDATION
+            regime.curve is Curve.BACKWARDATION and sides[-1] is Curve.CONTANGO
         )
         curve = regime.curve
 
@@ -206,6 +221,33 @@ def test_r1_closes_missed_while_away_are_gone_through_in_order():
     two_ago = date(2020, 1, 30)
     regime, _ = classify(remembered(session=two_ago), history=history)
     assert regime.curve is Curve.CONTANGO  # only the newest closes are new, and disagree
+
+
+def test_r1_closes_of_before_the_change_do_not_undo_it():
+    """Contango to yesterday, a flip today by intervals: two new closes end it, not one."""
+    regimes, memory = run(remembered(), [BACKWARDATION] * 4)
+    assert regimes[-1].flipped_now
+    for session, curve in (("2020-02-04", Curve.BACKWARDATION), ("2020-02-05", Curve.CONTANGO)):
+        at = instant(f"{session} 10:00")
+        history = with_columns(
+            random_history(before=at.date()),
+            vx1_settle=np.full(BARS, 16.5),
+            vx2_settle=np.full(BARS, 17.0),
+        )
+        regime, memory = classify(memory, at=at, history=history)
+        assert regime.curve is curve
+    assert regime.restored_now
+
+
+def test_r1_a_flip_missed_while_away_is_a_flip_and_one_that_was_undone_is_none():
+    there_and_back = calm(**closes_at(-0.02, -0.02, 0.02, 0.02))
+    inverted = remembered(Curve.BACKWARDATION, session=date(2020, 1, 23))
+    regime, _ = classify(inverted, history=there_and_back)
+    assert regime.flipped_now
+    undone = calm(**closes_at(0.02, 0.02, -0.02, -0.02))
+    regime, _ = classify(remembered(session=date(2020, 1, 23)), history=undone)
+    assert regime.curve is Curve.CONTANGO
+    assert not regime.flipped_now
 
 
 def test_r1_the_first_call_ever_takes_its_state_from_the_closes_without_a_flip():
@@ -509,7 +551,9 @@ def test_what_is_absent_moves_nothing():
     memory = Memory(
         session=TODAY,
         rsi_vix_high=True,
-        regime=RegimeMemory(curve=Curve.BACKWARDATION, spike=True, shift=True),
+        regime=RegimeMemory(
+            curve=Curve.BACKWARDATION, side=Curve.BACKWARDATION, spike=True, shift=True
+        ),
     )
     nothing = cut(random_history(), slice(0, 0))
     for session in (TODAY, YESTERDAY, None):
