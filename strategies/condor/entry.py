@@ -192,12 +192,12 @@ def size(
     """Return how many condors to sell, rounded down, and C7's two gates.
 
     The max loss of the position stays within its share of net liquidation value, and the margin
-    of all condors within theirs; margin as Interactive Brokers asks it.
+    of all condors within theirs; margin by the convention of the rules.
     """
     worth = account.net_liquidation_usd
     loss = (choice.legs.width - choice.credit) * 100
     by_loss = _floor(exact(rules.max_loss_fraction) * worth, loss)
-    margin = condor_margin_usd(choice.legs, 1, "ib")
+    margin = condor_margin_usd(choice.legs, 1, rules.margin_convention)
     most = exact(rules.max_margin_fraction) * worth
     by_margin = _floor(most - margin_used_usd, margin)
     quantity = max(0, min(by_loss, by_margin))

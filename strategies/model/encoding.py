@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -105,6 +105,10 @@ def decode(kind: Any, data: Any) -> Any:  # noqa: ANN401 one row a type
         item_kind = get_args(kind)[1]
         mapping = _expect(dict, data, kind)
         return {str(key): decode(item_kind, item) for key, item in mapping.items()}
+    if origin is Literal:
+        if data not in get_args(kind):
+            raise UndecodableValue(f"{data!r:.80} is not one of {get_args(kind)}")
+        return data
     if is_dataclass(kind) and kind not in (OptionContract, FutureContract):
         return _decode_dataclass(kind, _expect(dict, data, kind))
     return _decode_scalar(kind, data)

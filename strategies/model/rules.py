@@ -5,7 +5,7 @@ so that the config schema and the rule reference are generated from here and fro
 """
 
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
 RULE_BOOK_VERSION = "1.0"
 
@@ -35,7 +35,7 @@ class CondorRules:
     skip_event_days: bool = rule(False, "skip entries on the day of FOMC, CPI or PPI", rule_id="C1")
     target_dte: int = rule(45, "days to expiry aimed at", rule_id="C2", low=30, high=45)
     min_dte: int = rule(30, "fewest days to expiry", rule_id="C2", low=7, high=45)
-    max_dte: int = rule(50, "most days to expiry", rule_id="C2", low=30, high=60)
+    max_dte: int = rule(45, "most days to expiry", rule_id="C2", low=30, high=60)
     allow_am_settled: bool = rule(False, "allow AM-settled SPX", rule_id="C2")
     short_delta: float = rule(
         0.16, "absolute delta of both shorts", rule_id="C3", low=0.15, high=0.20
@@ -65,6 +65,9 @@ class CondorRules:
     )
     max_margin_fraction: float = rule(
         0.50, "total condor margin over net liquidation", rule_id="C7", low=0.05, high=0.50
+    )
+    margin_convention: Literal["ib", "cboe"] = rule(
+        "ib", "whose margin of a condor counts", rule_id="C7", choices=("ib", "cboe")
     )
     profit_target: float = rule(
         0.50, "close at this share of the credit", rule_id="C9", low=0.1, high=0.95

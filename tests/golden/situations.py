@@ -65,7 +65,9 @@ def _snapshot(
         spx=spx,
         vix=vix,
         curve=curve,
-        spx_options=spx_chain(spot=spx, days=(25, 46), strikes=_STRIKES, vol=skewed_vol(vix / 100)),
+        spx_options=spx_chain(
+            spot=spx, days=(25, 44, 46), strikes=_STRIKES, vol=skewed_vol(vix / 100)
+        ),
         vix_options=vix_chain(curve=curve, strikes=_VIX_STRIKES),
         futures=vx_futures(curve=curve),
     )

@@ -143,6 +143,9 @@ def test_c7_unequal_wings_cost_the_margin_of_both():
     unequal = choice(legs="SPXW 20MAR20 3040/3050/3405/3420")
     quantity, _ = size(unequal, account(), Decimal(490000), RULES)
     assert quantity == 4  # 2,500 USD each
+    cboe = replace(RULES, margin_convention="cboe")
+    quantity, _ = size(unequal, account(), Decimal(490000), cboe)
+    assert quantity == 6  # 1,500 USD: the wider wing
 
 
 # --- the whole entry ------------------------------------------------------------------------------
@@ -188,7 +191,7 @@ def test_an_entry_s_worst_fill_keeps_every_rule():
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"min_dte": 47, "max_dte": 50}, "C2"),
+        ({"min_dte": 33, "max_dte": 43}, "C2"),
         ({"min_net_vega": -0.05, "max_net_vega": -0.01}, "C4"),
         ({"min_credit_to_width": 0.5}, "C6"),
         ({"max_loss_fraction": 0.0005}, "C7"),

@@ -32,27 +32,31 @@ def chosen_days(days, rules=RULES, **chain):
 @pytest.mark.parametrize(
     ("days", "expected"),
     [
-        ((21, 32, 46, 60), 46),
+        ((21, 32, 44, 60), 44),
         ((32, 40), 40),
-        ((43, 47), 43),  # equally near: the earlier one
+        ((40, 46), 40),  # 46 is nearer and outside the window
         ((30,), 30),
         ((29,), None),
-        ((50,), 50),
-        ((51,), None),
+        ((45,), 45),
+        ((46,), None),
     ],
 )
 def test_c2_takes_the_expiry_nearest_to_45_days_inside_the_window(days, expected):
     assert chosen_days(days) == expected
 
 
+def test_c2_takes_the_earlier_of_two_that_are_equally_near():
+    assert chosen_days((43, 47), replace(RULES, max_dte=50)) == 43
+
+
 def test_c2_takes_am_settled_expiries_only_if_the_rules_allow_them():
-    assert chosen_days((46,), root="SPX") is None
-    assert chosen_days((46,), replace(RULES, allow_am_settled=True), root="SPX") == 46
+    assert chosen_days((44,), root="SPX") is None
+    assert chosen_days((44,), replace(RULES, allow_am_settled=True), root="SPX") == 44
 
 
 def test_c2_passes_over_an_expiry_without_a_surface():
     strikes = np.arange(2600.0, 3640.0, 5.0)
-    chain = spx_chain(days=(40, 46), strikes=strikes)
+    chain = spx_chain(days=(40, 44), strikes=strikes)
     bid = chain.bid.copy()
     bid[chain.rows_of(1)] = 0.0
     market = market_quotes(spx_options=replace(chain, bid=bid))
