@@ -192,6 +192,7 @@ class _Life:
             alerts=LogAlerts(),
             on_interval=self._on_interval,
             on_session=self._on_session,
+            decide=wiring.decide,
         )
 
     async def live(self, start: datetime) -> Outcome:

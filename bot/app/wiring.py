@@ -16,12 +16,14 @@ from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.calendars.build import build_calendar
 from bot.clock import SystemClock
 from bot.engine.collect import EventsAhead
+from bot.engine.engine import Decide
 from bot.exchange.exchange import Exchange
 from bot.exchange.market import Market
 from bot.exchange.replay import ReplayMarket
 from bot.exchange.synthetic import SyntheticMarket
 from bot.history.store import History
 from bot.ports import Broker, MarketData
+from strategies.decide import decide
 from strategies.model.calendars import TradingCalendar, at_exchange
 from strategies.model.snapshots import EventAhead
 
@@ -43,7 +45,7 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """Everything behind the ports, and the span of time it can be run over."""
+    """Who decides, everything behind the ports, and the span of time it can be run over."""
 
     broker: Broker
     market_data: MarketData
@@ -56,6 +58,7 @@ class Wiring:
     last_session: date
     begins_at: datetime  # when a new run begins
     known_until: datetime  # the latest instant the broker has seen; a run resumes from here
+    decide: Decide = decide
 
 
 def build_world(config: LoadedConfig) -> World:
