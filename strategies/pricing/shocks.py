@@ -7,6 +7,7 @@ VX futures move by x beta(t). VIX options keep the vol of their strike; their fu
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,22 +30,24 @@ def usual_spx_fraction(vix_points: float) -> float:
 
 
 def shocked_prices(
-    valuer: Valuer, terms: Terms, spx_fraction: ArrayLike, vix_points: float
+    valuer: Valuer, terms: Terms, spx_fraction: ArrayLike, vix_points: ArrayLike
 ) -> FloatArray:
     """Return model prices in points after SPX moves by a fraction and VIX by points.
 
-    Shapes: ``spx_fraction`` a scalar, giving (n,), or (g, 1), giving (g, n); ``terms`` has n.
+    Shapes: ``terms`` has n. Both shocks scalar give (n,); arrays end in an axis of length one, and
+        the result has their common shape with n there: (g, 1) and a scalar give (g, n), (g, 1, 1)
+        and (v, 1) give (g, v, n).
     """
-    fraction = np.asarray(spx_fraction, dtype=np.float64)
-    fraction = np.where(terms.is_spx, fraction, 0.0)
-    vix_move = np.where(terms.is_spx, 0.0, vix_points * future_beta(terms.days))
+    points = np.asarray(vix_points, dtype=np.float64)
+    fraction = np.where(terms.is_spx, np.asarray(spx_fraction, dtype=np.float64), 0.0)
+    vix_move = np.where(terms.is_spx, 0.0, points * future_beta(terms.days))
     forward = terms.forward * (1.0 + fraction)
     forward = np.where(terms.is_spx, forward, np.maximum(forward + vix_move, _LEAST_VIX_FORWARD))
     vol = np.empty(forward.shape)
     spx, vix = np.flatnonzero(terms.is_spx), np.flatnonzero(~terms.is_spx)
     if len(spx):
         at_strike = terms.strike[spx] / (1.0 + fraction[..., spx])
-        rise = 0.01 * vix_points * spx_vega_weight(terms.days[spx])
+        rise = 0.01 * points * spx_vega_weight(terms.days[spx])
         vol[..., spx] = valuer.spx.vol(terms.series_index[spx], at_strike) + rise
     if len(vix):
         vol[..., vix] = valuer.vix.vol(terms.series_index[vix], terms.strike[vix])
@@ -84,6 +87,41 @@ def shock_pnls(
 
     ``shocks``: (SPX fraction, VIX points) of each.
     """
+    held = holdings(valuer, condors, hedges)
+    if held is None:
+        return None
+    gains = [float(held.futures_gain_usd(points)) for _, points in shocks]
+    if held.terms is None:
+        return gains
+    base = shocked_prices(valuer, held.terms, 0.0, 0.0)
+    return [
+        gain + float((shocked_prices(valuer, held.terms, *shock) - base) @ held.usd_per_point)
+        for gain, shock in zip(gains, shocks, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Holdings:
+    """What a book's gain under a shock is made of."""
+
+    terms: Terms | None  # of the options, n of them; None = no options
+    usd_per_point: FloatArray  # (n,) of each option, signed by the position
+    futures_usd: FloatArray  # (f,) per point of each future, signed by the position
+    futures_beta: FloatArray  # (f,)
+    futures_mid: FloatArray  # (f,)
+
+    def futures_gain_usd(self, vix_points: ArrayLike) -> FloatArray:
+        """Return what the futures gain when VIX moves; the shape is that of ``vix_points``."""
+        points = np.asarray(vix_points, dtype=np.float64)[..., None]
+        move = np.maximum(points * self.futures_beta, _LEAST_VIX_FORWARD - self.futures_mid)
+        gain: FloatArray = (move * self.futures_usd).sum(axis=-1)
+        return gain
+
+
+def holdings(
+    valuer: Valuer, condors: Sequence[CondorPosition], hedges: Sequence[HedgePosition]
+) -> Holdings | None:
+    """Return the options and futures of a book; None if one of them cannot be priced."""
     contracts: list[OptionContract] = []
     dollars_per_point: list[float] = []
     futures: list[tuple[float, FutureValue]] = []
@@ -101,25 +139,13 @@ def shock_pnls(
         if future is None:
             return None
         futures.append((dollars, future))
-    gains = [_futures_gain(futures, vix_points) for _, vix_points in shocks]
-    if not contracts:
-        return gains
-    terms = valuer.terms(contracts)
-    if terms is None:
+    terms = valuer.terms(contracts) if contracts else None
+    if contracts and terms is None:
         return None
-    base = shocked_prices(valuer, terms, 0.0, 0.0)
-    usd = np.array(dollars_per_point)
-    return [
-        gain + float((shocked_prices(valuer, terms, fraction, points) - base) @ usd)
-        for gain, (fraction, points) in zip(gains, shocks, strict=True)
-    ]
-
-
-def _futures_gain(futures: Sequence[tuple[float, FutureValue]], vix_points: float) -> float:
-    return sum(
-        (
-            dollars * max(vix_points * future.beta, _LEAST_VIX_FORWARD - future.mid)
-            for dollars, future in futures
-        ),
-        0.0,
+    return Holdings(
+        terms=terms,
+        usd_per_point=np.array(dollars_per_point, dtype=np.float64),
+        futures_usd=np.array([dollars for dollars, _ in futures], dtype=np.float64),
+        futures_beta=np.array([each.beta for _, each in futures], dtype=np.float64),
+        futures_mid=np.array([each.mid for _, each in futures], dtype=np.float64),
     )

@@ -1,17 +1,30 @@
 """C12: break-evens at expiry, today, and under a VIX shock."""
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.model.quotes import to_price
-from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
+from strategies.pricing.breakevens import (
+    expiry_breakevens,
+    shocked_breakevens,
+    today_breakevens,
+)
 from strategies.pricing.shocks import shock_pnl
 from strategies.pricing.valuation import Valuer
-from tests.builders import TODAY, condor_legs, condor_position, market_quotes, skewed_vol
+from tests.builders import (
+    TODAY,
+    condor_legs,
+    condor_position,
+    hedge_position,
+    market_quotes,
+    skewed_vol,
+)
 
 LEGS = condor_legs("SPXW 20MAR20 3000/3050/3400/3450")
 MARKET = market_quotes(spx_vol=skewed_vol(0.16))
@@ -59,3 +72,91 @@ def test_c12_without_an_index_or_a_surface_there_is_no_break_even():
     assert today_breakevens(LEGS, Decimal(10), blind) == (None, None)
     unknown = condor_legs("SPXW 21MAR20 3000/3050/3400/3450")
     assert today_breakevens(unknown, Decimal(10), VALUER) == (None, None)
+
+
+# --- several shocks at once, and with the hedge -------------------------------------------------
+
+SHOCKS = [-3.0, 0.0, 2.0, 5.0, 8.0]
+
+
+@pytest.mark.parametrize("gain", [-3.0, 0.5, 2.0, 4.0, 9.0, 50.0])
+def test_c12_many_shocks_at_once_give_the_levels_of_each(gain):
+    credit = to_price(max(DEBIT + gain, 0.05))
+    table = shocked_breakevens(LEGS, credit, VALUER, SHOCKS)
+    assert table.vix_points.tolist() == SHOCKS
+    for n, points in enumerate(SHOCKS):
+        low, high = today_breakevens(LEGS, credit, VALUER, points)
+        assert table.today_low[n] == pytest.approx(math.nan if low is None else low, nan_ok=True)
+        assert table.today_high[n] == pytest.approx(math.nan if high is None else high, nan_ok=True)
+
+
+def test_c12_it_tells_no_gain_from_no_loss():
+    nowhere = shocked_breakevens(LEGS, to_price(DEBIT - 3.0), VALUER, [8.0])
+    assert np.isnan([nowhere.today_low[0], nowhere.today_high[0]]).all()
+    assert nowhere.today_gains.tolist() == [False]
+    everywhere = shocked_breakevens(LEGS, Decimal(60), VALUER, [0.0])
+    assert np.isnan([everywhere.today_low[0], everywhere.today_high[0]]).all()
+    assert everywhere.today_gains.tolist() == [True]
+    assert np.isnan([everywhere.expiry_low[0], everywhere.expiry_high[0]]).all()
+    assert everywhere.expiry_gains.tolist() == [True]
+
+
+def test_c12_at_expiry_a_vix_shock_alone_moves_nothing():
+    credit = Decimal("5.25")
+    table = shocked_breakevens(LEGS, credit, VALUER, SHOCKS)
+    assert table.expiry_low.tolist() == [expiry_breakevens(LEGS, credit)[0]] * len(SHOCKS)
+    assert table.expiry_high.tolist() == [expiry_breakevens(LEGS, credit)[1]] * len(SHOCKS)
+
+
+def test_c12_the_hedge_widens_what_a_spike_draws_together():
+    credit = to_price(DEBIT + 2.0)
+    hedge = [hedge_position("VIX 18MAR20 22 C", 2)]
+    usd = np.array([shock_pnl(VALUER, [], hedge, 0.0, points) for points in SHOCKS])
+    alone = shocked_breakevens(LEGS, credit, VALUER, SHOCKS)
+    both = shocked_breakevens(LEGS, credit, VALUER, SHOCKS, usd / 100)
+    spiked = slice(2, None)
+    assert (both.expiry_low[spiked] < alone.expiry_low[spiked]).all()
+    assert (both.expiry_high[spiked] > alone.expiry_high[spiked]).all()
+    assert both.expiry_low[1] == alone.expiry_low[1]
+    for n in range(2, len(SHOCKS)):
+        if alone.today_gains[n]:
+            assert both.today_low[n] < alone.today_low[n]
+            assert both.today_high[n] > alone.today_high[n]
+    assert both.today_gains.sum() >= alone.today_gains.sum()
+
+
+@given(hedge=st.floats(-4.0, 10.0), points=st.sampled_from([0.0, 2.0, 5.0]))
+def test_c12_with_the_hedge_the_whole_is_worth_nothing_at_a_break_even(hedge, points):
+    credit = to_price(DEBIT + 3.0)
+    table = shocked_breakevens(LEGS, credit, VALUER, [points], hedge)
+    position = condor_position(LEGS)
+    for level in (float(table.today_low[0]), float(table.today_high[0])):
+        if math.isnan(level):
+            continue
+        moved = shock_pnl(VALUER, [position], [], level / 3250.0 - 1, points)
+        assert moved + 300 + 100 * hedge == pytest.approx(0.0, abs=4.0)
+
+
+@given(hedge=st.floats(-20.0, 60.0))
+def test_c12_at_expiry_the_payoff_with_the_hedge_is_nothing_at_a_break_even(hedge):
+    table = shocked_breakevens(LEGS, Decimal("5.25"), VALUER, [0.0], hedge)
+    banked = 5.25 + hedge
+    assert table.expiry_gains.tolist() == [banked > 0]
+
+    def payoff(level):
+        puts = max(3050 - level, 0.0) - max(3000 - level, 0.0)
+        calls = max(level - 3400, 0.0) - max(level - 3450, 0.0)
+        return banked - puts - calls
+
+    for level in (float(table.expiry_low[0]), float(table.expiry_high[0])):
+        if math.isnan(level):
+            assert banked <= 0 or banked >= 50
+        else:
+            assert payoff(level) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_c12_without_an_index_or_a_surface_there_is_no_table():
+    blind = Valuer(replace(MARKET, indices={}), TODAY)
+    assert shocked_breakevens(LEGS, Decimal(10), blind, SHOCKS) is None
+    unknown = condor_legs("SPXW 21MAR20 3000/3050/3400/3450")
+    assert shocked_breakevens(unknown, Decimal(10), VALUER, SHOCKS) is None
