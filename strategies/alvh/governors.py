@@ -12,7 +12,8 @@ silent and G3 leaves room for what the floor needs.
 - G6: quick ratio = (cash + excess liquidity) / maintenance margin; no margin means no bound. Below
   ``quick_ratio`` L3 does not grow, below 1 nothing opens at all. A purchase also needs its premium
   or its initial margin in excess liquidity.
-- G7: with every purchase at work filled and nothing sold, v stays at or below ``max_net_vega``.
+- G7: with every purchase at work filled and nothing sold, v stays at or below the inner line of the
+  band, a little under ``max_net_vega`` (B8).
 """
 
 from decimal import Decimal

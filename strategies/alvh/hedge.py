@@ -227,7 +227,7 @@ class _Planner:
             lots,
             sales,
             budget=budget,
-            ceiling_usd=band.ceiling_usd,
+            ceiling_usd=band.inner_usd,
             purposes_at_work=_purposes(inputs.book),
             rules=rules,
         )

@@ -6,8 +6,10 @@ The wish of a layer (rules L1-L4) becomes what it should hold:
    kept, longest tenor first, and then the permitted layers - L1 but in the steps of a flip (B1),
    L2 and L3 while they are active - are raised up to their largest scale, L1's less B1's cut,
    cheapest score first.
-2. Ceiling (B8, G7): where the sum of it all would pass the upper edge of the band, wishes are
-   lowered, shortest tenor first.
+2. Ceiling (B8, G7): purchases end at an inner line, B9's no-trade fraction of the band's width
+   below its upper edge. Where the sum of it all would pass it, wishes are lowered, shortest tenor
+   first, but not below what is held. Once v is above the upper edge the hedge is trimmed to that
+   same line, so that a small move of v back and forth does not buy and sell the same contracts.
 
 Sales come first. What B10 rolls, B1 rotates and the ceiling trims is sold at once. The surplus of
 a layer that no longer acts goes by increments (B9), as far as the floor does not need it; a layer
@@ -40,17 +42,21 @@ class Band:
     """The edges of B8 in dollars of hedge factor vega, for the condors that stay."""
 
     floor_usd: float  # hedge vega at v = band_low
-    ceiling_usd: float  # hedge vega at v = the lower of band_high and G7
+    ceiling_usd: float  # hedge vega at v = the lower of band_high and G7: above it, trims
+    inner_usd: float  # where purchases and trims end: below it by B9's fraction of the width
 
     @classmethod
     def of(cls, condor_vega_usd: float, condors: int, rules: Rules) -> "Band":
         """Return the band for V_c and N; without condors both edges are zero."""
         if condors == 0:
-            return cls(floor_usd=0.0, ceiling_usd=0.0)
+            return cls(floor_usd=0.0, ceiling_usd=0.0, inner_usd=0.0)
+        low = rules.rotation.band_low
         high = min(rules.rotation.band_high, rules.governors.max_net_vega)
+        inner = high - rules.rotation.no_trade_fraction * max(0.0, high - low)
         return cls(
-            floor_usd=rules.rotation.band_low * 100 * condors - condor_vega_usd,
+            floor_usd=low * 100 * condors - condor_vega_usd,
             ceiling_usd=max(0.0, high * 100 * condors - condor_vega_usd),
+            inner_usd=max(0.0, inner * 100 * condors - condor_vega_usd),
         )
 
 
@@ -116,9 +122,10 @@ def layer_wishes(
             wanted[layer] += min(missing, room)
     lowered = dict(wanted)
     for layer in LAYERS:
-        excess = sum(lowered.values()) - band.ceiling_usd
-        if excess > 0:
-            lowered[layer] -= min(excess, lowered[layer])
+        excess = sum(lowered.values()) - band.inner_usd
+        to_buy = lowered[layer] - held_usd[layer]
+        if excess > 0 and to_buy > 0:
+            lowered[layer] -= min(excess, to_buy)
     return {
         layer: Wish(
             vega_usd=lowered[layer],
@@ -213,9 +220,11 @@ def sell_rotated(sales: Sales, lots: Sequence[Lot], keep: Mapping[str, int]) -> 
 
 
 def sell_above_ceiling(sales: Sales, lots: Sequence[Lot], band: Band) -> None:
-    """Trim until v is back inside the band, shortest first, all at once (B8, G7)."""
+    """Above the band trim to its inner line, shortest first, all at once (B8, G7)."""
+    if sales.left_vega_usd() <= band.ceiling_usd + _EPSILON:
+        return
     for lot in lots:
-        excess = sales.left_vega_usd() - band.ceiling_usd
+        excess = sales.left_vega_usd() - band.inner_usd
         if excess <= _EPSILON or lot.unit_vega_usd <= 0:
             continue
         contracts = math.ceil(excess / lot.unit_vega_usd - _EPSILON)

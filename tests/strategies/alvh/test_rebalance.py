@@ -54,7 +54,7 @@ def wishes(
             "L3": target("L3", l3),
         },
         dict(zip(LAYERS, held, strict=True)),
-        band=Band(floor_usd=floor, ceiling_usd=ceiling),
+        band=Band(floor_usd=floor, ceiling_usd=ceiling, inner_usd=ceiling),
         permitted=permitted,
         rules=RULES,
     )
@@ -97,7 +97,7 @@ def test_b1_the_floor_raises_l1_no_further_than_the_cut_leaves_of_its_largest_sc
     result = layer_wishes(
         cut,
         dict.fromkeys(LAYERS, 0.0),
-        band=Band(floor_usd=900.0, ceiling_usd=1e9),
+        band=Band(floor_usd=900.0, ceiling_usd=1e9, inner_usd=1e9),
         permitted=("L1",),
         rules=RULES,
     )
@@ -131,6 +131,28 @@ def test_b8_band_edges_in_dollars(vega, condors, floor, ceiling):
     band = Band.of(vega, condors, RULES)
     assert band.floor_usd == pytest.approx(floor)
     assert band.ceiling_usd == pytest.approx(ceiling)
+
+
+def test_g7_what_is_held_below_the_ceiling_is_not_lowered_to_make_room():
+    result, detail = wishes(500, 300, 200, held=(200, 100, 0), ceiling=450)
+    assert result == (200.0, 100.0, 150.0)
+    assert all(detail[layer].is_lowered for layer in LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("vega", "condors", "inner"), [(-2000.0, 100, 2850.0), (-2000.0, 0, 0.0), (5000.0, 100, 0.0)]
+)
+def test_g7_the_inner_line_lies_a_tenth_of_the_band_below_its_upper_edge(vega, condors, inner):
+    """0.085 of a band from -0.05 to 0.10."""
+    assert Band.of(vega, condors, RULES).inner_usd == pytest.approx(inner)
+
+
+@pytest.mark.parametrize(("held", "trimmed"), [(100, 0), (95, 0), (101, 16), (120, 35)])
+def test_b8_trims_begin_above_the_ceiling_and_end_at_the_inner_line(held, trimmed):
+    lots = (lot(L2_CALL, held),)
+    sales = Sales(lots, ())
+    sell_above_ceiling(sales, lots, Band(floor_usd=0.0, ceiling_usd=1000.0, inner_usd=850.0))
+    assert sold(sales) == ({L2_CALL: trimmed} if trimmed else {})
 
 
 def test_g7_the_lower_of_ceiling_and_band_counts():
@@ -208,7 +230,7 @@ def test_b1_sells_l1_down_to_what_is_kept():
 def test_b8_above_the_ceiling_the_shortest_is_trimmed_first_and_unthrottled(ceiling, expected):
     lots = (lot(L1_CALL, 10), lot(L2_CALL, 10), lot(L3_CALL, 10))
     sales = Sales(lots, ())
-    sell_above_ceiling(sales, lots, Band(floor_usd=0, ceiling_usd=ceiling))
+    sell_above_ceiling(sales, lots, Band(floor_usd=0, ceiling_usd=ceiling, inner_usd=ceiling))
     assert sold(sales) == expected
     for trade in sales.trades:
         assert trade.urgency is Urgency.URGENT
@@ -475,6 +497,46 @@ def test_no_purchase_passes_a_cap(near, later, wanted, ceiling, cost, offers):
     premium = sum(t.contracts * t.ask * 100 for t in buying.trades)
     assert cost + premium <= 100_000 + 1e-6  # G1
     assert 60 * (near + later) + premium <= 0.25 * 800_000 + 1e-6  # G3
+
+
+@given(
+    st.floats(-3000, -1000),
+    st.lists(st.floats(-65, 65), min_size=5, max_size=26),
+    st.integers(0, 400),
+    st.floats(2, 20),
+)
+def test_g7_a_slowly_moving_market_does_not_buy_and_sell_the_same_contracts(
+    vega, swings, held, unit
+):
+    """One session: v swings by less than the zone of 0.015 while L2 wants more than there is room.
+
+    100 condors; every order of B8 and G7 fills.
+    """
+    bought = 0
+    for swing in swings:
+        band = Band.of(vega + swing, 100, RULES)
+        lots = (lot(L2_CALL, held, unit=unit),)
+        sales = Sales(lots, ())
+        sell_above_ceiling(sales, lots, band)
+        wanted = layer_wishes(
+            {
+                "L1": target("L1", 0.0, reason=LayerReason.CORE),
+                "L2": target("L2", 9e9, short=3e10),
+                "L3": target("L3", 0.0, reason=LayerReason.INACTIVE),
+            },
+            {layer: sales.left_vega_usd(layer) for layer in LAYERS},
+            band=band,
+            permitted=("L2",),
+            rules=RULES,
+        )
+        buying = purchases(lots, sales=sales, ceiling=band.inner_usd)
+        call = candidate(L2_CALL, unit=unit)
+        buying.fill("L2", wanted["L2"], [call], floor_missing_usd=0.0, asked_by=("L2",))
+        sale, purchase = -sum(t.contracts for t in sales.trades), buying.vega_usd("L2")
+        if bought:
+            assert sale == 0, "sold what it bought this session"
+        bought += purchase > 0
+        held += round(purchase / unit) - sale
 
 
 # --- orders ---------------------------------------------------------------------------------------
