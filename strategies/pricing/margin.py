@@ -7,13 +7,16 @@ see ``docs/market.md``. In live trading the broker's own figures count.
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Literal, assert_never
 
 from strategies.model.book import CondorLegs
-from strategies.model.instruments import ROOTS, OptionContract
+from strategies.model.instruments import ROOTS, OptionContract, Right, Settlement
 
 MarginConvention = Literal["ib", "cboe"]
+
+CoverClass = tuple[str, Settlement, Right, date | None]
 
 _FRONT_POINTS_LEAST = Decimal("6.0")
 _FRONT_SHARE_OF_SETTLE = Decimal("0.45")
@@ -63,6 +66,12 @@ def future_margin_usd(
     return maintenance * _INITIAL_OVER_MAINTENANCE, maintenance
 
 
+def cover_class(contract: OptionContract) -> CoverClass:
+    """Return the class within which a long covers a short that expires no later (rule G8)."""
+    expiry = contract.expiry if contract.underlying == "VIX" else None
+    return contract.underlying, contract.settlement, contract.right, expiry
+
+
 def is_covered(option_positions: Mapping[OptionContract, int]) -> list[OptionContract]:
     """Return the short options that no long option covers; empty means covered (rule G8).
 
@@ -73,11 +82,9 @@ def is_covered(option_positions: Mapping[OptionContract, int]) -> list[OptionCon
 
     ``option_positions``: contracts by option, long > 0.
     """
-    groups: dict[tuple[object, ...], list[tuple[OptionContract, int]]] = defaultdict(list)
+    groups: dict[CoverClass, list[tuple[OptionContract, int]]] = defaultdict(list)
     for contract, quantity in option_positions.items():
-        expiry = contract.expiry if contract.underlying == "VIX" else None
-        key = (contract.underlying, contract.settlement, contract.right, expiry)
-        groups[key].append((contract, quantity))
+        groups[cover_class(contract)].append((contract, quantity))
     uncovered = []
     for positions in groups.values():
         # From the last expiry to the first, longs before shorts: whatever long has been met by

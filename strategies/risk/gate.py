@@ -8,11 +8,11 @@ Worst case (I6): orders at work count as filled in full, and their credit as not
 price walk may still give it away. The bound is therefore at least the loss of every subset.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from itertools import chain, combinations
 
 from strategies.model.book import Book, CondorLegs, WorkingOrder
 from strategies.model.calendars import EXCHANGE_ZONE
@@ -42,9 +42,8 @@ from strategies.model.structures import (
 )
 from strategies.model.ticks import order_tick
 from strategies.pricing.margin import is_covered
+from strategies.risk.cover import uncovered_by
 
-# Subsets of the orders at work are enumerated up to this many orders (invariant I6)
-_MAX_ENUMERATED_ORDERS = 10
 _VX_EQUIVALENT = {"VX": Decimal(1), "VXM": Decimal("0.1")}
 
 
@@ -198,6 +197,8 @@ def _check_quotes(request: _Request) -> _Verdict:
     if quoted_at is None:
         return RefusalReason.STALE_QUOTES, "nobody says how old the quotes are"
     age, limit = request.readiness.at - quoted_at, request.limits.quote_age_max
+    if age < timedelta(0):
+        return RefusalReason.STALE_QUOTES, f"quotes are dated {-age.total_seconds():g} s ahead"
     if age > limit:
         seconds = (age.total_seconds(), limit.total_seconds())
         return RefusalReason.STALE_QUOTES, f"quotes are {seconds[0]:g} s old, limit {seconds[1]:g}"
@@ -312,42 +313,15 @@ def _check_cover(request: _Request) -> _Verdict:
     base = option_positions(request.book)
     if request.opens and (uncovered := is_covered(base)):
         return RefusalReason.UNCOVERED, f"the book is short {uncovered[0]} without cover"
+    at_work = [_option_change(legs_at_work(o), o.leaves_quantity) for o in request.book.working]
     this = _option_change(request.legs, request.intent.quantity)
-    if not this:
-        return None
-    changes = [
-        change
-        for order in request.book.working
-        if (change := _option_change(legs_at_work(order), order.leaves_quantity))
-    ]
-    for subset in _subsets(changes):
-        before = _add(base, subset)
-        new = set(is_covered(_add(before, [this]))) - set(is_covered(before))
-        if new:
-            return RefusalReason.UNCOVERED, f"{min(new)} would be short without cover"
+    if short := uncovered_by(base, at_work, this):
+        return RefusalReason.UNCOVERED, f"{short} would be without cover"
     return None
 
 
 def _option_change(legs: SignedLegs, quantity: int) -> dict[OptionContract, int]:
     return {leg: ratio * quantity for leg, ratio in legs if isinstance(leg, OptionContract)}
-
-
-def _add(
-    positions: Mapping[OptionContract, int], changes: Iterable[Mapping[OptionContract, int]]
-) -> dict[OptionContract, int]:
-    total = dict(positions)
-    for change in changes:
-        for contract, contracts in change.items():
-            total[contract] = total.get(contract, 0) + contracts
-    return total
-
-
-def _subsets(
-    changes: list[dict[OptionContract, int]],
-) -> Iterable[tuple[dict[OptionContract, int], ...]]:
-    if len(changes) >= _MAX_ENUMERATED_ORDERS:
-        return [(), *((change,) for change in changes), tuple(changes)]
-    return chain.from_iterable(combinations(changes, n) for n in range(len(changes) + 1))
 
 
 # --- identity -------------------------------------------------------------------------------------
