@@ -1,13 +1,14 @@
 """One session of a simulated market: its paths on the grid and its listed contracts."""
 
+import math
 from collections.abc import Hashable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
-from bot.exchange.facts import ELASTICITIES, SessionFacts
+from bot.exchange.facts import SessionFacts
 from bot.exchange.listings import Listing, build_listing, spx_strikes, vix_strikes
 from bot.exchange.paths import (
     GRID_SECONDS,
@@ -18,6 +19,17 @@ from bot.exchange.paths import (
 )
 from bot.exchange.quoting import VXM_FIRST_DAY, MarketState
 from bot.exchange.recent import Recent
+from bot.exchange.residuals import (
+    ELASTICITIES,
+    FUTURE_GAP_SHARE,
+    FUTURES_LIKENESS,
+    INDICES_LIKENESS,
+    bridges,
+    day_deviation,
+    future_deviation,
+    index_deviation,
+    share_known,
+)
 from bot.exchange.spx_surface import SpxSurface, VolLevels
 from strategies.model.calendars import TradingCalendar
 from strategies.model.expiries import FutureInstants, future_instants
@@ -53,21 +65,8 @@ class SessionDay:
         clock = activity_clock(nodes, close_node)
         spx, vix = spx_and_vix_paths(rng, clock, close_node, facts.spx, facts.vix)
         self._paths = {"SPX": spx, "VIX": vix}
-        for name, bar in facts.followers.items():
-            path = follower_path(clock, vix, ELASTICITIES[name], bar)
-            self._paths[name] = np.round(path, 2)
-        self._futures = {
-            future.expiry: future_path(
-                clock,
-                close_node,
-                vix,
-                vix_before=facts.vix_before,
-                beta=float(future_beta((future.expiry - facts.session).days)),
-                settle_before=future.settle_before,
-                settle=future.settle,
-            )
-            for future in facts.futures[:_FUTURES_MOST]
-        }
+        self._paths |= _follower_paths(rng, clock, vix, facts)
+        self._futures = _future_paths(rng, clock, close_node, vix, facts)
         self.index_names = tuple(self._paths)
         self._vix9d = self._paths.get("VIX9D", self._standing_in("VIX", "VIX3M", _VIX9D_FROM_CURVE))
         self._vix6m = self._paths.get("VIX6M", self._standing_in("VIX3M", "VIX", _VIX6M_FROM_CURVE))
@@ -150,3 +149,52 @@ class SessionDay:
 
     def _node(self, at: datetime) -> int:
         return int((at - self.opens_at).total_seconds() // GRID_SECONDS)
+
+
+def _follower_paths(
+    rng: np.random.Generator, clock: FloatArray, vix: FloatArray, facts: SessionFacts
+) -> dict[str, FloatArray]:
+    share = share_known(clock, len(clock) - 1, 0.0)
+    names = list(facts.followers)
+    bars = list(facts.followers.values())
+    elasticities = np.array([ELASTICITIES[name] for name in names])
+    usual = np.array([index_deviation(name, facts.vix) for name in names])
+    moved = np.array([math.log(bar.close / bar.open) for bar in bars])
+    residuals = moved - elasticities * math.log(vix[-1] / vix[0])
+    noises = bridges(rng, share, len(names), INDICES_LIKENESS)
+    noises *= day_deviation(usual, residuals)[:, None]
+    return {
+        name: np.round(follower_path(share, vix, float(elasticity), bar, noise), 2)
+        for name, elasticity, bar, noise in zip(names, elasticities, bars, noises, strict=True)
+    }
+
+
+def _future_paths(
+    rng: np.random.Generator,
+    clock: FloatArray,
+    close_node: int,
+    vix: FloatArray,
+    facts: SessionFacts,
+) -> dict[date, FloatArray]:
+    share = share_known(clock, close_node, FUTURE_GAP_SHARE)
+    futures = facts.futures[:_FUTURES_MOST]
+    days = [float((future.expiry - facts.session).days) for future in futures]
+    betas = future_beta(np.array(days))
+    usual = np.array([future_deviation(each, facts.vix, facts.vix_before) for each in days])
+    moved = np.array([future.settle - future.settle_before for future in futures])
+    residuals = moved - betas * (vix[close_node] - facts.vix_before)
+    noises = bridges(rng, share, len(futures), FUTURES_LIKENESS)
+    noises *= day_deviation(usual, residuals)[:, None]
+    return {
+        future.expiry: future_path(
+            share,
+            close_node,
+            vix,
+            vix_before=facts.vix_before,
+            beta=float(beta),
+            settle_before=future.settle_before,
+            settle=future.settle,
+            noise=noise,
+        )
+        for future, beta, noise in zip(futures, betas, noises, strict=True)
+    }

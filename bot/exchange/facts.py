@@ -7,16 +7,13 @@ from typing import Final, Protocol
 
 from bot.errors import MarketDataMissing
 from bot.exchange.paths import Bar, clean_bar
+from bot.exchange.residuals import ELASTICITIES
 from bot.history.store import DailySeries
 from strategies.model.errors import MissingData
 from strategies.model.snapshots import DailyHistory
 
-# Change of the log of an index per change of the log of VIX; daily, 2011-2022, see docs/market.md
-ELASTICITIES: Final = {"VIX9D": 1.50, "VIX3M": 0.60, "VIX6M": 0.41, "VVIX": 0.57}
-
 _REQUIRED: Final = ("SPX", "VIX", "VVIX", "VIX3M")
 _FUTURES_LEAST: Final = 2
-_GAP_SHARE: Final = 0.5  # of what VIX does not explain of a day, where an open is not known
 _FAR_AWAY: Final = 2.0  # an unknown range reaches from half of both ends to twice
 
 
@@ -143,11 +140,9 @@ def _follower_bar(
     """Return an index's bar; what its vendor left out follows from the VIX of the day."""
     open_, high, low, close = _row(series, session)
     if not math.isfinite(open_):
+        # only what VIX says: any share of the rest would give the close away at the open
         previous = series.close_on(before) or close
-        expected = elasticity * math.log(vix.open / vix_before)
-        explained = elasticity * math.log(vix.close / vix_before)
-        rest = math.log(close / previous) - explained
-        open_ = previous * math.exp(expected + _GAP_SHARE * rest)
+        open_ = previous * math.exp(elasticity * math.log(vix.open / vix_before))
     if not math.isfinite(high + low):
         low, high = min(open_, close) / _FAR_AWAY, max(open_, close) * _FAR_AWAY
     return clean_bar(open_, high, low, close)

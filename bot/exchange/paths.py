@@ -1,11 +1,12 @@
 """Intraday paths through the bars of a day: what happened between the prints that are known.
 
-A path starts at the open, touches the high and the low, and ends at the close. Between these four
-it is a Brownian bridge in a clock that runs faster near the open and the close; where the bridge
-would leave the day's range it is reflected back into it. SPX and VIX share their randomness: the
-noise of the VIX is a mirror of what SPX did plus some of its own. Sources: conditioning a Brownian
-path on its range by its turning points follows from the reflection principle; the shape of the
-clock from the U of intraday volatility (Wood, McInish & Ord 1985).
+A path is a Brownian motion that happens to start at the open, to reach the high and the low and to
+end at the close, in a clock that runs faster near the open and the close. It is found by drawing
+many Brownian bridges from the open to the close, taking the one whose range comes nearest to the
+day's, and stretching the little that is missing. So what has been seen of a path says no more of
+the rest of its day than it would of a real one. SPX and VIX are drawn together, with mirrored
+noise. Sources: the choice among many draws is approximate Bayesian computation (Tavare et al.
+1997); the shape of the clock is the U of intraday volatility (Wood, McInish & Ord 1985).
 """
 
 import math
@@ -14,14 +15,19 @@ from typing import Final
 
 import numpy as np
 
-from strategies.model.quotes import FloatArray
+from strategies.model.quotes import FloatArray, IntArray
 
 GRID_SECONDS: Final = 10  # spacing of the instants of a path
 
-_CORRELATION: Final = -0.93  # of the noise; increments come out near the measured -0.85
-_RANGE_PER_SIGMA: Final = 1.67  # expected range of a Brownian motion of one day
-_NOISE_SHARE: Final = 0.8  # of the day's sigma that is left once the turning points are fixed
-_LEAST_SEGMENT: Final = 0.12  # of a stretch's fair share of the clock
+_CORRELATION: Final = -0.90  # of the noise; increments come out near it
+_SPX_SIGMA: Final = 0.66  # of a day, over its range; median of the draws
+_VIX_SIGMA: Final = 0.55
+_SIGMA_SPREAD: Final = 0.25  # deviation of the log of both
+_DRAWS: Final = 512
+_COARSE_STEPS: Final = 50  # in which the draws are compared
+# Expected distance from the highest point of a Brownian motion to the highest of its n steps, over
+# sigma / sqrt(n) (Asmussen, Glynn & Pitman 1995)
+_BETWEEN_STEPS: Final = 0.5826
 _OPEN_BOOST: Final = 2.0  # clock speed at the open over that at midday
 _OPEN_FADE: Final = 0.08  # of the session
 _CLOSE_BOOST: Final = 0.8
@@ -82,48 +88,55 @@ def spx_and_vix_paths(
 
     SPX ends its day at ``close_node`` and stays there; VIX goes on to the last node.
     """
-    low_first = rng.random() < _chance_low_first(spx, vix)
-    shares = rng.gamma(2.0, size=3)
-    spx_turns = _turns(spx, low_first=low_first)
-    vix_turns = _turns(vix, low_first=not low_first)
-    lengths = (_lengths(spx_turns) + _lengths(vix_turns)) / 2
-    spx_nodes = _turning_nodes(clock, close_node, spx_turns, lengths * shares)
-    vix_nodes = _turning_nodes(clock, len(clock) - 1, vix_turns, lengths * shares)
+    spx_share = np.minimum(clock, 1.0)  # of the way to each one's close
+    vix_share = clock / clock[-1]
+    coarse = _coarse_nodes(clock, close_node)
+    found = _best_draw(rng, clock[coarse], spx_share[coarse], vix_share[coarse], spx, vix)
 
-    steps = np.sqrt(np.diff(clock))
-    spx_noise, own_noise = rng.standard_normal((2, len(steps))) * steps
-    spx_path = np.full(clock.shape, spx.close)
-    day = slice(0, close_node + 1)
-    spx_walk = np.concatenate(([0.0], np.cumsum(spx_noise[:close_node])))
-    sigma = _sigma(spx)
-    spx_lines = np.interp(clock[day], clock[spx_nodes], spx_turns)
-    spx_path[day] = _through(clock[day], spx_nodes, spx_turns, sigma * spx_walk, spx)
+    steps = np.sqrt(np.diff(clock, prepend=0.0))
+    fine = np.cumsum(rng.standard_normal((2, len(clock))) * steps, axis=1)
+    noise, own = (
+        walk + np.interp(clock, clock[coarse], drawn - walk[coarse])
+        for walk, drawn in zip(fine, (found.spx_noise, found.own_noise), strict=True)
+    )
+    noise[close_node:] = 0.0
+    spx_line = spx.open + (spx.close - spx.open) * spx_share
+    spx_path = _fitted(spx_line + found.spx_sigma * noise, spx, close_node)
+    spx_path[close_node:] = spx.close
 
-    # the mirror image: what SPX did beside its straight lines, in units of its own sigma
-    mirror = np.zeros(clock.shape)
-    if sigma > 0:
-        mirror[day] = (spx_path[day] - spx_lines) / sigma
-    own = np.concatenate(([0.0], np.cumsum(own_noise)))
+    # the mirror image: what SPX did beside its straight line, in units of its own sigma
+    mirror = (spx_path - spx_line) / found.spx_sigma if found.spx_sigma > 0 else noise
     walk = _CORRELATION * mirror + math.sqrt(1.0 - _CORRELATION**2) * own
-    vix_path = _through(clock, vix_nodes, vix_turns, _sigma(vix) * walk, vix)
-    return spx_path, vix_path
+    vix_line = vix.open + (vix.close - vix.open) * vix_share
+    return spx_path, _fitted(vix_line + found.vix_sigma * walk, vix, len(clock) - 1)
 
 
-def follower_path(clock: FloatArray, leader: FloatArray, elasticity: float, bar: Bar) -> FloatArray:
+def follower_path(
+    share: FloatArray, leader: FloatArray, elasticity: float, bar: Bar, noise: FloatArray
+) -> FloatArray:
     """Return a path from a bar's open to its close that moves with a leader in between.
 
-    In logs: ``elasticity`` times the leader's move since the open, plus what remains to the close,
-    spread evenly over the clock; kept inside the bar's range.
+    In logs: ``elasticity`` times the leader's move since the open, plus ``share`` of what remains
+    to the close, plus noise; reflected into the bar's range.
+
+    Args:
+        share: Of the remainder, 0 at the first node and 1 at the last.
+        leader: The leader's path.
+        elasticity: Log change per log change of the leader.
+        bar: Of the follower.
+        noise: In logs, nought at both ends.
     """
+    if bar.high <= bar.low:
+        return np.full(share.shape, bar.close)
     moved = elasticity * np.log(leader / leader[0])
     rest = math.log(bar.close / bar.open) - float(moved[-1])
-    path = bar.open * np.exp(moved + rest * clock / clock[-1])
-    result: FloatArray = np.clip(path, bar.low, bar.high)
-    return result
+    path = _reflected(bar.open * np.exp(moved + rest * share + noise), bar)
+    path[0], path[-1] = bar.open, bar.close
+    return path
 
 
 def future_path(
-    clock: FloatArray,
+    share: FloatArray,
     close_node: int,
     vix_path: FloatArray,
     *,
@@ -131,97 +144,122 @@ def future_path(
     beta: float,
     settle_before: float,
     settle: float,
+    noise: FloatArray,
 ) -> FloatArray:
     """Return a VIX future from yesterday's settlement to today's, which it has at ``close_node``.
 
-    It moves by ``beta`` points per point of VIX; what VIX does not explain of the day comes partly
-    with the opening gap and then evenly over the clock. After the settlement only beta is left.
+    It moves by ``beta`` points per point of VIX; to that comes ``share`` of what VIX does not
+    explain of the day, and noise. After the settlement only beta is left.
+
+    Args:
+        share: Of the unexplained part, 1 from ``close_node`` on.
+        close_node: Where it settles.
+        vix_path: Of the day.
+        vix_before: Close of VIX the day before.
+        beta: Points of the future per point of VIX.
+        settle_before: Yesterday's settlement.
+        settle: Today's.
+        noise: Points, nought from ``close_node`` on.
     """
     explained = beta * (vix_path - vix_before)
     rest = settle - settle_before - float(explained[close_node])
-    done = np.minimum(_GAP_SHARE + (1.0 - _GAP_SHARE) * clock, 1.0)
-    path = settle_before + explained + rest * done
+    path = settle_before + explained + rest * share + noise
     # a violent high of the VIX must not carry a far future through nought
     floor = _FUTURE_FLOOR * min(settle_before, settle)
     result: FloatArray = np.maximum(path, floor)
     return result
 
 
-_GAP_SHARE: Final = 0.35
 _FUTURE_FLOOR: Final = 0.6
 
 
-def _sigma(bar: Bar) -> float:
-    return _NOISE_SHARE * (bar.high - bar.low) / _RANGE_PER_SIGMA
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Draw:
+    """One pair of coarse bridges and the sigmas they were compared with."""
+
+    spx_noise: FloatArray  # standard, nought at the open and from the equities' close on
+    own_noise: FloatArray  # of the VIX alone, nought at both ends
+    spx_sigma: float  # points per unit of noise
+    vix_sigma: float
 
 
-def _turns(bar: Bar, *, low_first: bool) -> FloatArray:
-    """Return open, first extreme, second extreme, close."""
-    first, second = (bar.low, bar.high) if low_first else (bar.high, bar.low)
-    return np.array([bar.open, first, second, bar.close])
+def _coarse_nodes(clock: FloatArray, close_node: int) -> IntArray:
+    """Return nodes about equally far apart in the clock, both closes among them."""
+    at = np.arange(1, _COARSE_STEPS) / _COARSE_STEPS
+    inner = np.searchsorted(clock[: close_node + 1], at)
+    return np.unique(np.concatenate(([0], inner, [close_node, len(clock) - 1])))
 
 
-def _lengths(turns: FloatArray) -> FloatArray:
-    """Return the three distances travelled, as shares of their sum; all nought for a flat bar."""
-    distances = np.abs(np.diff(turns))
-    total = float(distances.sum())
-    result: FloatArray = distances / total if total > 0 else distances
+def _best_draw(
+    rng: np.random.Generator,
+    clock: FloatArray,
+    spx_share: FloatArray,
+    vix_share: FloatArray,
+    spx: Bar,
+    vix: Bar,
+) -> _Draw:
+    """Return the draw whose ranges come nearest to the bars', on the coarse nodes."""
+    steps = np.sqrt(np.diff(clock, prepend=0.0))
+    walks = np.cumsum(rng.standard_normal((2, _DRAWS, len(clock))) * steps, axis=2)
+    is_open = spx_share < 1.0
+    last = int(np.argmin(is_open))
+    noise = (walks[0] - spx_share * walks[0, :, last : last + 1]) * is_open
+    own = walks[1] - vix_share * walks[1, :, -1:]
+    mirrored = _CORRELATION * noise + math.sqrt(1.0 - _CORRELATION**2) * own
+    usual = np.array([[_SPX_SIGMA], [_VIX_SIGMA]])
+    sigmas = usual * np.exp(_SIGMA_SPREAD * rng.standard_normal((2, _DRAWS)))
+    misses = _misses(noise, sigmas[0], spx_share, spx) + _misses(
+        mirrored, sigmas[1], vix_share, vix
+    )
+    best = int(np.argmin(misses))
+    return _Draw(
+        spx_noise=noise[best],
+        own_noise=own[best],
+        spx_sigma=float(sigmas[0, best]) * (spx.high - spx.low),
+        vix_sigma=float(sigmas[1, best]) * (vix.high - vix.low),
+    )
+
+
+def _misses(noise: FloatArray, sigma: FloatArray, share: FloatArray, bar: Bar) -> FloatArray:
+    """Return by how much each draw misses high and low, squared, in units of the range, (draws,).
+
+    The sigmas are in the same units; a bar without a range cannot be missed.
+    """
+    reach = bar.high - bar.low
+    if reach <= 0:
+        return np.zeros(len(noise))
+    line = (bar.open - bar.low + (bar.close - bar.open) * share) / reach
+    path = line + sigma[:, None] * noise
+    between = _BETWEEN_STEPS / math.sqrt(_COARSE_STEPS) * sigma
+    over = path.max(axis=1) + between - 1.0
+    under = path.min(axis=1) - between
+    result: FloatArray = over**2 + under**2
     return result
 
 
-def _chance_low_first(spx: Bar, vix: Bar) -> float:
-    """Return the chance that SPX made its low before its high.
+def _fitted(path: FloatArray, bar: Bar, last: int) -> FloatArray:
+    """Return the path with the bar's open, high, low and, at node ``last``, close.
 
-    The shorter way through the four prints is the likelier one: ``exp(-way^2 / 2 sigma^2)`` for a
-    Brownian motion, SPX and VIX voting with half a voice each.
+    What leaves the range is reflected; above the higher of open and close it is stretched to the
+    high, below the lower to the low.
     """
-    exponent = 0.0
-    for bar, sign in ((spx, 1.0), (vix, -1.0)):
-        reach = bar.high - bar.low
-        if reach > 0:
-            # way with the high first minus way with the low first is 2 (close - open)
-            scaled = (bar.close - bar.open) / reach
-            exponent += sign * 2.0 * scaled * _RANGE_PER_SIGMA**2
-    return 1.0 / (1.0 + math.exp(-max(min(0.5 * exponent, 30.0), -30.0)))
-
-
-def _turning_nodes(
-    clock: FloatArray, last: int, turns: FloatArray, weights: FloatArray
-) -> list[int]:
-    """Return the nodes of the open, both extremes and the close.
-
-    A stretch without distance takes no time, any other at least ``_LEAST_SEGMENT`` of what its
-    distance deserves.
-    """
-    lengths = _lengths(turns)
-    is_way = lengths > 0
-    if not is_way.any():
-        return [0, last // 3, 2 * last // 3, last]
-    weights = np.where(is_way, weights, 0.0)
-    total = float(weights.sum())
-    shares = weights / total if total > 0 else lengths
-    shares = np.where(is_way, np.maximum(shares, _LEAST_SEGMENT * lengths), 0.0)
-    ends = np.cumsum(shares / shares.sum()) * clock[last]
-    first, second = (int(node) for node in np.searchsorted(clock[: last + 1], ends[:2]))
-    # every stretch that has a way to go gets at least one step
-    first = max(first, 1) if is_way[0] else 0
-    second = last if not is_way[2] else min(second, last - 1)
-    first = min(first, second - 1)
-    return [0, first, second, last]
-
-
-def _through(
-    clock: FloatArray, nodes: list[int], turns: FloatArray, walk: FloatArray, bar: Bar
-) -> FloatArray:
-    """Return the walk bent through the turning points and reflected into the bar's range."""
     if bar.high <= bar.low:
-        return np.full(clock.shape, bar.close)
-    at_nodes = clock[nodes]
-    lines = np.interp(clock, at_nodes, turns - walk[nodes])
-    path = _reflected(lines + walk, bar)
-    path = np.clip(np.round(path, 2), bar.low, bar.high)
-    path[nodes] = turns
-    return path
+        return np.full(path.shape, bar.close)
+    path = _reflected(path, bar)
+    path[0], path[last] = bar.open, bar.close
+    body = min(bar.open, bar.close), max(bar.open, bar.close)
+    for edge, end, extreme in ((body[1], bar.high, np.argmax), (body[0], bar.low, np.argmin)):
+        if end == edge:
+            continue
+        inner = path[1:last]
+        node = 1 + int(extreme(inner))
+        reached = float(path[node]) - edge
+        if reached * (end - edge) > 0:
+            beyond = (path - edge) * (end - edge) > 0
+            path[beyond] = edge + (path[beyond] - edge) * ((end - edge) / reached)
+        path[node] = end
+    result: FloatArray = np.clip(np.round(path, 2), bar.low, bar.high)
+    return result
 
 
 def _reflected(path: FloatArray, bar: Bar) -> FloatArray:
