@@ -101,7 +101,7 @@ class MarketData(Protocol):
         ...
 
     async def fetch_quotes(self, instruments: Sequence[Instrument]) -> dict[str, Quote]:
-        """Return current quotes by symbol; an instrument nobody quotes is left out."""
+        """Return current quotes by symbol, each with its time; what nobody quotes is left out."""
         ...
 
     async def fetch_history(self, before: date) -> DailyHistory:

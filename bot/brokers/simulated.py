@@ -5,6 +5,7 @@ already be ahead of the clock; it never goes back, and answers as of its own ins
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from bot.errors import BrokerUnavailable, OrderRejected
@@ -117,7 +118,11 @@ class SimulatedMarketData:
         now = self._clock.now()
         market = self._exchange.market
         quotes = {each.symbol: market.quote(each, now) for each in instruments}
-        return {symbol: quote for symbol, quote in quotes.items() if quote is not None}
+        return {
+            symbol: replace(quote, quoted_at=now)
+            for symbol, quote in quotes.items()
+            if quote is not None
+        }
 
     async def fetch_history(self, before: date) -> DailyHistory:
         """Return completed daily bars of sessions strictly before ``before``."""

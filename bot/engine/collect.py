@@ -1,8 +1,9 @@
 """Collect: everything one interval may look at, fetched before anything is decided."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from bot.errors import MarketDataMissing
 from bot.ports import MarketData
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.snapshots import EventAhead, MarketSnapshot
@@ -17,12 +18,29 @@ async def collect_snapshot(
     entry_due: bool,
     calendar: TradingCalendar,
     events_ahead: EventsAhead,
+    now: datetime,
+    max_age: timedelta,
+    decided_on: datetime | None,
 ) -> MarketSnapshot:
     """Fetch quotes and history and join them with the session and the events ahead.
+
+    Args:
+        market_data: Where they come from.
+        session: The session they must belong to.
+        entry_due: C1: an entry falls on this interval.
+        calendar: When the session opens and closes.
+        events_ahead: What is scheduled.
+        now: The instant of the interval.
+        max_age: Quotes older than this are no market.
+        decided_on: The market of the last decision; a feed that stands still is not a new one.
 
     Raises: MarketDataMissing, BrokerUnavailable (nothing has happened; the interval is skipped).
     """
     market = await market_data.fetch_market()
+    if not timedelta(0) <= now - market.at <= max_age:
+        raise MarketDataMissing(f"the market data is of {market.at.isoformat()}, not of now")
+    if decided_on is not None and market.at <= decided_on:
+        raise MarketDataMissing(f"the market data stands still since {market.at.isoformat()}")
     history = await market_data.fetch_history(session)
     return MarketSnapshot(
         session=session,

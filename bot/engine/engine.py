@@ -135,6 +135,9 @@ class Engine:
                 entry_due=entry_due,
                 calendar=self._settings.calendar,
                 events_ahead=self._settings.events_ahead,
+                now=self._clock.now(),
+                max_age=self._settings.limits.quote_age_max,
+                decided_on=None if last is None else last.at,
             )
             account = await self._broker.fetch_account()
         except (SkipInterval, RetryLater) as cause:

@@ -250,7 +250,7 @@ class Executor:
                     readiness=replace(
                         readiness,
                         orders_today=readiness.orders_today - len(again) + len(approved),
-                        quotes_at=now,
+                        quotes_at=_oldest(intent, quotes),
                     ),
                     limits=self.limits,
                     book=_without(self.book(), intent.client_order_id),
@@ -319,3 +319,14 @@ def _failed(order: ApprovedOrder, status: OrderStatus, note: str) -> OrderReport
         limit_price=order.intent.limit_price,
         note=note,
     )
+
+
+def _oldest(intent: OrderIntent, quotes: Mapping[str, Quote]) -> datetime | None:
+    """Return when the oldest quote of an order's legs was true; None if one has no time."""
+    stamps = [
+        quote.quoted_at
+        for leg in intent.legs
+        if (quote := quotes.get(leg.instrument.symbol)) is not None
+    ]
+    known = [stamp for stamp in stamps if stamp is not None]
+    return min(known) if known and len(known) == len(stamps) else None

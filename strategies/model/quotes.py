@@ -106,6 +106,7 @@ class Quote:
 
     bid: float
     ask: float
+    quoted_at: datetime | None = None  # when it was last known to be true; None = nobody said
 
     @property
     def is_two_sided(self) -> bool:

@@ -134,6 +134,9 @@ def inputs_from_history(config: LoadedConfig, at: datetime | None) -> DecisionIn
             entry_due=is_entry_day and local.time() == entries.at,
             calendar=calendar,
             events_ahead=events_ahead,
+            now=at,
+            max_age=config.limits.quote_age_max,
+            decided_on=None,
         )
     )
     cash = broker.starting_cash_usd
