@@ -30,7 +30,7 @@ def collect(*, late_s=0.0, decided_on=None):
             StandingFeed(snapshot),
             session=snapshot.session,
             entry_due=False,
-            calendar=builders.weekday_calendar(),
+            calendar=builders.weekday_calendar(builders.TODAY, builders.TODAY),
             events_ahead=lambda session: None,
             now=snapshot.at + timedelta(seconds=late_s),
             max_age=timedelta(seconds=120),
