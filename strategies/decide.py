@@ -323,13 +323,11 @@ def _hedge_state(
         return "no condors"
     if vega > rules.rotation.band_high + _EPSILON:
         return "over-hedged: B8"
-    if vega >= rules.rotation.band_low - _EPSILON:
-        return "hedged"
-    if hedge.cap is not None:
-        return f"under-hedged: {hedge.cap}"
-    if after.condor_contracts > before.condor_contracts:
-        return "under-hedged: B9"  # the new condor is hedged from the next interval on
-    return "hedged"  # short of the band by less than what B9 trades
+    short = (rules.rotation.band_low - vega) * 100 * after.condor_contracts
+    if short <= max(_EPSILON, hedge.zone_usd):
+        return "hedged"  # in the band, or short of it by less than what B9 trades
+    # without a cap it is on its way: at work, or the next interval's for a condor opened in this
+    return f"under-hedged: {hedge.cap or 'B9'}"
 
 
 def _vega_gates(before: Measures | None, after: Measures | None, rules: Rules) -> tuple[Gate, ...]:

@@ -7,7 +7,7 @@ The hedge is sized on the condors that are held and that this plan does not clos
 plan opens is hedged, core and all, from the next interval on, once it has filled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from strategies.alvh.core import (
@@ -24,8 +24,8 @@ from strategies.alvh.instruments import Candidate, rank_candidates
 from strategies.alvh.layers import LayerTarget, ShortVega, layer_targets
 from strategies.alvh.orders import order_of
 from strategies.alvh.rebalance import (
+    Attempt,
     Band,
-    Filled,
     Purchases,
     Sales,
     Trade,
@@ -88,7 +88,8 @@ class HedgePlan:
     reasons: tuple[str, ...]
     missing: tuple[str, ...]
     unpriced: tuple[str, ...]  # hedge instruments without a value
-    cap: str | None  # what keeps the hedge from the band's floor, None if nothing does
+    cap: str | None  # what keeps the hedge from the band's floor, None if it is there
+    zone_usd: float  # factor vega below the floor that B9 leaves alone: it could be bought
     rotation: RotationMemory
     core_contracts: int
     condors_insured: tuple[str, ...]
@@ -158,6 +159,7 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot], unpriced: tuple[str, ...]) -
         missing=(),
         unpriced=unpriced,
         cap=None,
+        zone_usd=0.0,
         rotation=rotation,
         core_contracts=core_held(memory.core_contracts, lots, sales),
         condors_insured=_insured(inputs),
@@ -201,11 +203,13 @@ class _Planner:
         band = Band.of(self._condor_vega_usd, self._condors, rules)
         sell_above_ceiling(sales, lots, band)
         permitted = self._permitted(targets, is_cutting=is_cutting)
+        budget = self._budget()
         wishes = layer_wishes(
             targets,
             {layer: sales.left_vega_usd(layer) for layer in LAYERS},
             band=band,
-            permitted=self._cheapest_first(permitted, targets, sales, band),
+            permitted=self._cheapest_first(permitted, sales, band),
+            reach=self._reach(self._purchases(sales, budget, band), sales, band),
             rules=rules,
         )
         for layer in LAYERS:
@@ -222,15 +226,7 @@ class _Planner:
                     rules=rules,
                 )
 
-        budget = self._budget()
-        purchases = Purchases(
-            lots,
-            sales,
-            budget=budget,
-            ceiling_usd=band.inner_usd,
-            purposes_at_work=_purposes(inputs.book),
-            rules=rules,
-        )
+        purchases = self._purchases(sales, budget, band)
         governor_gates = (*budget.gates(), *quick_ratio_gates(inputs.account, rules.governors))
         core = core_held(core, lots, sales)  # less what has been sold since
         core, core_gates = self._core(core, purchases, budget, sales, targets, wishes, band)
@@ -250,7 +246,8 @@ class _Planner:
             reasons=(*sales.reasons, *_shortfalls(filled, core_gates)),
             missing=tuple(self._missing),
             unpriced=(),
-            cap=self._floor_cap(filled, wishes, band, permitted),
+            cap=self._floor_cap(filled, sales, purchases, band, permitted),
+            zone_usd=max(attempt.zone_usd for attempt in filled.values()),
             rotation=rotation,
             core_contracts=core,
             condors_insured=_insured(inputs, self._new),
@@ -313,6 +310,16 @@ class _Planner:
             rules=inputs.rules.governors,
         )
 
+    def _purchases(self, sales: Sales, budget: Budget, band: Band) -> Purchases:
+        return Purchases(
+            self._lots,
+            sales,
+            budget=budget,
+            ceiling_usd=band.inner_usd,
+            purposes_at_work=_purposes(self._in.book),
+            rules=self._in.rules,
+        )
+
     def _candidates(self, layer: str) -> tuple[Candidate, ...]:
         if layer not in self._ranked:
             self._ranked[layer] = rank_candidates(self._in.valuer, layer, self._in.rules)
@@ -336,18 +343,32 @@ class _Planner:
     def _cheapest_first(
         self,
         permitted: Sequence[str],
-        targets: Mapping[str, LayerTarget],
         sales: Sales,
         band: Band,
     ) -> tuple[str, ...]:
-        wanted = sum(max(targets[layer].vega_usd, sales.left_vega_usd(layer)) for layer in LAYERS)
-        if len(permitted) < 2 or wanted >= band.floor_usd:  # noqa: PLR2004 nothing to rank
+        is_ranked = len(permitted) < 2  # noqa: PLR2004 one or none
+        if is_ranked or sales.left_vega_usd() >= band.floor_usd:
             return tuple(permitted)
         scores = {
             layer: min((c.score for c in self._candidates(layer)), default=float("inf"))
             for layer in permitted
         }
         return tuple(sorted(permitted, key=lambda layer: (scores[layer], layer)))
+
+    def _reach(
+        self, purchases: Purchases, sales: Sales, band: Band
+    ) -> Callable[[str, float], float]:
+        """Return how far a layer can come toward a wish with what may be bought (B8)."""
+        missing = max(0.0, band.floor_usd - sales.left_vega_usd())
+
+        def reach(layer: str, wish_usd: float) -> float:
+            if missing == 0:
+                return wish_usd  # the floor asks for nothing
+            return purchases.reach_usd(
+                layer, wish_usd, self._candidates(layer), floor_missing_usd=missing
+            )
+
+        return reach
 
     # --- what is bought ---------------------------------------------------------------------------
 
@@ -385,12 +406,12 @@ class _Planner:
         wishes: Mapping[str, Wish],
         permitted: Sequence[str],
         band: Band,
-    ) -> dict[str, Filled]:
+    ) -> dict[str, Attempt]:
         filled = {}
         for layer in LAYERS:
             wish = wishes[layer]
             if wish.vega_usd - sales.left_vega_usd(layer) <= _EPSILON:
-                filled[layer] = Filled(cap="G7" if wish.is_lowered else None)
+                filled[layer] = Attempt(cap="G7" if wish.is_lowered else None)
                 continue
             held = sales.left_vega_usd() + sum(purchases.vega_usd(each) for each in LAYERS)
             asked_by = targets[layer].rules
@@ -409,26 +430,28 @@ class _Planner:
 
     def _floor_cap(
         self,
-        filled: Mapping[str, Filled],
-        wishes: Mapping[str, Wish],
+        filled: Mapping[str, Attempt],
+        sales: Sales,
+        purchases: Purchases,
         band: Band,
         permitted: Sequence[str],
     ) -> str | None:
-        """Return what keeps v below the band once everything is filled, or None."""
-        caps = {each.cap for each in filled.values()} - {None}
-        for cap in ("G6", "G7", "G3", "G1", "L5", "L7", "B9"):
+        """Return what keeps v below the band once everything is filled, or None if it is not."""
+        held = sales.left_vega_usd() + sum(purchases.vega_usd(layer) for layer in LAYERS)
+        if held >= band.floor_usd - _EPSILON:
+            return None
+        caps = {each.cap for each in filled.values()}
+        for cap in ("G6", "G7", "G3", "G1", "L5", "L7", "L4", "B9"):
             if cap in caps:
                 return cap
-        if sum(wish.vega_usd for wish in wishes.values()) < band.floor_usd - _EPSILON:
-            return "B1" if "L1" not in permitted else "L4"
-        return None
+        return "B1" if "L1" not in permitted else "L4"
 
     def _layer_plan(
         self,
         layer: str,
         targets: Mapping[str, LayerTarget],
         wishes: Mapping[str, Wish],
-        filled: Mapping[str, Filled],
+        filled: Mapping[str, Attempt],
         sales: Sales,
         purchases: Purchases,
     ) -> LayerPlan:
@@ -494,7 +517,7 @@ def _with_core(rotation: RotationMemory, purchases: Sequence[Trade]) -> Rotation
     )
 
 
-def _shortfalls(filled: Mapping[str, Filled], core_gates: Sequence[Gate]) -> tuple[str, ...]:
+def _shortfalls(filled: Mapping[str, Attempt], core_gates: Sequence[Gate]) -> tuple[str, ...]:
     capped = tuple(
         f"{fill.cap}: {layer} stays short of its target"
         for layer, fill in filled.items()

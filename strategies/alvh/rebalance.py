@@ -5,7 +5,9 @@ The wish of a layer (rules L1-L4) becomes what it should hold:
 1. Floor (B8): while v lies below the band, what inactive layers still hold beyond their wish is
    kept, longest tenor first, and then the permitted layers - L1 but in the steps of a flip (B1),
    L2 and L3 while they are active - are raised up to their largest scale, L1's less B1's cut,
-   cheapest score first.
+   cheapest score first. What a layer wants and cannot buy - nothing of its tenor quoted, one
+   contract too coarse, a governor without room - insures nothing: the next permitted layer is
+   asked for it. What none can buy stays the cheapest one's wish, so that the plan names what binds.
 2. Ceiling (B8, G7): purchases end at an inner line, B9's no-trade fraction of the band's width
    below its upper edge. Where the sum of it all would pass it, wishes are lowered, shortest tenor
    first, but not below what is held. Once v is above the upper edge the hedge is trimmed to that
@@ -21,7 +23,7 @@ the core too.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -98,6 +100,7 @@ def layer_wishes(
     *,
     band: Band,
     permitted: Sequence[str],
+    reach: Callable[[str, float], float],
     rules: Rules,
 ) -> dict[str, Wish]:
     """Return what each layer should hold (B8).
@@ -107,19 +110,31 @@ def layer_wishes(
         held_usd: Factor vega of each layer as it is, orders at work filled.
         band: The band's edges.
         permitted: Layers the floor may raise, cheapest first.
+        reach: How much of a wish above what it holds a layer can come to hold, by and by.
         rules: The largest scale.
     """
     wanted = {layer: targets[layer].vega_usd for layer in LAYERS}
+
+    def missing() -> float:
+        reached = (
+            reach(layer, wish) if wish > held_usd[layer] else wish for layer, wish in wanted.items()
+        )
+        return band.floor_usd - sum(reached)
+
     for layer in reversed(LAYERS):  # keeping what is there costs nothing; the long end decays least
-        missing = band.floor_usd - sum(wanted.values())
         surplus = held_usd[layer] - wanted[layer]
-        if missing > 0 and surplus > 0:
-            wanted[layer] += min(missing, surplus)
+        if surplus > 0:
+            wanted[layer] += max(0.0, min(missing(), surplus))
     for layer in permitted:
-        missing = band.floor_usd - sum(wanted.values())
+        raised = min(
+            wanted[layer] + max(0.0, missing()), targets[layer].most_for_floor_usd(rules.layers)
+        )
+        within_reach = reach(layer, raised) if raised > held_usd[layer] else raised
+        wanted[layer] = max(wanted[layer], within_reach)
+    for layer in permitted:
+        unmet = band.floor_usd - sum(wanted.values())
         room = targets[layer].most_for_floor_usd(rules.layers) - wanted[layer]
-        if missing > 0 and room > 0:
-            wanted[layer] += min(missing, room)
+        wanted[layer] += max(0.0, min(unmet, room))
     lowered = dict(wanted)
     for layer in LAYERS:
         excess = sum(lowered.values()) - band.inner_usd
@@ -279,12 +294,13 @@ _CAPS_IN_ORDER: Final = ("G6", "G7", "G3", "G1", "B9")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
-    """How far a layer came toward its wish, and what kept it from it."""
+class Attempt:
+    """What kept a layer from its wish, if anything did."""
 
     cap: str | None = None
     note: str = ""
     runner_up: Candidate | None = None
+    zone_usd: float = 0.0  # what is missing is less than this, and B9 leaves it alone
 
 
 class Purchases:
@@ -373,7 +389,7 @@ class Purchases:
         *,
         floor_missing_usd: float,
         asked_by: tuple[str, ...],
-    ) -> Filled:
+    ) -> Attempt:
         """Buy one increment toward a layer's wish (L5, L7, B9, G1, G3, G6, G7).
 
         Args:
@@ -386,15 +402,16 @@ class Purchases:
         lowered = "G7" if wish.is_lowered else None
         gap = wish.vega_usd - self._sales.left_vega_usd(layer) - self.vega_usd(layer)
         if gap <= _EPSILON:
-            return Filled(cap=lowered)
+            return Attempt(cap=lowered)
         free = self.free(layer, ranked)
         if not free:
-            return Filled(cap="L5", note="nothing of its tenor can be bought")
+            return Attempt(cap="L5", note="nothing of its tenor can be bought")
+        zone = no_trade_zone(0.0, wish.vega_usd, self._rules)
+        if gap < zone:
+            return Attempt(cap=lowered, note="inside the no-trade zone (B9)", zone_usd=zone)
         fitting = [c for c in free if whole(gap / c.unit_vega_usd) >= 1]
         if not fitting:
-            return Filled(cap=lowered, note="less than one contract is missing (L4)")
-        if gap < no_trade_zone(fitting[0].unit_vega_usd, wish.vega_usd, self._rules):
-            return Filled(cap=lowered, note="inside the no-trade zone (B9)")
+            return Attempt(cap=lowered or "L4", note="less than one contract is missing (L4)")
         step = self._rules.rotation.increment * wish.vega_usd
         cap: str | None = None
         fitting.sort(key=lambda c: self._outgrows(c, layer, gap))
@@ -405,9 +422,34 @@ class Purchases:
                 blocked = self._buy(
                     layer, candidate, contracts, fitting, floor_missing_usd, asked_by
                 )
-                return Filled(cap=blocked or binding or lowered, runner_up=runner_up)
+                return Attempt(cap=blocked or binding or lowered, runner_up=runner_up)
             cap = cap or binding
-        return Filled(cap=cap, runner_up=fitting[0])
+        return Attempt(cap=cap, runner_up=fitting[0])
+
+    def reach_usd(
+        self, layer: str, wish_usd: float, ranked: Sequence[Candidate], *, floor_missing_usd: float
+    ) -> float:
+        """Return how much of a wish the layer can come to hold: B9's steps and L7 left aside.
+
+        That is all of it where no more is missing than B9's no-trade fraction leaves alone.
+        """
+        held = self._sales.left_vega_usd(layer) + self.vega_usd(layer)
+        zone = no_trade_zone(0.0, wish_usd, self._rules)
+        buyable = 0.0
+        for candidate in self.free(layer, ranked):
+            wanted = whole((wish_usd - held) / candidate.unit_vega_usd)
+            rooms = self._rooms(candidate, layer, floor_missing_usd)
+            contracts = min(wanted, *rooms.values())
+            buyable = max(buyable, contracts * candidate.unit_vega_usd)
+        return wish_usd if wish_usd - held - buyable < zone else held + buyable
+
+    def _rooms(self, candidate: Candidate, layer: str, floor_missing_usd: float) -> dict[str, int]:
+        unit = candidate.unit_vega_usd
+        rooms = self._budget.rooms(
+            candidate, layer=layer, is_core=False, exempt_contracts=whole(floor_missing_usd / unit)
+        )
+        rooms["G7"] = whole(self._ceiling_left_usd / unit)
+        return rooms
 
     def _outgrows(self, candidate: Candidate, layer: str, gap: float) -> float:
         """Return 0 if G3 lets the candidate fill the whole gap, else its notional per vega.
@@ -431,13 +473,7 @@ class Purchases:
         """Return how many contracts may be bought now, and which cap binds."""
         unit = candidate.unit_vega_usd
         wanted = whole(gap / unit)
-        rooms = self._budget.rooms(
-            candidate,
-            layer=layer,
-            is_core=False,
-            exempt_contracts=whole(floor_missing_usd / unit),
-        )
-        rooms["G7"] = whole(self._ceiling_left_usd / unit)
+        rooms = self._rooms(candidate, layer, floor_missing_usd)
         rooms["B9"] = max(1, whole(step / unit))
         contracts = min(wanted, *rooms.values())
         binding = [r for r in _CAPS_IN_ORDER if r in rooms and rooms[r] == contracts < wanted]

@@ -16,7 +16,7 @@ from strategies.model.book import CondorPosition, HedgePosition, WorkingOrder
 from strategies.model.encoding import from_json, to_json
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import Limits, Readiness, SystemState
-from strategies.model.memory import Curve, Memory, RegimeMemory
+from strategies.model.memory import Curve, Memory, RegimeMemory, RotationMemory
 from strategies.model.orders import ApprovedOrder, PositionEffect, Urgency
 from strategies.model.plan import LayerReason, Plan
 from strategies.model.quotes import CALL, PUT
@@ -768,6 +768,50 @@ def test_every_plan_is_complete_and_round_trips(snap, held, holder, memory):
     assert plan.rules_hash
     for layer in plan.layers:
         assert 0 <= layer.scale <= 1.5
+
+
+@examples
+@given(snapshots, books, accounts, memories, st.booleans())
+def test_b8_hedged_is_a_plan_that_ends_in_the_band_or_inside_b9_s_zone(
+    snap, held, holder, memory, is_rotated
+):
+    if is_rotated:
+        rotation = RotationMemory(l1_cut=0.5, flips_rotated=1, l1_weight_at_flip=0.2)
+        memory = replace(memory, rotation=rotation)
+    plan, _ = decide(SNAPSHOTS[snap], held, holder, memory, RULES)
+    if plan.hedge_state == "no condors":
+        return
+    zone_usd = 0.10 * max(layer.target_vega_usd for layer in plan.layers)
+    zone = zone_usd / (100 * plan.after.condor_contracts)
+    vega = plan.after.net_vega_per_condor
+    if plan.hedge_state == "hedged":
+        assert -0.05 - zone - 1e-9 <= vega <= 0.10 + 1e-9
+    elif vega < -0.05:
+        assert plan.hedge_state.split(": ")[1] in {
+            *("G6", "G7", "G3", "G1", "L5", "L7", "L4", "B9", "B1")
+        }
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_b8_the_floor_goes_to_l3_where_l1_s_only_instrument_is_too_coarse(shift):
+    """One VX is 600 USD a point, the floor asks for less; L3 takes what it can if it acts."""
+    later = {day: level for day, level in VX_CURVE.items() if day.month > 2}
+    facts = {
+        "vix_options": vix_chain(curve=later),
+        "futures": vx_futures(roots=("VX",)),
+        "history": daily_history(vx1=[17.0] * 42, vx2=[17.0] * 42),
+    }
+    memory = replace(INSURED, regime=RegimeMemory(curve=Curve.CONTANGO, shift=shift))
+    held = book(condors=[replace(CONDOR, quantity=15)])
+    for _ in range(10):
+        plan, memory = decide(snapshot(**facts), held, account(), memory, RULES)
+        held = fill(held, plan)
+    l1, _, l3 = plan.layers
+    assert l1.current_contracts == 0
+    assert l1.binding_cap == "L4"
+    assert plan.hedge_state == "under-hedged: L4"
+    most = 1.5 * 0.20 * -plan.before.condor_factor_vega_usd
+    assert l3.current_vega_usd == pytest.approx(most if shift else 0.0, rel=0.12)
 
 
 @examples

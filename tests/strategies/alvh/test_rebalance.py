@@ -44,8 +44,21 @@ L3_CALL = "VIX 20MAY20 25 C"
 # --- B8: what layers should hold ------------------------------------------------------------------
 
 
+def everything(_layer, wish_usd):
+    """Whatever a layer wants can be bought."""
+    return wish_usd
+
+
 def wishes(
-    l1=0.0, l2=0.0, l3=0.0, *, held=(0.0, 0.0, 0.0), floor=0.0, ceiling=1e9, permitted=LAYERS
+    l1=0.0,
+    l2=0.0,
+    l3=0.0,
+    *,
+    held=(0.0, 0.0, 0.0),
+    floor=0.0,
+    ceiling=1e9,
+    permitted=LAYERS,
+    reach=everything,
 ):
     result = layer_wishes(
         {
@@ -56,6 +69,7 @@ def wishes(
         dict(zip(LAYERS, held, strict=True)),
         band=Band(floor_usd=floor, ceiling_usd=ceiling, inner_usd=ceiling),
         permitted=permitted,
+        reach=reach,
         rules=RULES,
     )
     return tuple(pytest.approx(result[layer].vega_usd) for layer in LAYERS), result
@@ -99,9 +113,32 @@ def test_b1_the_floor_raises_l1_no_further_than_the_cut_leaves_of_its_largest_sc
         dict.fromkeys(LAYERS, 0.0),
         band=Band(floor_usd=900.0, ceiling_usd=1e9, inner_usd=1e9),
         permitted=("L1",),
+        reach=everything,
         rules=RULES,
     )
     assert result["L1"].vega_usd == pytest.approx(0.5 * 750.0)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        ({"L1": 0.0}, (0.0, 450.0, 50.0)),
+        ({"L1": 200.0}, (200.0, 300.0, 0.0)),
+        ({"L1": 0.0, "L2": 200.0}, (0.0, 200.0, 300.0)),
+        ({"L1": 0.0, "L2": 0.0}, (200.0, 0.0, 300.0)),  # what is left stays with the cheapest
+        ({"L1": 0.0, "L2": 0.0, "L3": 0.0}, (500.0, 0.0, 0.0)),
+    ],
+)
+def test_b8_what_a_layer_cannot_buy_is_asked_of_the_next(most, expected):
+    result, _ = wishes(floor=500, reach=lambda layer, wish: min(wish, most.get(layer, 9e9)))
+    assert result == expected
+
+
+def test_b8_a_target_that_cannot_be_bought_does_not_count_toward_the_floor():
+    result, _ = wishes(
+        l2=300, floor=300, permitted=("L1",), reach=lambda layer, wish: wish * (layer != "L2")
+    )
+    assert result == (300.0, 300.0, 0.0)
 
 
 def test_b8_what_is_held_serves_the_floor_before_anything_is_bought_longest_first():
@@ -340,7 +377,8 @@ FUTURE = candidate("VX 18MAR20", unit=500.0, score=0.0, bid=16.95, ask=17.0)
         (0, 30.0, 1, "B9"),  # one contract at least
         (2, 30.0, 1, None),
         (0, 19.9, 1, None),
-        (0, 9.9, 0, None),  # rounded toward zero (L4)
+        (0, 9.9, 0, "L4"),  # rounded toward zero
+        (99, 999.0, 0, None),  # less than one contract and than a tenth
     ],
 )
 def test_b9_a_layer_grows_by_a_quarter_of_its_target_outside_the_no_trade_zone(
@@ -378,6 +416,29 @@ def test_l5_a_purpose_at_work_or_a_contract_being_sold_is_not_bought():
     sales = Sales(held, ())
     sales.sell(held[0], 5, ("B10",))
     assert fill(1000.0, [BEST, WORSE], lots=held, sales=sales)[0] == {str(WORSE.instrument): 25}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ranked", "facts", "expected"),
+    [
+        (400.0, [BEST], {}, 400.0),
+        (405.0, [BEST], {}, 405.0),  # what rounding leaves is inside B9's zone
+        (400.0, [FUTURE], {}, 0.0),  # L4: one contract is too coarse
+        (700.0, [FUTURE], {}, 500.0),
+        (700.0, [FUTURE, BEST], {}, 700.0),
+        (400.0, [], {}, 0.0),
+        (400.0, [BEST], {"cost": 100_000 - 64 * 7}, 70.0),
+        (400.0, [BEST], {"ceiling": 120.0}, 120.0),
+        (400.0, [BEST], {"lots": [lot(L2_CALL, 37)]}, 400.0),
+        (400.0, [], {"lots": [lot(L2_CALL, 37)]}, 400.0),  # the zone again
+        (400.0, [], {"lots": [lot(L2_CALL, 36)]}, 360.0),
+    ],
+)
+def test_b8_the_reach_of_a_layer_is_what_governors_and_whole_contracts_leave(
+    wanted, ranked, facts, expected
+):
+    reached = purchases(**facts).reach_usd("L2", wanted, ranked, floor_missing_usd=0.0)
+    assert reached == pytest.approx(expected)
 
 
 def test_b9_what_is_being_bought_counts_as_held():
@@ -527,6 +588,7 @@ def test_g7_a_slowly_moving_market_does_not_buy_and_sell_the_same_contracts(
             {layer: sales.left_vega_usd(layer) for layer in LAYERS},
             band=band,
             permitted=("L2",),
+            reach=everything,
             rules=RULES,
         )
         buying = purchases(lots, sales=sales, ceiling=band.inner_usd)
