@@ -70,9 +70,8 @@ class Schedule:
         self._jobs: dict[str, ScheduledJob] = {}
         self._due: dict[str, datetime] = {}  # the instant a job runs for
         self._settled: dict[str, datetime] = {}  # the latest instant that runs or has a row
-        self._stopped: asyncio.Future[BaseException | None] = (
-            asyncio.get_running_loop().create_future()
-        )
+        self._stopped = asyncio.Event()
+        self._failure: BaseException | None = None
         self._scheduler = AsyncIOScheduler(
             timezone=EXCHANGE_ZONE,
             job_defaults={
@@ -102,23 +101,23 @@ class Schedule:
         """
         self._scheduler.start()
         try:
-            failure = await self._stopped
+            await self._stopped.wait()
         finally:
             self._scheduler.pause()
             async with self._turn:  # drain: shutdown would cancel a coroutine in mid-order
                 self._scheduler.shutdown(wait=False)
-        if failure is not None:
-            raise failure
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self, failure: BaseException | None = None) -> None:
-        """Ask ``run_until_stopped`` to return, or to raise ``failure``."""
-        if not self._stopped.done():
-            self._stopped.set_result(failure)
+        """Ask ``run_until_stopped`` to return, or to raise ``failure`` if it is the first."""
+        self._failure = self._failure or failure
+        self._stopped.set()
 
     async def _run(self, job: ScheduledJob) -> None:
         scheduled_at = self._due[job.name]
         async with self._turn:
-            if self._stopped.done():
+            if self._stopped.is_set():
                 return
             started_at = self._clock.now()
             try:
@@ -181,7 +180,7 @@ class Schedule:
             self._settled[event.job_id] = at
 
     def _note_lost(self, name: str, scheduled_at: datetime, why: str) -> None:
-        if self._stopped.done():
+        if self._stopped.is_set():
             return
         log.error("job missed", job=name, scheduled_at=scheduled_at.isoformat(), reason=why)
         try:

@@ -316,6 +316,17 @@ def test_stop_lets_the_job_at_work_finish_and_starts_no_other(desk):
     assert desk.rows() == [("a", 0, "ran", "")]
 
 
+def test_a_job_that_fails_while_the_schedule_is_stopping_is_not_overlooked(desk):
+    async def work():
+        desk.schedule.stop()
+        await desk.clock.sleep(90)
+        raise BooksDisagree("cash")
+
+    with pytest.raises(BooksDisagree):
+        desk.live(desk.job("a", every(15), work), until=later(60))
+    assert desk.halts == ["cash"]
+
+
 def test_a_stop_before_the_start_runs_nothing(desk):
     async def main():
         schedule = Schedule(desk.ledger, desk.clock, misfire_grace_s=1, halt=desk.halts.append)
