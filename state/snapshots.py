@@ -156,11 +156,11 @@ class _Columns:
 def _hundredth_steps(values: FloatArray) -> NDArray[np.int32] | None:
     if not np.isfinite(values).all() or (np.abs(values) >= _LARGEST_STEP / 400).any():
         return None
-    hundredths = np.rint(values * 100)
-    exact: bool = bool(((hundredths / 100).view(np.int64) == values.view(np.int64)).all())
-    if not exact:  # also where -0.0 would come back as 0.0
+    ticks = np.rint(values * 100).astype(np.int32)
+    # Tried on the whole numbers that are stored: they have no -0.0
+    exact: bool = bool(((ticks / 100).view(np.int64) == values.view(np.int64)).all())
+    if not exact:
         return None
-    ticks = hundredths.astype(np.int32)
     steps = ticks.copy()
     steps[1:] -= ticks[:-1]
     return steps

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -108,6 +108,7 @@ PRICES = st.one_of(
 )
 
 
+@example(np.array([[-0.0, 1.25], [0.0, -0.0]]))
 @given(npst.arrays(np.float64, st.tuples(st.integers(1, 30), st.just(2)), elements=PRICES))
 def test_any_prices_a_chain_may_hold_come_back_to_the_bit(prices):
     series = builders.option_series("SPXW", date(2020, 3, 20))
