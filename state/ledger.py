@@ -38,7 +38,6 @@ from state.decisions import (
     gate_rows,
     layer_rows,
     pack,
-    unpack_inputs,
     unpack_plan,
     unpack_text,
 )
@@ -71,10 +70,8 @@ from state.projector import (
 from state.snapshots import (
     Payload,
     compress,
-    decompress,
     history_payload,
     market_payload,
-    read_snapshot,
 )
 from state.tables import (
     BindingRow,
@@ -337,27 +334,6 @@ class Ledger:
         """Return a stored plan; raises UnknownRecord."""
         return unpack_plan(self._of_decision(plan_id, "plan"))
 
-    def inputs_of(self, plan_id: str) -> DecisionInputs:
-        """Return the book, account and memory a decision was given; raises UnknownRecord."""
-        return unpack_inputs(self._of_decision(plan_id, "inputs"))
-
-    def snapshot_of(self, plan_id: str) -> MarketSnapshot:
-        """Return the snapshot of a decision, equal to the bit; raises UnknownRecord."""
-        digests = (
-            self._of_decision(plan_id, "market_digest"),
-            self._of_decision(plan_id, "history_digest"),
-        )
-        with self._reading() as connection:
-            payloads = [
-                decompress(
-                    connection.execute(
-                        select(_BLOBS.c.data).where(_BLOBS.c.digest == digest)
-                    ).scalar_one()
-                )
-                for digest in digests
-            ]
-        return read_snapshot(*payloads)
-
     def _of_decision(self, plan_id: str, column: str) -> Any:  # noqa: ANN401 the column's type
         query = select(_DECISIONS.c[column]).where(_DECISIONS.c.plan_id == plan_id)
         with self._reading() as connection:
@@ -385,12 +361,6 @@ class Ledger:
         if not found:
             raise UnknownRecord("order", client_order_id)
         return found[0]
-
-    def known_order_ids(self) -> frozenset[ClientOrderId]:
-        """Return the ids of all orders on record, sent or not."""
-        with self._reading() as connection:
-            ids = connection.execute(select(_ORDERS.c.client_order_id)).scalars()
-            return frozenset(ClientOrderId(order_id) for order_id in ids)
 
     def sent_order_ids(self) -> frozenset[ClientOrderId]:
         """Return the ids of all orders that may have reached the broker."""

@@ -220,7 +220,7 @@ class LayerPlanRow(LedgerRow, table=True):
     scale: float
     current_vega_usd: float  # USD per VIX point
     target_vega_usd: float
-    planned_vega_usd: float
+    planned_vega_usd: float  # held once the plan's orders fill, if they do
     current_contracts: int
     change_contracts: int
     instrument: str | None

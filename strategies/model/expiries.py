@@ -67,11 +67,6 @@ def vx_expiries(first: date, last: date, calendar: TradingCalendar) -> tuple[dat
     return tuple(expiry for expiry in expiries if first <= expiry <= last)
 
 
-def vix_option_last_trade(expiry: date, calendar: TradingCalendar) -> date:
-    """Return the last trading day of the VIX options expiring on ``expiry``."""
-    return _previous_session(expiry, calendar)
-
-
 def spx_am_expiry(year: int, month: int, calendar: TradingCalendar) -> date:
     """Return when the AM-settled SPX options of a month settle.
 
@@ -85,11 +80,6 @@ def spx_am_expiries(first: date, last: date, calendar: TradingCalendar) -> tuple
     """Return the AM-settled SPX expiries from ``first`` to ``last``, ascending."""
     expiries = (spx_am_expiry(year, month, calendar) for year, month in _months(first, last))
     return tuple(expiry for expiry in expiries if first <= expiry <= last)
-
-
-def spx_am_last_trade(expiry: date, calendar: TradingCalendar) -> date:
-    """Return the last trading day of the AM-settled SPX options expiring on ``expiry``."""
-    return _previous_session(expiry, calendar)
 
 
 def spxw_expiries(first: date, last: date, calendar: TradingCalendar) -> tuple[date, ...]:

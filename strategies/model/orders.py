@@ -49,7 +49,7 @@ class Leg:
 class OrderIntent:
     """One order a plan wants.
 
-    ``purpose`` names what the order is for (``condor:<id>:open``, ``hedge:L2:<symbol>:add``); one
+    ``purpose`` names what the order is for (``condor:<id>:open``, ``hedge:L2:add:<symbol>``); one
     purpose has at most one live or unknown order at a time.
 
     Raises: InvalidOrder if there are no legs, a ratio or the quantity is zero or negative where it

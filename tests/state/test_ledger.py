@@ -15,6 +15,8 @@ from state.errors import (
     UnknownRecord,
 )
 from state.ledger import DailyPnl
+from state.readers import Reader
+from state.replays import stored_decision
 from strategies.model.book import Book
 from strategies.model.encoding import to_json
 from strategies.model.fills import CashKind, CashMovement
@@ -130,12 +132,13 @@ def test_a_decision_comes_back_with_its_memory_and_its_plan(ledger):
     assert not last.completed
 
 
-def test_the_snapshot_and_the_inputs_of_a_decision_come_back_to_the_bit(ledger):
+def test_the_snapshot_and_the_inputs_of_a_decision_come_back_to_the_bit(ledger, path):
     book = builders.book(condors=(builders.condor_position(records.LEGS),))
     with ledger.transaction() as tx:
         record(tx, records.plan(), book=book)
-    assert_same_bits(records.snapshot(), ledger.snapshot_of("plan-1"))
-    inputs = ledger.inputs_of("plan-1")
+    with Reader.open(path) as reader:
+        inputs = stored_decision(reader, "plan-1")
+    assert_same_bits(records.snapshot(), inputs.snapshot)
     assert to_json(inputs.book) == to_json(book)
     assert to_json(inputs.account) == to_json(builders.account())
     assert inputs.memory == Memory()
@@ -190,7 +193,7 @@ def test_history_is_stored_once_a_session_and_markets_once_each(ledger):
 
 def test_asking_for_a_plan_that_is_not_stored_says_so(ledger):
     with pytest.raises(UnknownRecord, match="no plan 'nothing'"):
-        ledger.snapshot_of("nothing")
+        ledger.plan("nothing")
     with pytest.raises(UnknownRecord), ledger.transaction() as tx:
         tx.complete_interval("nothing", AT)
 
@@ -212,7 +215,7 @@ def test_the_orders_of_a_plan_are_planned_with_it_in_its_order(ledger):
     assert {order.status for order in stored} == {OrderStatus.PLANNED}
     assert [order.leaves_quantity for order in stored] == [2, 10, 3]
     assert stored == ledger.open_intents()
-    assert ledger.known_order_ids() == {intent.client_order_id for intent in intents}
+    assert {o.client_order_id for o in stored} == {i.client_order_id for i in intents}
     assert ledger.sent_order_ids() == frozenset()
     assert ledger.book(SESSION, AT).working == ()  # nothing has left yet
 
@@ -345,7 +348,7 @@ def test_an_exception_takes_everything_of_its_transaction_back(ledger):
     assert ledger.last_decision() is None
     assert ledger.positions() == {}
     assert ledger.cash_usd() == 0
-    assert ledger.known_order_ids() == frozenset()
+    assert ledger.open_intents() == ()
 
 
 def test_a_transaction_that_fails_leaves_the_next_one_unharmed(ledger):

@@ -5,17 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.calendars.build import build_calendar
-from strategies.model.calendars import TradingCalendar
+from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.errors import InvalidInstrument, MissingData
 from strategies.model.expiries import (
     future_instants,
     series_instants,
     spx_am_expiries,
     spx_am_expiry,
-    spx_am_last_trade,
     spxw_expiries,
     third_friday,
-    vix_option_last_trade,
     vx_expiries,
     vx_expiry,
 )
@@ -64,14 +62,16 @@ def test_spx_am_expiries_and_last_trades_are_the_published_ones(year, golden):
     for month, expiry_day, last_day in golden:
         expiry = spx_am_expiry(year, month, CALENDAR)
         assert expiry == date(year, month, expiry_day)
-        assert spx_am_last_trade(expiry, CALENDAR) == date(year, month, last_day)
+        stops_at = series_instants("SPX", expiry, CALENDAR).last_trade_at
+        assert stops_at.astimezone(EXCHANGE_ZONE).date() == date(year, month, last_day)
     expiries = spx_am_expiries(date(year, 1, 1), date(year, 12, 31), CALENDAR)
     assert [day.day for day in expiries] == [expiry_day for _, expiry_day, _ in golden]
 
 
 def test_vix_options_stop_the_session_before_they_expire():
-    assert vix_option_last_trade(date(2026, 12, 16), CALENDAR) == date(2026, 12, 15)
-    assert vix_option_last_trade(date(2026, 5, 19), CALENDAR) == date(2026, 5, 18)
+    for expiry, last in ((date(2026, 12, 16), 15), (date(2026, 5, 19), 18)):
+        stops_at = series_instants("VIX", expiry, CALENDAR).last_trade_at
+        assert stops_at.astimezone(EXCHANGE_ZONE).date() == expiry.replace(day=last)
 
 
 @given(st.dates(date(2004, 2, 1), date(2027, 12, 31)))
@@ -183,13 +183,12 @@ def test_nothing_expires_on_a_holiday_and_only_options_have_series():
     [
         lambda calendar: vx_expiry(2020, 3, calendar),
         lambda calendar: vx_expiries(date(2020, 3, 1), date(2020, 3, 31), calendar),
-        lambda calendar: vix_option_last_trade(date(2020, 4, 15), calendar),
-        lambda calendar: vix_option_last_trade(date(2020, 3, 2), calendar),
         lambda calendar: spx_am_expiry(2020, 4, calendar),
-        lambda calendar: spx_am_last_trade(date(2020, 4, 17), calendar),
         lambda calendar: spxw_expiries(date(2020, 3, 10), date(2020, 3, 31), calendar),
         lambda calendar: spxw_expiries(date(2020, 3, 2), date(2020, 3, 13), calendar),
         lambda calendar: series_instants("SPX", date(2020, 4, 17), calendar),
+        lambda calendar: series_instants("VIX", date(2020, 4, 15), calendar),
+        lambda calendar: series_instants("VIX", date(2020, 3, 2), calendar),
         lambda calendar: series_instants("SPX", date(2020, 3, 2), calendar),
         lambda calendar: series_instants("SPXW", date(2020, 4, 17), calendar),
         lambda calendar: future_instants(date(2020, 4, 15), calendar),
