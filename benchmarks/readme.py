@@ -1,9 +1,9 @@
-"""Write the figures, excerpts and pictures of the README from real runs.
+"""The figures, excerpts and pictures of the README, made from real runs.
 
 ``python -m benchmarks.readme`` runs the shipped configuration, and May to July 2017 beside it, in a
-folder of their own, and replaces what stands between the markers of README.md and the pictures in
-docs/pictures. Say it after every change that moves a fill. ``--check`` only compares, and ends with
-1 where README.md is out of date.
+folder of their own, and prints what they give as JSON. With ``--write`` it replaces what stands
+between the markers of README.md, and the pictures in docs/pictures: say so after every change that
+moves a fill. With ``--check`` it ends with 1 where README.md is out of date.
 """
 
 import json
@@ -180,19 +180,22 @@ def replaced(page: str, blocks: Iterable[tuple[str, str]]) -> str:
 
 
 def main() -> int:
-    """Write or check README.md."""
-    is_check = "--check" in sys.argv[1:]
+    """Print, write or check."""
     with tempfile.TemporaryDirectory() as folder:
         shipped, calm = Run(Path(folder, "shipped")), Run(Path(folder, "calm"), *CALM)
-        blocks = (
-            ("summary", summary_block(shipped)),
-            ("story", story_block(shipped)),
-            ("why", why_block(shipped)),
-            ("calm", calm_block(calm)),
-        )
-        page = replaced(README.read_text(), blocks)
-        if is_check:
-            return int(page != README.read_text())
+        blocks = {
+            "summary": summary_block(shipped),
+            "story": story_block(shipped),
+            "why": why_block(shipped),
+            "calm": calm_block(calm),
+        }
+        page = replaced(README.read_text(), blocks.items())
+        is_fresh = page == README.read_text()
+        if "--check" in sys.argv[1:]:
+            return 0 if is_fresh else 1
+        if "--write" not in sys.argv[1:]:
+            print(json.dumps({"is_fresh": is_fresh, **blocks}, indent=1))
+            return 0
         README.write_text(page)
         reports = shipped.state_dir / "reports" / "simulated-DU0000001"
         for name in PICTURES:

@@ -150,6 +150,13 @@ def test_the_readme_links_every_page():
     assert set(TEXTS) - {"README.md"} <= linked
 
 
+@pytest.mark.slow
+def test_the_readme_shows_what_the_shipped_run_does():
+    command = [sys.executable, "-m", "benchmarks.readme", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, "python -m benchmarks.readme --write"
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/operating.md"])
 def test_exit_codes_are_all_explained(page):
     section = TEXTS[page].partition("xit codes\n")[2].partition("\n#")[0]
