@@ -1,6 +1,6 @@
 """The whole decision of one interval, in the rule book's precedence (section 11).
 
-    signals -> regime -> exits (C9) -> entry (C1-C7) -> hedge (L, B, G) -> orders
+    signals -> regime -> exits (G6, C9) -> entry (C1-C7) -> hedge (L, B, G) -> orders
 
 A pure function of (snapshot, book, account, memory, rules). The order of the tuples in a book
 carries no meaning, so it is forgotten first; the same input gives the same plan to the byte.
@@ -10,21 +10,24 @@ hedge stays as it is, exits go on where they are priceable, and the plan names t
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-from strategies.alvh.governors import quick_ratio_gates
+from strategies.alvh.governors import quick_ratio, quick_ratio_gates
 from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
+from strategies.alvh.liquidity import lacking_usd, relief_usd
 from strategies.alvh.rebalance import Trade
 from strategies.condor.entry import Entry, plan_entry, schedule_gates
-from strategies.condor.exits import Exits, plan_exits
+from strategies.condor.exits import Exits, Unpriceable, close_now, legs_being_closed, plan_exits
 from strategies.model.book import Account, Book, CondorLegs, CondorPosition, HedgePosition
 from strategies.model.encoding import to_json
 from strategies.model.ids import digest
+from strategies.model.instruments import OptionContract
 from strategies.model.memory import Memory
+from strategies.model.orders import OrderIntent
 from strategies.model.plan import Gate, Measures, Plan
 from strategies.model.quotes import OptionChain
 from strategies.model.rules import Rules
@@ -32,7 +35,7 @@ from strategies.model.snapshots import MarketSnapshot
 from strategies.model.structures import as_condor, legs_at_work, option_positions
 from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
 from strategies.pricing.margin import condor_margin_usd, is_covered
-from strategies.pricing.valuation import Valuer
+from strategies.pricing.valuation import CondorValue, Valuer
 from strategies.risk.measures import condor_vega_usd, measure
 from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
@@ -66,13 +69,19 @@ def decide(
     before = measure(valuer, book.condors, book.hedges, values)
     cover = _cover_gate(book)
 
+    spx = snapshot.market.spx_options
+    chain = spx if abs(snapshot.at - spx.quoted_at) <= max_age else None
     exits = plan_exits(
         book.condors,
         values=values,
+        chain=chain,
         purposes_at_work={order.purpose for order in book.working},
         plan_id=plan_id,
         session=snapshot.session,
         rules=rules.condor,
+    )
+    exits, lacking = _close_for_liquidity(
+        exits, book, account, values=values, chain=chain, plan_id=plan_id, rules=rules
     )
     condor_id = f"C{memory.condors_opened + 1:04d}"
     entry = _entry(
@@ -81,6 +90,7 @@ def decide(
         book,
         account,
         condor_id=condor_id,
+        closing=legs_being_closed(book, exits),
         safety=(_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover),
         plan_id=plan_id,
         rules=rules,
@@ -99,6 +109,7 @@ def decide(
             account=account,
             condors=staying,
             condor_vega_usd=None if unpriced else condor_vega_usd(staying, values),
+            lacking_usd=lacking,
             memory=memory,
             rules=rules,
             plan_id=plan_id,
@@ -218,6 +229,69 @@ def _without_stale_indices(snapshot: MarketSnapshot, max_age: timedelta) -> Mark
     return replace(snapshot, market=replace(snapshot.market, indices=fresh))
 
 
+# --- liquidity ------------------------------------------------------------------------------------
+
+
+def _close_for_liquidity(
+    exits: Exits,
+    book: Book,
+    account: Account,
+    *,
+    values: Mapping[str, CondorValue | None],
+    chain: OptionChain | None,
+    plan_id: str,
+    rules: Rules,
+) -> tuple[Exits, Decimal]:
+    """Close condors until the quick ratio is back at one (G6); return what it still lacks.
+
+    The largest margin goes first, and none more than needed; what is being closed anyhow counts.
+    """
+    lacking = lacking_usd(account)
+    if lacking == 0:
+        return exits, lacking
+    margins = {
+        condor.condor_id: condor_margin_usd(
+            condor.legs, condor.quantity, rules.condor.margin_convention
+        )
+        for condor in book.condors
+    }
+    debits = {
+        str(order.condor_id): abs(order.limit_price) * 100 * order.leaves_quantity
+        for order in book.working
+        if order.condor_id in margins and order.purpose.endswith(":close")
+    }
+    debits |= {str(order.condor_id): _debit_usd(order) for order in exits.orders}
+    for condor_id, margin in margins.items():
+        if condor_id in debits:
+            lacking -= relief_usd(margin, debits[condor_id])
+    note = f"quick ratio {quick_ratio(account):.4f}"
+    for condor in sorted(book.condors, key=lambda c: (-margins[c.condor_id], c.condor_id)):
+        if lacking <= 0:
+            break
+        if condor.condor_id in debits:
+            continue
+        closed = close_now(
+            condor,
+            value=values[condor.condor_id],
+            chain=chain,
+            rules=("G6",),
+            note=note,
+            plan_id=plan_id,
+        )
+        if isinstance(closed, Unpriceable):
+            why = f"G6: {condor.condor_id} cannot be closed ({closed.reason})"
+            exits = replace(exits, reasons=(*exits.reasons, why))
+            continue
+        close, order = closed
+        exits = replace(exits, closes=(*exits.closes, close), orders=(*exits.orders, order))
+        lacking -= relief_usd(margins[condor.condor_id], _debit_usd(order))
+    return exits, max(Decimal(0), lacking)
+
+
+def _debit_usd(order: OrderIntent) -> Decimal:
+    return max(Decimal(0), order.worst_price) * 100 * order.quantity
+
+
 # --- entry ----------------------------------------------------------------------------------------
 
 
@@ -228,6 +302,7 @@ def _entry(
     account: Account,
     *,
     condor_id: str,
+    closing: frozenset[OptionContract],
     safety: tuple[Gate, ...],
     plan_id: str,
     rules: Rules,
@@ -243,19 +318,20 @@ def _entry(
     if not all(gate.passed for gate in safety):
         return Entry(opened=None, order=None, gates=(*schedule, *safety))
     positions = option_positions(book)
-    margin = Decimal(0)
+    margin, convention = Decimal(0), rules.condor.margin_convention
     for legs, order in opening:
-        margin += condor_margin_usd(legs, order.leaves_quantity, "ib")
+        margin += condor_margin_usd(legs, order.leaves_quantity, convention)
         for contract, sign in legs.signed():
             positions[contract] = positions.get(contract, 0) + sign * order.leaves_quantity
     for condor in book.condors:
-        margin += condor_margin_usd(condor.legs, condor.quantity, "ib")
+        margin += condor_margin_usd(condor.legs, condor.quantity, convention)
     entry = plan_entry(
         snapshot,
         valuer,
         account=account,
         condor_id=condor_id,
         positions=positions,
+        closing=closing,
         margin_used_usd=margin,
         plan_id=plan_id,
         rules=rules.condor,

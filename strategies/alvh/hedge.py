@@ -9,6 +9,7 @@ plan opens is hedged, core and all, from the next interval on, once it has fille
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from strategies.alvh.core import (
     CoreNeed,
@@ -22,6 +23,7 @@ from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio, quick
 from strategies.alvh.holdings import LAYERS, Lot, read_lots
 from strategies.alvh.instruments import Candidate, rank_candidates
 from strategies.alvh.layers import LayerTarget, ShortVega, layer_targets
+from strategies.alvh.liquidity import sell_for_liquidity
 from strategies.alvh.orders import order_of
 from strategies.alvh.rebalance import (
     Attempt,
@@ -71,6 +73,7 @@ class HedgeInputs:
     account: Account
     condors: tuple[CondorPosition, ...]  # held, and not closed by this plan
     condor_vega_usd: float | None  # V_c of those; None if one cannot be priced
+    lacking_usd: Decimal  # what a quick ratio of one lacks once condors are closed (G6)
     memory: Memory
     rules: Rules
     plan_id: str
@@ -116,10 +119,11 @@ def _insured(inputs: HedgeInputs, new: Sequence[CondorPosition] = ()) -> tuple[s
 
 
 def _hold(inputs: HedgeInputs, lots: Sequence[Lot], unpriced: tuple[str, ...]) -> HedgePlan:
-    """Leave the hedge as it is, because the book cannot be priced; only B10 goes on."""
+    """Leave the hedge as it is, because the book cannot be priced; only B10 and G6 go on."""
     memory, rules = inputs.memory, inputs.rules
     sales = Sales(lots, _purposes(inputs.book))
     sell_due(sales, lots, rules)
+    sell_for_liquidity(sales, lots, inputs.lacking_usd)
     rotation = advance_rotation(
         memory.rotation,
         regime=inputs.regime,
@@ -184,6 +188,7 @@ class _Planner:
         rotation = self._rotation()
         sales = Sales(lots, _purposes(inputs.book))
         sell_due(sales, lots, rules)
+        sell_for_liquidity(sales, lots, inputs.lacking_usd)
         is_cutting = is_step_of_a_flip(inputs.memory.rotation, rotation)
         if is_flip_underway(rotation):
             sell_rotated(sales, lots, contracts_to_keep(rotation, rules.rotation))

@@ -87,7 +87,7 @@ def plan_exits(
             closes.append(close)
         else:
             closes.append(close)
-            orders.append(_close_order(condor, mark, fired, purpose, plan_id))
+            orders.append(_close_order(condor, mark, fired.urgency, ("C9",), plan_id))
     return Exits(
         closes=tuple(closes), orders=tuple(orders), gates=tuple(gates), reasons=tuple(reasons)
     )
@@ -215,26 +215,58 @@ def _gate(
     )
 
 
+def close_now(
+    condor: CondorPosition,
+    *,
+    value: CondorValue | None,
+    chain: OptionChain | None,
+    rules: tuple[str, ...],
+    note: str,
+    plan_id: str,
+) -> tuple[CondorClose, OrderIntent] | Unpriceable:
+    """Return the urgent close of a condor that another rule than C9 asks for (G6).
+
+    Args:
+        condor: The condor.
+        value: Its value; None if it has none.
+        chain: The SPX quotes, as for ``plan_exits``.
+        rules: The rules that ask for it.
+        note: Why.
+        plan_id: Identity of the plan the order belongs to.
+    """
+    mark = _mark(condor.legs, value, chain)
+    if isinstance(mark, Unpriceable):
+        return mark
+    close = CondorClose(
+        condor_id=condor.condor_id, rules=rules, mark_debit=float(mark.debit), note=note
+    )
+    return close, _close_order(condor, mark, Urgency.URGENT, rules, plan_id)
+
+
 def _close_order(
-    condor: CondorPosition, mark: CloseMark, fired: ExitReason, purpose: str, plan_id: str
+    condor: CondorPosition,
+    mark: CloseMark,
+    urgency: Urgency,
+    rules: tuple[str, ...],
+    plan_id: str,
 ) -> OrderIntent:
     legs = tuple(Leg(instrument=leg, ratio=-sign) for leg, sign in condor.legs.signed())
     tick = order_tick([leg.instrument for leg in legs], Decimal(1))
     natural = mark.natural
-    if fired.urgency is Urgency.URGENT:
+    if urgency is Urgency.URGENT:
         natural += _STOP_ALLOWANCE
     # Beyond the width nothing is bought: holding on cannot lose more than that
     worst = max(tick, round_up(min(natural, condor.legs.width), tick))
     limit = max(tick, round_down(mark.debit, tick))
     return OrderIntent(
         plan_id=plan_id,
-        purpose=purpose,
+        purpose=f"condor:{condor.condor_id}:close",
         legs=legs,
         quantity=condor.quantity,
         limit_price=min(limit, worst),
         worst_price=worst,
         effect=PositionEffect.CLOSE,
-        urgency=fired.urgency,
-        rules=("C9",),
+        urgency=urgency,
+        rules=rules,
         condor_id=condor.condor_id,
     )

@@ -393,9 +393,70 @@ def test_g6_below_one_nothing_opens_at_all():
         account(), maintenance_margin_usd=Decimal(3_000_000), excess_liquidity_usd=Decimal(0)
     )
     plan = plan_of(book(condors=[CONDOR]), due=True, holder=poor)
-    assert plan.orders == ()
-    assert plan.hedge_state == "under-hedged: G6"
+    assert [order.purpose for order in plan.orders] == ["condor:C0001:close"]
     assert any(reason.startswith("G6: quick ratio") for reason in plan.no_trade_reasons)
+    blind = plan_of(book(condors=[CONDOR]), holder=poor, spx_options=stale(spx_chain()))
+    assert blind.orders == ()
+    assert "G6: C0001 cannot be closed (quotes are too old)" in blind.no_trade_reasons
+
+
+def of_ratio(cash, margin="90000"):
+    """An account with nothing in excess liquidity, so that cash / margin is the quick ratio."""
+    return replace(
+        account(cash=str(cash), maintenance_margin=margin), excess_liquidity_usd=Decimal(0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("cash", "closed"),
+    [
+        (90_001, []),
+        (90_000, []),  # at one nothing has to go
+        ("89999.99", ["C0002"]),  # not the cheapest way, the largest margin
+        (40_000, ["C0002"]),
+        (10_000, ["C0002", "C0001"]),
+    ],
+)
+def test_g6_below_one_condors_are_closed_largest_margin_first_and_no_more_than_needed(cash, closed):
+    """Margins of 35,000, 33,000 and 10,000 USD; each gives twice that less its price."""
+    held = book(condors=[CONDOR, WIDE, THIRD], hedges=[CALLS])
+    plan = plan_of(held, due=True, memory=INSURED, holder=of_ratio(cash))
+    condors = [order for order in plan.orders if order.condor_id and order.rules == ("G6",)]
+    assert [order.condor_id for order in condors] == closed
+    assert [close.condor_id for close in plan.closes] == closed
+    assert all(order.urgency is Urgency.URGENT for order in condors)
+    if not closed:
+        return
+    assert plan.opens == ()
+    assert not [o for o in plan.orders if o.effect is PositionEffect.OPEN]
+    freed = sum(35_000 if name == "C0002" else 33_000 for name in closed)
+    paid = sum(float(o.worst_price) * 100 * o.quantity for o in condors)
+    assert float(cash) - paid + freed >= 90_000 - freed  # the ratio is one again
+    last = condors[-1]
+    without = freed - (35_000 if last.condor_id == "C0002" else 33_000)
+    paid -= float(last.worst_price) * 100 * last.quantity
+    assert float(cash) - paid + without < 90_000 - without
+
+
+def test_g6_what_is_being_closed_anyhow_counts():
+    held = book(condors=[RICH, WIDE])
+    poor = of_ratio(60_000)
+    plan = plan_of(held, holder=poor)
+    assert [(o.condor_id, o.rules) for o in plan.orders if o.condor_id] == [("C0001", ("C9",))]
+    again = plan_of(replace(held, working=(working(plan.orders[0]),)), holder=poor)
+    assert [order for order in again.orders if order.condor_id] == []
+
+
+def test_g6_where_no_condor_is_left_hedge_futures_go():
+    plan = plan_of(book(hedges=[FUTURE]), holder=of_ratio(0, "1000"))
+    (sale,) = plan.orders
+    assert sale.legs[0].instrument == FUTURE.instrument
+    assert {"G6", "B8"} <= set(sale.rules)  # without condors all of it goes
+    many = replace(FUTURE, net_contracts=2)
+    held = book(condors=[replace(CONDOR, quantity=1000)], hedges=[many])
+    unseen = plan_of(held, holder=of_ratio(89_000), spx_options=stale(spx_chain()))
+    (sale,) = unseen.orders  # condors cannot be closed on stale quotes, futures can be sold
+    assert (sale.quantity, sale.rules, sale.urgency) == (1, ("G6",), Urgency.URGENT)
 
 
 def test_g8_nothing_opens_over_an_uncovered_short():
