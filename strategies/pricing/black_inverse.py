@@ -11,11 +11,11 @@ P. Jaeckel, Let's Be Rational (2015), applied to ``ln b`` throughout.
 
 One pass over every row, without a branch: a guess within a few parts in a hundred thousand, then
 one step of third order, which leaves the fourth power of the guess's error. The guess is the
-option's normal (Bachelier) deviation, a function of one variable that is tabulated, times a
-polynomial of two variables that makes a lognormal deviation of it. E comes from a table as well,
-which is four times faster than computing it. Rows for which this was not enough (wings beyond nine
-deviations, deviations above 1.3 or below a thousandth) are told by the length of Newton's step and
-iterated with E computed in full.
+option's normal (Bachelier) deviation, a function of one variable that is tabulated, over the root
+of a polynomial that makes a lognormal deviation of it. E comes from a table as well, which is four
+times faster than computing it. Rows for which this was not enough (deviations above 1.6 or below a
+thousandth, strikes beyond three thousand times the forward) are told by the length of Newton's step
+and iterated with E computed in full.
 """
 
 import math
@@ -32,24 +32,25 @@ _ROOT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
 _TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 _TINY = 1e-300  # keeps quotients at the money on numbers
 
-# E at every 1/4096 from -1 to 7; its derivatives follow from E' = 2 z E - 2 / sqrt(pi), and the
-# first term left out of a cubic about the nearest node is below 2e-16
-_LOW, _HIGH, _PER_UNIT = -1.0, 7.0, 4096.0
+# E at every 1/4096 from -2 to 28; its derivatives follow from E' = 2 z E - 2 / sqrt(pi), and the
+# first term left out of a cubic about the nearest node is below 1e-15 of E
+_LOW, _HIGH, _PER_UNIT = -2.0, 28.0, 4096.0
 _SCALED_ERFC = erfcx(_LOW + np.arange(round((_HIGH - _LOW) * _PER_UNIT) + 1) / _PER_UNIT)
 
 # Normal deviation over straddle (call + put) as a function of sqrt(ln(1 + |F - K| / (2 value)))
 _NORMAL_PER_UNIT = 256.0
 _NORMAL_TOP = 27.0  # where doubles end
 
-# Lognormal over normal deviation, less one: terms in m^2 and n^2 of third degree, m = |F - K| and
-# n the normal deviation in units of sqrt(F K); within 7e-5 for |ln(F/K)| < 1.5, s < 1.3, h < 8
-_N1, _N2, _N3 = 0.0416928053, 0.0037039126, 0.0004064017
-_M1, _M1N1, _M1N2 = -0.0416897470, -0.0055503014, -0.0007520278
-_M2, _M2N1, _M3 = 0.0044773828, 0.0006579136, -0.0004054515
+# (normal / lognormal deviation)^2 = 1 + q P(B, q), q = B normal^2, with P of second degree and
+# B = 24 ln(sinh(x / 2) / (x / 2)) / x^2 from the first terms of its series: the power of q that
+# remains is fitted within 4e-5 for x < 8, s < 1.6, h < 36
+_P, _PB, _PBB = -0.1507221246, 0.1351690823, -0.0680151976
+_PQ, _PBQ, _PQQ = -0.0035623763, 0.0017734977, -0.0002924172
+_LEAST_SQUARE = 1e-30  # stands for x^2 at the money, where B is 1
 
 _LAST_STEP = 1e-4  # relative: the error left is of its fourth power, below the rounding
 _LEAST_PLAIN = 1e-3  # deviation below which E(h - t) - E(h + t) has lost too many digits
-_LARGE_DEVIATION = 1.0  # from here the guess may be poor
+_LARGE_DEVIATION = 1.6  # from here the guess may be poor
 _SERIES_BELOW = 0.005  # t / sqrt 2 below which that difference is taken from its series
 _MOST_STEPS = 60  # Newton steps alone converge in fewer from any start
 
@@ -98,7 +99,7 @@ def solve(x: FloatArray, gap: FloatArray, most: FloatArray, target: FloatArray) 
     Shapes: all (n,). Units: ``x`` is |ln(F/K)|, ``gap`` |F - K|, ``most`` min(F, K) and ``target``
         the out-of-the-money time value, the last three over sqrt(F K).
     """
-    start = _start(gap, target)
+    start = _start(x, gap, target)
     z = x * _ROOT_HALF
     z /= start
     half = start * _ROOT_EIGHTH
@@ -132,7 +133,7 @@ def solve(x: FloatArray, gap: FloatArray, most: FloatArray, target: FloatArray) 
     return roots
 
 
-def _start(gap: FloatArray, target: FloatArray) -> FloatArray:
+def _start(x: FloatArray, gap: FloatArray, target: FloatArray) -> FloatArray:
     """Return the first guess of every row."""
     straddle = target + target
     node = np.log1p(gap / (straddle + _TINY))
@@ -145,15 +146,25 @@ def _start(gap: FloatArray, target: FloatArray) -> FloatArray:
     normal += _NORMAL.take(index, mode="clip")
     straddle += gap
     normal *= straddle
-    m, n = gap * gap, normal * normal
-    excess = m * _M3
-    excess += n * _M2N1 + _M2
-    excess *= m
-    excess += (n * _M1N2 + _M1N1) * n + _M1
-    excess *= m
-    excess += ((n * _N3 + _N2) * n + _N1) * n
-    excess *= normal
-    normal += excess
+    normal *= (x + _TINY) / (gap + _TINY)  # |F - K| over ln(F/K)
+    square = x * x
+    square += _LEAST_SQUARE
+    bow = square * (1.0 / 80.0)
+    bow += 1.0
+    bow *= square
+    bow *= 1.0 / 24.0
+    np.log1p(bow, out=bow)
+    bow /= square
+    bow *= 24.0
+    q = normal * normal
+    q *= bow
+    ratio = (bow * _PBB + _PB) * bow
+    ratio += (bow * _PBQ + q * _PQQ + _PQ) * q
+    ratio += _P
+    ratio *= q
+    ratio += 1.0
+    np.sqrt(ratio, out=ratio)
+    normal /= ratio
     return normal
 
 
@@ -262,8 +273,7 @@ def _careful_start(
     tail = (most - target) / (most - bend) * ndtr(-root * _ROOT_HALF)
     above = -2.0 * ndtri(tail)
     poor = ~((guess > 0) & (guess < _LARGE_DEVIATION))
-    far = (target >= bend) & (poor | (root > _ROOT_HALF))
-    s = np.where(far, above, np.where(poor, np.sqrt(2.0 * x), guess))
+    s = np.where(poor, np.where(target >= bend, above, np.sqrt(2.0 * x)), guess)
     return np.where(s > 0, s, _LARGE_DEVIATION)
 
 

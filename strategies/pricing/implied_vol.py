@@ -19,6 +19,7 @@ from strategies.pricing.black_inverse import Roots, solve
 
 _ROWS_AT_ONCE = 8192
 _EPSILON = float(np.finfo(np.float64).eps)
+_SMALLEST = float(np.finfo(np.float64).tiny)  # below it doubles lose their digits
 _INVERSE_ROOT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 _HALF_ROOT_TWO_PI = 0.5 * math.sqrt(2.0 * math.pi)
 # A price in the money is intrinsic value and a rest: rounding the price (a few units in its last
@@ -60,8 +61,8 @@ def implied_vol(
 
     Not ok, with vol 0: inputs that are not finite and positive, a price at or below the discounted
     intrinsic value, a price at or above the discounted forward (call) or strike (put), and a price
-    whose own rounding moves the vol by more than one part in a million (deep in the money, or
-    within a hair of its bound).
+    whose own rounding moves the vol by more than one part in a million (deep in the money, within
+    a hair of its bound, or below 1e-300).
 
     Shapes: the arguments broadcast; the result has their common shape.
     Units: index points, years of 365 days, annualised decimal vol.
@@ -196,6 +197,7 @@ def _solve(given: _Columns) -> _Solved:
     vol = roots.deviation / root_t
     ok = roots.found & (price > 0)
     ok &= least > 0
+    ok &= target >= _SMALLEST
     ok &= target < most * (1.0 - _EPSILON)
     certain = roots.elasticity * time_value
     certain *= _MOST_UNCERTAIN / (_ROUNDING_UNITS * _EPSILON)

@@ -292,3 +292,8 @@ def test_no_row_of_the_widest_chain_settles_on_a_wrong_vol(generator):
     assert told.mean() > 0.45
     assert (np.abs(found.vol - s)[told] <= 1e-12 * s[told] + lost[told]).all()
     assert found.ok[lost < 1e-8 * s].all()
+
+
+def test_a_price_with_hardly_a_digit_left_is_refused():
+    found = implied_vol([5e-324, 1e-309, 1e-300], 1000.0, 2000.0, 0.1, 1.0, True)
+    assert found.ok.tolist() == [False, False, True]
