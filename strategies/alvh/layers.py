@@ -3,9 +3,9 @@
 L4: target = share x (-V_c) x scale, in USD per VIX point. L1 always keeps its core (G2) and is
 boosted to its full share while RSI(VIX) is latched high (S1) or breadth diverges (S5). L2 acts in
 weak, deeply inverted markets or after a rotation (B1), which takes its fraction from L1's boost
-and from what B8's floor may make of L1; B2 adds to it while it acts. L3 acts on a confirmed regime
-shift (R4) or on a low RSI(VIX) while SPX keeps falling, and grows only while the quick ratio
-allows it (G6).
+and from what B8's floor may make of L1; B2 adds its part of L2's share to that, and activates L2
+with that part alone where nothing else does. L3 acts on a confirmed regime shift (R4) or on a low
+RSI(VIX) while SPX keeps falling, and grows only while the quick ratio allows it (G6).
 
 L6: ``bias: negative`` never plans a vega-positive book, but spot beyond the wings can make one.
 L1 then wants nothing, and L2 and L3 take what the book would be short in a fall
@@ -159,15 +159,13 @@ def _l2(
     if rotation.l1_cut > 0:
         strength = max(strength, rotation_strength(rotation, rules.rotation))
         fired = (*fired, "B11" if rotation.restoring_since is not None else "B1")
-    if strength == 0:
-        return _target("L2", layers.l2_share, 0.0, short_vega_usd, fired)
     # The vega that the cut freed in L1, measured as it was at the flip
     freed = rotation.l1_cut * rotation.l1_weight_at_flip / layers.l2_share
     addon = 0.0
     points = signals.backwardation_points
     if points is not None and points > rules.rotation.addon_points:
         addon, fired = rules.rotation.addon, (*fired, "B2")
-    scale = min(layers.max_scale, strength * (1.0 + addon) + freed)
+    scale = min(layers.max_scale, strength + addon + freed)
     return _target("L2", layers.l2_share, scale, short_vega_usd, fired)
 
 

@@ -6,6 +6,9 @@ its number at the flip, rounded in favour of keeping. The freed capital goes to 
 becomes active (rule L2, "or rotation B1") with a strength that grows with the cut, and its scale
 gains the share of -V_c that the sold contracts stood for at the flip, within L4's bound.
 
+A bot that starts in backwardation has not seen the flip: it takes the rotation as completed,
+without sales.
+
 Only those steps do nothing but sell. After them, and as long as the cut stands, L1 wants (1 - cut)
 of what it would want without the rotation: it refills toward that by increments (B9) and rolls
 what comes due (B10).
@@ -64,6 +67,8 @@ def advance_rotation(
             restoring_since=None,
             l1_cut_at_restore=0.0,
         )
+    elif regime.found_inverted:
+        rotation = replace(rotation, l1_cut=rules.flip_cut, flipped_on=session)
     elif _is_restored(rotation, regime, sessions_before, rules):
         rotation = replace(
             rotation,

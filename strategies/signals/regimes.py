@@ -45,6 +45,7 @@ class Regime:
 
     curve: Curve  # R1, as confirmed
     flipped_now: bool  # R1: backwardation was confirmed in this call, as first since contango
+    found_inverted: bool  # R1: the first curve ever known is backwardation; its flip was not seen
     restored_now: bool  # R1: contango was confirmed in this call, as first since backwardation
     contango_closes: int | None  # completed closes in a row (B11)
     pre_event: bool | None  # R2
@@ -84,6 +85,11 @@ def classify_regime(
     regime = Regime(
         curve=settled.curve,
         flipped_now=turned is Curve.BACKWARDATION,
+        found_inverted=(
+            memory.regime.curve is Curve.UNKNOWN
+            and settled.curve is Curve.BACKWARDATION
+            and turned is None
+        ),
         restored_now=turned is Curve.CONTANGO,
         contango_closes=signals.contango_closes,
         pre_event=pre_event,

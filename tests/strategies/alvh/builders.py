@@ -21,6 +21,7 @@ def regime(
     curve: Curve = Curve.CONTANGO,
     *,
     flipped: bool = False,
+    found_inverted: bool = False,
     closes: int | None = 0,
     spike: bool | None = False,
     shift: bool | None = False,
@@ -28,6 +29,7 @@ def regime(
     return Regime(
         curve=curve,
         flipped_now=flipped,
+        found_inverted=found_inverted,
         restored_now=False,
         contango_closes=closes,
         pre_event=False,

@@ -146,8 +146,20 @@ def test_b2_adds_a_quarter_above_three_points(points, scale):
     assert ("B2" in targets(read)["L2"].rules) is (scale > 1)
 
 
-def test_b2_does_not_wake_a_layer_that_does_not_act():
-    assert targets(signals(backwardation_points=5.0))["L2"].vega_usd == 0
+@pytest.mark.parametrize(("points", "scale"), [(3.0001, 0.25), (3.0, 0.0), (None, 0.0)])
+def test_b2_activates_l2_by_itself_with_a_quarter_of_its_share(points, scale):
+    l2 = targets(signals(backwardation_points=points))["L2"]
+    assert l2.scale == pytest.approx(scale)
+    assert l2.active is (scale > 0)
+    assert l2.rules == (("L2", "B2") if scale else ("L2",))
+
+
+def test_b2_adds_the_same_quarter_to_whatever_else_l2_wants():
+    read = signals(backwardation_points=4.0)
+    half_way = replace(CUT, l1_cut=0.25)
+    assert targets(read, rotation=half_way)["L2"].scale == pytest.approx(0.75)
+    much = replace(CUT, l1_weight_at_flip=0.75)
+    assert targets(read, rotation=much)["L2"].scale == 1.5
 
 
 # --- L3 -------------------------------------------------------------------------------------------

@@ -120,6 +120,21 @@ def test_b1_what_has_been_sold_down_may_be_bought_again_while_the_rest_is_asked_
     assert keep(after, other) is None
 
 
+@pytest.mark.parametrize("priced", [True, False])
+def test_b1_a_bot_that_starts_in_backwardation_takes_the_rotation_as_completed(priced):
+    found = regime(Curve.BACKWARDATION, found_inverted=True)
+    lots = [lot(CALL, 40)]
+    rotation = advance(RotationMemory(), found, lots, session=FLIPPED_ON, priced=priced)
+    assert rotation.l1_cut == 0.5
+    assert rotation_strength(rotation, RULES) == 1.0
+    assert not is_flip_underway(rotation)
+    assert not is_step_of_a_flip(RotationMemory(), rotation)
+    later = advance(rotation, INVERTED, lots)
+    assert (later.l1_cut, later.flips_rotated) == (0.5, 0)
+    restored = advance(later, regime(Curve.CONTANGO, closes=3), lots, sessions=THREE_LATER)
+    assert restored.l1_cut == pytest.approx(0.4)
+
+
 def test_b1_waits_while_the_book_cannot_be_priced():
     rotation = advance(RotationMemory(), FLIP, priced=False)
     assert rotation.steps_left == 4

@@ -257,6 +257,8 @@ def test_r1_the_first_call_ever_takes_its_state_from_the_closes_without_a_flip()
         ((0.0, 0.0, 0.02), Curve.FLAT),
     ):
         regime, memory = classify(Memory(), history=calm(**closes_at(*newest)))
+        assert regime.found_inverted is (expected is Curve.BACKWARDATION)
+        assert not classify(memory, history=calm())[0].found_inverted
         assert regime.curve is memory.regime.curve is expected
         assert not regime.flipped_now
         assert not regime.restored_now
@@ -266,6 +268,7 @@ def test_r1_a_live_flip_in_the_first_call_ever_is_a_flip():
     rules = replace(RULES, regime=replace(RULES.regime, confirm_intervals=1))
     regime, _ = classify(Memory(), rules=rules, backwardation_fraction=BACKWARDATION)
     assert regime.flipped_now
+    assert not regime.found_inverted
 
 
 def test_r1_without_closes_the_curve_is_unknown_until_intervals_tell_and_that_is_no_flip():
@@ -274,6 +277,7 @@ def test_r1_without_closes_the_curve_is_unknown_until_intervals_tell_and_that_is
     for interval in range(4):
         regime, memory = classify(memory, history=nothing, backwardation_fraction=BACKWARDATION)
         assert regime.labels["R1"] == ("absent" if interval < 3 else "backwardation")
+        assert regime.found_inverted is (interval == 3)
         assert not regime.flipped_now
     assert regime.curve is Curve.BACKWARDATION
 
