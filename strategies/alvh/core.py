@@ -12,10 +12,10 @@ bought: they would be sold as surplus while the same are bought next to them.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from strategies.alvh.governors import Budget
+from strategies.alvh.governors import Budget, whole
 from strategies.alvh.holdings import Lot
 from strategies.alvh.instruments import Candidate
-from strategies.alvh.rebalance import Purchases, Sales, whole
+from strategies.alvh.rebalance import Purchases, Sales
 from strategies.model.book import CondorPosition
 from strategies.model.plan import Gate
 from strategies.model.rules import Rules

@@ -1,8 +1,9 @@
 """What caps a purchase: cost (G1), notional (G3), liquidity (G6) and the vega ceiling (G7).
 
 Governors cap, they never add and never force a sale for cost. Outside a spike or a regime shift
-(R3, R4) cost and notional win over the vega floor (rule book, section 11); inside one G1 is
-silent and G3 leaves room for what the floor needs.
+(R3, R4) cost and notional win over the vega floor (rule book, section 11); inside one G1 and G3
+leave room for what the floor needs, and G1's hard limit does not stop the core. What activation
+and rotation want beyond the floor stays inside the soft limit there too.
 
 - G1 looks ahead: the premium a plan may pay in full is counted with the 365 days behind it, so
   that one purchase cannot jump over the limit.
@@ -34,6 +35,11 @@ _FEWEST_CLOSES = 60
 _FORECAST_LOW, _FORECAST_HIGH = 0.5, 2.0
 _SURVIVAL = 1.0  # quick ratio below which everything reduces
 _EPSILON = 1e-9
+
+
+def whole(contracts: float) -> int:
+    """Return contracts rounded toward zero, forgiving the last digit of a float (L4)."""
+    return max(0, int(contracts + _EPSILON))
 
 
 def quick_ratio(account: Account) -> float | None:
@@ -109,7 +115,7 @@ class Budget:
         """Return G1's and G3's gates as they stand before the plan buys anything."""
         share = self.cost_usd / self._worth if self._worth > 0 else None
         value = None if share is None else round(share, 6)
-        note = "silent in R3 and R4" if self.is_emergency else ""
+        note = "R3 or R4: the core and the vega floor go on" if self.is_emergency else ""
         return (
             Gate(
                 rule="G1",
@@ -151,25 +157,28 @@ class Budget:
             candidate: What would be bought.
             layer: The layer it is for.
             is_core: Whether it is the L1 core (G2), which the soft limit of G1 lets through.
-            exempt_contracts: Contracts the vega floor needs; inside R3/R4 G3 lets them through.
+            exempt_contracts: Contracts the vega floor needs; inside R3/R4 G1 and G3 let them
+                through.
         """
         rules = self._rules
-        rooms = {"G6": _whole(self._liquid / self._tied_up_usd(candidate))}
+        rooms = {"G6": whole(self._liquid / self._tied_up_usd(candidate))}
         if self._ratio is not None and (
             self._ratio < _SURVIVAL or (layer == "L3" and self._ratio < rules.quick_ratio)
         ):
             rooms["G6"] = 0
         left = self.notional_cap_usd - self.notional_usd
-        rooms["G3"] = _whole(left / candidate.notional_usd)
-        if self.is_emergency:
-            rooms["G3"] = max(rooms["G3"], exempt_contracts)
-        else:
+        rooms["G3"] = whole(left / candidate.notional_usd)
+        if not (is_core and self.is_emergency):
             limit = rules.cost_hard if is_core else rules.cost_soft
             left = limit * self._worth - self.cost_usd - self._premium_usd
             if candidate.premium_usd > 0:
-                rooms["G1"] = _whole(left / candidate.premium_usd)
+                rooms["G1"] = whole(left / candidate.premium_usd)
             elif left < 0:
                 rooms["G1"] = 0
+        if self.is_emergency:
+            for rule in ("G1", "G3"):
+                if rule in rooms:
+                    rooms[rule] = max(rooms[rule], exempt_contracts)
         return rooms
 
     def take(self, candidate: Candidate, contracts: int) -> None:
@@ -184,7 +193,3 @@ class Budget:
         settle = Decimal(repr(candidate.ask))
         initial, _ = future_margin_usd(candidate.instrument.root, settle, candidate.days, 1)
         return float(initial)
-
-
-def _whole(contracts: float) -> int:
-    return max(0, int(contracts + _EPSILON))

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from strategies.alvh.governors import Budget
+from strategies.alvh.governors import Budget, whole
 from strategies.alvh.holdings import LAYERS, Lot
 from strategies.alvh.instruments import Candidate, is_staggered
 from strategies.alvh.layers import LayerTarget
@@ -280,11 +280,6 @@ def sell_above_wish(
 def no_trade_zone(unit_vega_usd: float, wish_usd: float, rules: Rules) -> float:
     """Return the gap below which nothing is traded (B9): one contract, or a tenth of the wish."""
     return max(unit_vega_usd, rules.rotation.no_trade_fraction * wish_usd) - _EPSILON
-
-
-def whole(contracts: float) -> int:
-    """Return contracts rounded toward zero, forgiving the last digit of a float (L4)."""
-    return max(0, int(contracts + _EPSILON))
 
 
 # --- purchases ------------------------------------------------------------------------------------

@@ -64,9 +64,14 @@ def test_g1_futures_pay_no_premium_and_stop_above_the_limit(cost, allowed):
 
 
 @pytest.mark.parametrize("state", [regime(spike=True), regime(shift=True)])
-def test_g1_is_silent_in_a_spike_and_a_regime_shift(state):
-    assert "G1" not in rooms(cost=50_000, state=state)
-    assert "G1" not in rooms(FUTURE, cost=50_000, state=state)
+def test_g1_in_a_spike_or_a_shift_the_floor_and_the_core_go_on_and_nothing_else(state):
+    assert rooms(cost=50_000, state=state)["G1"] == 0
+    assert rooms(cost=9_900, state=state)["G1"] == 1  # the soft limit
+    assert rooms(cost=50_000, exempt=7, state=state)["G1"] == 7
+    assert rooms(cost=0, exempt=7, state=state)["G1"] == 100
+    assert rooms(FUTURE, cost=50_000, exempt=2, state=state)["G1"] == 2
+    assert rooms(FUTURE, cost=50_000, state=state)["G1"] == 0
+    assert "G1" not in rooms(cost=50_000, layer="L1", core=True, state=state)
 
 
 @pytest.mark.parametrize("state", [regime(spike=None, shift=None), regime()])
