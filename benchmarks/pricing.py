@@ -27,9 +27,21 @@ import QuantLib
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from strategies.pricing import black76
+from strategies.pricing.arbitrage import surface_violations
 from strategies.pricing.implied_vol import implied_greeks, implied_vol
+from strategies.pricing.shock_table import shock_table
 from strategies.pricing.valuation import Valuer
-from tests.builders import TODAY, VX_CURVE, condor_legs, market_quotes, spx_chain, vix_chain
+from strategies.pricing.vix_index import vix_index
+from tests.builders import (
+    TODAY,
+    VX_CURVE,
+    condor_legs,
+    condor_position,
+    hedge_position,
+    market_quotes,
+    spx_chain,
+    vix_chain,
+)
 
 QUOTES = 20_000
 RATE = 0.02
@@ -45,6 +57,18 @@ def median_seconds(work: Callable[[], object], repeats: int) -> float:
         work()
         durations.append(time.perf_counter() - started)
     return statistics.median(durations)
+
+
+def in_turn(works: dict[str, Callable[[], object]], rounds: int = 15) -> dict[str, list[float]]:
+    """Return the durations of every work, one run of each a round, so that all meet the same load.
+
+    A work that takes less than a few milliseconds is run three times a round and counts its median.
+    """
+    durations: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            durations[name].append(median_seconds(work, 3 if name == "ours" else 1))
+    return durations
 
 
 def quotes():
@@ -162,6 +186,19 @@ def fast_vollib_work(chain: Chain, vols: Callable[[Chain], np.ndarray]) -> Calla
     return work
 
 
+def work_of(name: str, chain: Chain) -> Callable[[], None]:
+    """Return what one peer does for vols and five greeks."""
+    if name == "iv_engine_serial":
+        return iv_engine_work(chain)
+    return fast_vollib_work(chain, vols_of_peers()[name])
+
+
+def slower(rounds: dict[str, list[float]], name: str) -> float:
+    """Return the median over the rounds of a peer's duration over ours."""
+    pairs = zip(rounds[name], rounds["ours"], strict=True)
+    return round(statistics.median(theirs / own for theirs, own in pairs), 2)
+
+
 def our_vols(chain: Chain) -> np.ndarray:
     """Return our vols; NaN where refused."""
     price, forward, strike, t_years, is_call = chain
@@ -187,21 +224,25 @@ def speed() -> dict[str, object]:
     found = ours(forward, strike, t_years, discount, is_call, price)
     assert found.ok.all()
     reference = quantlib(forward, *lists)
-    our_s = median_seconds(lambda: ours(forward, strike, t_years, discount, is_call, price), 61)
     vols_s = median_seconds(
         lambda: implied_vol(price, forward, strike, t_years, discount, is_call), 61
     )
     their_s = median_seconds(lambda: quantlib(forward, *lists), 3)
     chain = (price / discount, np.full(QUOTES, forward), strike, t_years, is_call)
+    rounds = in_turn(
+        {
+            "ours": lambda: ours(forward, strike, t_years, discount, is_call, price),
+            **{name: work_of(name, chain) for name in vols_of_peers()},
+        }
+    )
+    our_s = statistics.median(rounds["ours"])
     peers = {}
     for name, vols in vols_of_peers().items():
-        work = iv_engine_work(chain) if "engine" in name else fast_vollib_work(chain, vols)
-        peer_s = median_seconds(work, 9)
         with np.errstate(all="ignore"):
             error = float(np.nanmax(np.abs(vols(chain) - vol)))
         peers[name] = {
-            "ms": round(1e3 * peer_s, 3),
-            "times_slower_than_ours": round(peer_s / our_s, 2),
+            "ms": round(1e3 * statistics.median(rounds[name]), 3),
+            "times_slower_than_ours": slower(rounds, name),
             "vol_error_max": error,
         }
     return {
@@ -214,6 +255,33 @@ def speed() -> dict[str, object]:
         "quantlib_vol_error_max": float(np.abs(reference - vol).max()),
         "peers": peers,
     }
+
+
+def wings() -> dict[str, object]:
+    """Return how long as many quotes take that reach nine deviations from the money."""
+    generator = np.random.default_rng(11)
+    deviation = np.exp(generator.uniform(math.log(0.01), 0.0, QUOTES))
+    side = np.where(generator.random(QUOTES) < 0.6, -1.0, 1.0)
+    forward = np.full(QUOTES, 3250.0)
+    strike = forward * np.exp(side * generator.uniform(0.0, 9.0, QUOTES) * deviation)
+    vol = generator.uniform(0.1, 1.0, QUOTES)
+    t_years, is_call = (deviation / vol) ** 2, strike >= forward
+    price = black76.price(forward, strike, t_years, vol, 1.0, is_call)
+    chain = (price, forward, strike, t_years, is_call)
+    works: dict[str, Callable[[], object]] = {
+        "ours": lambda: ours(forward, strike, t_years, 1.0, is_call, price),
+        **{name: work_of(name, chain) for name in vols_of_peers()},
+    }
+    with np.errstate(all="ignore"):
+        rounds = in_turn(works)
+    report: dict[str, object] = {
+        name: {
+            "ms": round(1e3 * statistics.median(rounds[name]), 3),
+            "times_slower_than_ours": slower(rounds, name),
+        }
+        for name in works
+    }
+    return {"wings_to_nine_deviations": report}
 
 
 # Out of the money: range of |ln(K/F)| / s and of s = vol sqrt(T)
@@ -301,6 +369,11 @@ def valuer() -> dict[str, float]:
     legs = condor_legs(f"SPXW {expiry:%d%b%y} {low_put}/{put}/{call}/{high_call}")
     assert built.condor(legs) is not None
 
+    condors = [condor_position(legs) for _ in range(10)]
+    hedges = [hedge_position("VIX 18MAR20 22 C", 10), hedge_position("VX 15APR20", 1)]
+    table = shock_table(built, condors, hedges)
+    assert table is not None
+
     def thousand(work: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
             for _ in range(1000):
@@ -312,6 +385,18 @@ def valuer() -> dict[str, float]:
         "spx_quotes": 2 * spx_rows,
         "vix_quotes": 2 * vix_rows,
         "valuer_build_ms": round(1e3 * median_seconds(build, 50), 3),
+        "shock_table_cells": int(table.book_usd.size),
+        "shock_table_of_ten_condors_ms": round(
+            1e3 * median_seconds(lambda: shock_table(built, condors, hedges), 20), 3
+        ),
+        "fit_quality_ms": round(1e3 * median_seconds(lambda: built.spx.quality, 20), 3),
+        "arbitrage_checks_ms": round(
+            1e3 * median_seconds(lambda: surface_violations(built.spx, one_underlying=True), 20),
+            3,
+        ),
+        "vix_index_ms": round(
+            1e3 * median_seconds(lambda: vix_index(market.spx_options, market.at, RATE), 20), 3
+        ),
         "option_us": round(
             1e3 * median_seconds(thousand(lambda: built.option(legs.short_put)), 5), 2
         ),
@@ -324,6 +409,7 @@ if __name__ == "__main__":
         "benchmark": "pricing",
         "not_installed": not_installed(),
         **speed(),
+        **wings(),
         **valuer(),
         **exactness(),
     }
