@@ -5,8 +5,8 @@
 A pure function of (snapshot, book, account, memory, rules). The order of the tuples in a book
 carries no meaning, so it is forgotten first; the same input gives the same plan to the byte.
 
-What cannot be priced is not guessed: without a value for everything held nothing opens and the
-hedge stays as it is, exits go on where they are priceable, and the plan names the instrument.
+What cannot be priced is not guessed: without a value for everything held nothing opens, reductions
+and exits go on where they are priceable, and the plan names the instrument.
 """
 
 import hashlib

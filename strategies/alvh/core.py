@@ -1,9 +1,9 @@
 """The L1 core: a share of each new condor's credit, spent on short VIX calls once it is held (G2).
 
 The core follows fills, not plans: it is decided once a condor, in the first priced decision that
-finds it in the book with its entry no longer at work, and is sized on the credit it was filled at.
-What one credit cannot buy is not saved up for the next. G1's soft limit lets the core through, its
-hard limit does not (outside R3 and R4).
+finds it in the book with its entry no longer at work and a call of L1's tenor on offer, and is
+sized on the credit it was filled at. What one credit cannot buy is not saved up for the next. G1's
+soft limit lets the core through, its hard limit does not (outside R3 and R4).
 
 Calls that L1 holds beyond its core, and that nothing else asks for, become core before any are
 bought: they would be sold as surplus while the same are bought next to them.

@@ -102,9 +102,8 @@ def plan_hedge(inputs: HedgeInputs) -> HedgePlan:
     """Return the hedge's part of the plan (rules L, B and G)."""
     rules = inputs.rules
     lots = read_lots(inputs.book, inputs.valuer, inputs.snapshot.session, rules.layers)
-    unpriced = tuple(str(lot.instrument) for lot in lots if lot.value is None)
-    if inputs.condor_vega_usd is None or unpriced:
-        return _hold(inputs, lots, unpriced)
+    if inputs.condor_vega_usd is None:
+        return _hold(inputs, lots)
     return _Planner(inputs, lots, inputs.condor_vega_usd).plan()
 
 
@@ -118,8 +117,12 @@ def _insured(inputs: HedgeInputs, new: Sequence[CondorPosition] = ()) -> tuple[s
     return tuple(sorted(decided & {condor.condor_id for condor in inputs.book.condors}))
 
 
-def _hold(inputs: HedgeInputs, lots: Sequence[Lot], unpriced: tuple[str, ...]) -> HedgePlan:
-    """Leave the hedge as it is, because the book cannot be priced; only B10 and G6 go on."""
+def _without_value(lots: Sequence[Lot]) -> tuple[str, ...]:
+    return tuple(str(lot.instrument) for lot in lots if lot.value is None)
+
+
+def _hold(inputs: HedgeInputs, lots: Sequence[Lot]) -> HedgePlan:
+    """Leave the hedge as it is, because the condors cannot be priced; only B10 and G6 go on."""
     memory, rules = inputs.memory, inputs.rules
     sales = Sales(lots, _purposes(inputs.book))
     sell_due(sales, lots, rules)
@@ -161,7 +164,7 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot], unpriced: tuple[str, ...]) -
         gates=quick_ratio_gates(inputs.account, rules.governors),
         reasons=("the hedge stays as it is: the book cannot be priced", *sales.reasons),
         missing=(),
-        unpriced=unpriced,
+        unpriced=_without_value(lots),
         cap=None,
         zone_usd=0.0,
         rotation=rotation,
@@ -171,7 +174,12 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot], unpriced: tuple[str, ...]) -
 
 
 class _Planner:
-    """One priced hedge on its way from lots to trades."""
+    """One hedge on its way from lots to trades.
+
+    While a lot has no value only reductions go on that rest on what is known: G6, B10, B1's where
+    all of L1 has a value, and what the ceiling trims although that lot counts as nothing. Nothing
+    is added and no surplus sold: v is not known.
+    """
 
     def __init__(self, inputs: HedgeInputs, lots: tuple[Lot, ...], condor_vega_usd: float) -> None:
         self._in = inputs
@@ -180,6 +188,7 @@ class _Planner:
         self._condors = sum(condor.quantity for condor in inputs.condors)
         self._short = self._short_vega()
         self._missing: list[str] = []
+        self._unpriced = _without_value(lots)
         self._ranked: dict[str, tuple[Candidate, ...]] = {}
         self._new = self._new_condors()
 
@@ -218,8 +227,8 @@ class _Planner:
             rules=rules,
         )
         for layer in LAYERS:
-            if layer == "L1" and self._new:
-                continue  # its surplus may become their core
+            if self._unpriced or (layer == "L1" and self._new and self._is_call_offered()):
+                continue  # L1's surplus may become their core
             if _gives_up_surplus(targets[layer], rotation):
                 sell_above_wish(
                     sales,
@@ -234,7 +243,9 @@ class _Planner:
         purchases = self._purchases(sales, budget, band)
         governor_gates = (*budget.gates(), *quick_ratio_gates(inputs.account, rules.governors))
         core = core_held(core, lots, sales)  # less what has been sold since
-        core, core_gates = self._core(core, purchases, budget, sales, targets, wishes, band)
+        core, core_gates, decided = self._core(
+            core, purchases, budget, sales, targets, wishes, band
+        )
         filled = self._fill(purchases, sales, targets, wishes, permitted, band)
 
         trades = (*sales.trades, *purchases.trades)
@@ -248,14 +259,14 @@ class _Planner:
             additions=tuple(order_of(trade, inputs.plan_id) for trade in purchases.trades),
             trades=trades,
             gates=(*gates, *governor_gates, *core_gates),
-            reasons=(*sales.reasons, *_shortfalls(filled, core_gates)),
+            reasons=(*self._held_back(), *sales.reasons, *_shortfalls(filled, core_gates)),
             missing=tuple(self._missing),
-            unpriced=(),
+            unpriced=self._unpriced,
             cap=self._floor_cap(filled, sales, purchases, band, permitted),
             zone_usd=max(attempt.zone_usd for attempt in filled.values()),
             rotation=rotation,
             core_contracts=core,
-            condors_insured=_insured(inputs, self._new),
+            condors_insured=_insured(inputs, decided),
         )
 
     # --- what there is ----------------------------------------------------------------------------
@@ -277,6 +288,8 @@ class _Planner:
         new = condors_to_insure(
             inputs.condors, inputs.memory.condors_insured, _purposes(inputs.book)
         )
+        if new and self._unpriced:
+            return ()
         if new and not self._are_calls_seen():
             self._missing.append("G2 core: VIX or its options; it waits")
             return ()
@@ -285,12 +298,21 @@ class _Planner:
     def _are_calls_seen(self) -> bool:
         return "VIX" in self._in.snapshot.market.indices and bool(self._in.valuer.vix.ok.any())
 
+    def _is_call_offered(self) -> bool:
+        return any(candidate.is_call for candidate in self._candidates("L1"))
+
+    def _held_back(self) -> tuple[str, ...]:
+        if not self._unpriced:
+            return ()
+        return (f"nothing is added to the hedge: no value for {', '.join(self._unpriced)}",)
+
     def _rotation(self) -> RotationMemory:
         inputs = self._in
+        l1_lots = [lot for lot in self._lots if lot.layer == "L1"]
         return advance_rotation(
             inputs.memory.rotation,
             regime=inputs.regime,
-            l1_lots=[lot for lot in self._lots if lot.layer == "L1"],
+            l1_lots=None if _without_value(l1_lots) else l1_lots,
             short_vega_usd=self._short.now_usd,
             session=inputs.snapshot.session,
             sessions_before=inputs.snapshot.history.session,
@@ -386,9 +408,13 @@ class _Planner:
         targets: Mapping[str, LayerTarget],
         wishes: Mapping[str, Wish],
         band: Band,
-    ) -> tuple[int, tuple[Gate, ...]]:
+    ) -> tuple[int, tuple[Gate, ...], tuple[CondorPosition, ...]]:
+        """Buy the core; return its contracts, G2's gate, and the condors it is decided for.
+
+        While no call of L1's tenor can be had nothing is decided: the condors stay new.
+        """
         if not self._new:
-            return held, ()
+            return held, (), ()
         rules, in_l1_usd = self._in.rules, sales.left_vega_usd("L1")
         need = CoreNeed(
             condors=self._new,
@@ -400,8 +426,10 @@ class _Planner:
             ),
             most_usd=targets["L1"].most_usd(rules.layers) - in_l1_usd,
         )
-        core, gate = buy_core(purchases, need, self._candidates("L1"), budget=budget, rules=rules)
-        return core, (gate,)
+        ranked = self._candidates("L1")
+        is_decided = any(candidate.is_call for candidate in purchases.free("L1", ranked))
+        core, gate = buy_core(purchases, need, ranked, budget=budget, rules=rules)
+        return core, (gate,), self._new if is_decided else ()
 
     def _fill(
         self,
@@ -415,7 +443,7 @@ class _Planner:
         filled = {}
         for layer in LAYERS:
             wish = wishes[layer]
-            if wish.vega_usd - sales.left_vega_usd(layer) <= _EPSILON:
+            if self._unpriced or wish.vega_usd - sales.left_vega_usd(layer) <= _EPSILON:
                 filled[layer] = Attempt(cap="G7" if wish.is_lowered else None)
                 continue
             held = sales.left_vega_usd() + sum(purchases.vega_usd(each) for each in LAYERS)

@@ -51,6 +51,7 @@ WIDE = condor_position(
 CALLS = hedge_position("VIX 18MAR20 22 C", 40, cost="0.80")
 RICH = replace(CONDOR, entry_credit=Decimal("8.00"))  # bought back at a third of its credit
 THIRD = replace(CONDOR, condor_id="C0003", quantity=10)
+CONDOR_2 = replace(CONDOR, condor_id="C0002")
 L1_CALLS = hedge_position("VIX 19FEB20 20 C", 30, cost="0.40")
 FUTURE = hedge_position("VXM 15APR20", 5, cost="17.4")
 SETTLED = Memory(session=TODAY, regime=RegimeMemory(curve=Curve.CONTANGO))
@@ -285,6 +286,23 @@ def test_g2_the_core_waits_while_it_cannot_be_priced(facts, hedges):
     assert spent > 0
     assert note.startswith("core for C0002: ")
     assert memory.condors_insured == ("C0001", "C0002")
+
+
+def test_g2_the_core_waits_while_no_call_of_l1_s_tenor_is_listed():
+    later = {day: level for day, level in VX_CURVE.items() if day.month > 2}
+    plan, memory = decide(
+        snapshot(vix_options=vix_chain(curve=later)),
+        book(condors=[CONDOR]),
+        account(),
+        SETTLED,
+        RULES,
+    )
+    assert core_of(plan)[0] == 0
+    assert core_of(plan)[1].endswith("no VIX call of its tenor and delta is quoted")
+    assert memory.condors_insured == ()
+    plan, memory = decide(snapshot(), book(condors=[CONDOR]), account(), memory, RULES)
+    assert core_of(plan)[0] > 0
+    assert memory.condors_insured == ("C0001",)
 
 
 def test_g2_a_condor_that_is_gone_is_forgotten():
@@ -593,8 +611,42 @@ def test_i14_stale_spx_quotes_stop_opens_and_leave_the_hedge():
 def test_i14_stale_vix_quotes_stop_opens_and_leave_the_hedge():
     plan = plan_of(BOOK, due=True, vix_options=stale(vix_chain()))
     assert plan.orders == ()
-    assert plan.hedge_state == f"unpriceable: {L1_CALLS.instrument}, {CALLS.instrument}"
-    assert "the hedge stays as it is: the book cannot be priced" in plan.no_trade_reasons
+    names = f"{L1_CALLS.instrument}, {CALLS.instrument}"
+    assert plan.hedge_state == f"unpriceable: {names}"
+    assert f"nothing is added to the hedge: no value for {names}" in plan.no_trade_reasons
+
+
+def without_offer(chain, contract):
+    """The chain with one option bid but not offered: it has no value."""
+    ask = chain.ask.copy()
+    ask[chain.find_row(contract), CALL] = 0.0
+    return replace(chain, ask=ask, bid=np.minimum(chain.bid, ask))
+
+
+def test_one_hedge_lot_without_a_value_stops_additions_and_no_reduction():
+    blind = {"vix_options": without_offer(vix_chain(), CALLS.instrument)}
+    small = book(condors=[CONDOR], hedges=[CALLS])
+    assert plan_of(small, memory=INSURED).orders  # priced, it adds
+    plan = plan_of(small, memory=INSURED, due=True, **blind)
+    assert plan.orders == ()
+    assert plan.hedge_state == f"unpriceable: {CALLS.instrument}"
+    assert f"no value for {CALLS.instrument}" in plan.missing
+    much = book(condors=[RICH, CONDOR_2], hedges=[CALLS, replace(L1_CALLS, net_contracts=400)])
+    plan = plan_of(much, memory=INSURED, **blind)
+    assert plan.orders[0].purpose == "condor:C0001:close"
+    (trim,) = plan.orders[1:]
+    assert trim.legs[0].instrument == L1_CALLS.instrument
+    assert trim.rules == ("B8", "G7")
+    near = market_quotes(at=AT + timedelta(days=11))
+    near = replace(near, vix_options=without_offer(near.vix_options, CALLS.instrument))
+    rolled, _ = decide(
+        market_snapshot(market=near),
+        book(condors=[CONDOR], hedges=[CALLS, L1_CALLS]),
+        account(),
+        INSURED,
+        RULES,
+    )
+    assert [o.rules for o in rolled.orders if o.layer] == [("B10",)]
 
 
 def test_i14_quotes_at_their_limit_of_age_are_still_good():
