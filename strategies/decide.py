@@ -36,11 +36,10 @@ from strategies.model.structures import as_condor, legs_at_work, option_position
 from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
 from strategies.pricing.margin import condor_margin_usd, is_covered
 from strategies.pricing.valuation import CondorValue, Valuer
-from strategies.risk.measures import condor_vega_usd, measure
+from strategies.risk.measures import SHOCKS, condor_vega_usd, measure
 from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
 
-_SHOCKS = (5.0, 8.0)  # VIX points of B1's journal
 _EPSILON = 1e-9
 
 
@@ -457,7 +456,7 @@ def _flip_journal(
     losses = (None, None) if before is None else (before.loss_vix_5_usd, before.loss_vix_8_usd)
     nearest = max(condors, key=lambda c: expiry_breakevens(c.legs, c.entry_credit)[0], default=None)
     gates = []
-    for points, loss in zip(_SHOCKS, losses, strict=True):
+    for points, loss in zip(SHOCKS, losses, strict=True):
         low, high = (None, None)
         if nearest is not None:
             low, high = _breakeven_shift(valuer, nearest.legs, nearest.entry_credit, points)

@@ -116,22 +116,21 @@ class Budget:
         share = self.cost_usd / self._worth if self._worth > 0 else None
         value = None if share is None else round(share, 6)
         note = "R3 or R4: the core and the vega floor go on" if self.is_emergency else ""
+        limits = (
+            ("soft", self._rules.cost_soft, "above: only the L1 core opens"),
+            ("hard", self._rules.cost_hard, "above: nothing opens"),
+        )
         return (
-            Gate(
-                rule="G1",
-                name="hedge cost over net liquidation, soft",
-                value=value,
-                threshold=self._rules.cost_soft,
-                passed=share is not None and share <= self._rules.cost_soft,
-                note=note or "above: only the L1 core opens",
-            ),
-            Gate(
-                rule="G1",
-                name="hedge cost over net liquidation, hard",
-                value=value,
-                threshold=self._rules.cost_hard,
-                passed=share is not None and share <= self._rules.cost_hard,
-                note=note or "above: nothing opens",
+            *(
+                Gate(
+                    rule="G1",
+                    name=f"hedge cost over net liquidation, {name}",
+                    value=value,
+                    threshold=limit,
+                    passed=share is not None and share <= limit,
+                    note=note or above,
+                )
+                for name, limit, above in limits
             ),
             Gate(
                 rule="G3",

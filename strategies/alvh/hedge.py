@@ -21,7 +21,7 @@ from strategies.alvh.core import (
 )
 from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio, quick_ratio_gates
 from strategies.alvh.holdings import LAYERS, Lot, read_lots
-from strategies.alvh.instruments import Candidate, rank_candidates
+from strategies.alvh.instruments import FALL_POINTS, Candidate, rank_candidates
 from strategies.alvh.layers import LayerTarget, ShortVega, layer_targets
 from strategies.alvh.liquidity import sell_for_liquidity
 from strategies.alvh.orders import order_of
@@ -55,7 +55,6 @@ from strategies.pricing.valuation import Valuer
 from strategies.signals.readings import Signals
 from strategies.signals.regimes import Regime
 
-_FALL_POINTS = 8.0  # L4: the fall is SPX -7 %, VIX +8
 _LEAST_VEGA_USD = 0.01  # of a whole book; less is none
 _EPSILON = 1e-9
 
@@ -276,8 +275,8 @@ class _Planner:
         if now > 0 or not self._in.condors:
             return ShortVega(now_usd=now)
         # The slope of the condors' loss once SPX has fallen 7 % and VIX has risen 8
-        spx = usual_spx_fraction(_FALL_POINTS)
-        shocks = [(spx, _FALL_POINTS + points) for points in (-0.5, 0.5)]
+        spx = usual_spx_fraction(FALL_POINTS)
+        shocks = [(spx, FALL_POINTS + points) for points in (-0.5, 0.5)]
         losses = shock_pnls(self._in.valuer, self._in.condors, (), shocks)
         if losses is None:
             return ShortVega(now_usd=now)

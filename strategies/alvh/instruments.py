@@ -29,7 +29,7 @@ from strategies.pricing.factor_vega import future_beta
 from strategies.pricing.valuation import Valuer
 
 _CARRY_DAYS = 10.0  # two trading weeks: the holding a purchase is judged over
-_SHOCK_POINTS = 8.0  # VIX points of rule L5
+FALL_POINTS = 8.0  # VIX points of a fall, SPX -7 % (L4, L5)
 _LEAST_HOLDING_DAYS = 5  # before B10 would roll a purchase again
 _MONTHS = 6  # VX months 1 to 6; liquidity ends there
 # Order of preference in the rule book's table of layers, for equal scores
@@ -167,8 +167,8 @@ def _calls_of_series(
     def price(forward: float) -> FloatArray:
         return black76.price(forward, strike, values.t_years, vol, discount, is_call=True)
 
-    gain = price(values.forward + _SHOCK_POINTS * beta) - price(values.forward)
-    convexity = gain / unit - _SHOCK_POINTS
+    gain = price(values.forward + FALL_POINTS * beta) - price(values.forward)
+    convexity = gain / unit - FALL_POINTS
     scores = layers.carry_weight * carry - layers.convexity_weight * convexity
     series = valuer.market.vix_options.series[index]
     return [

@@ -8,7 +8,7 @@ from strategies.pricing.breakevens import expiry_breakevens
 from strategies.pricing.shocks import shock_pnls, usual_spx_fraction
 from strategies.pricing.valuation import CondorValue, OptionValue, Valuer
 
-_SHOCKS = (5.0, 8.0)  # VIX points of B1 and C12
+SHOCKS = (5.0, 8.0)  # VIX points of B1 and C12
 _DIGITS = 6  # what a plan records; beyond it floats only differ by the order of a sum
 
 
@@ -60,7 +60,7 @@ def measure(
         hedge_vega += hedge.net_contracts * worth.factor_vega_usd
         if isinstance(worth, OptionValue):
             theta += hedge.net_contracts * hedge.instrument.multiplier * worth.theta
-    shocks = [(usual_spx_fraction(points), points) for points in _SHOCKS]
+    shocks = [(usual_spx_fraction(points), points) for points in SHOCKS]
     losses = shock_pnls(valuer, condors, hedges, shocks)
     if losses is None:
         return None
