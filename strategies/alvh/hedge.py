@@ -234,7 +234,7 @@ class _Planner:
                     lots,
                     wishes[layer],
                     layer=layer,
-                    floor_usd=band.floor_usd,
+                    keep_usd=band.keep_usd,
                     asked_by=targets[layer].rules,
                     rules=rules,
                 )

@@ -14,9 +14,10 @@ The wish of a layer (rules L1-L4) becomes what it should hold:
    same line, so that a small move of v back and forth does not buy and sell the same contracts.
 
 Sales come first. What B10 rolls, B1 rotates and the ceiling trims is sold at once. The surplus of
-a layer that no longer acts goes by increments (B9), as far as the floor does not need it; a layer
-that still acts keeps its surplus until v leaves the band. Purchases fill the gap that is left by
-increments, inside the governors and staggered over expiries (L7).
+a layer that no longer acts goes by increments (B9), down to a line as far above the floor as the
+inner one is below the ceiling; a layer that still acts keeps its surplus until v leaves the band.
+Purchases fill the gap that is left by increments, inside the governors and staggered over expiries
+(L7).
 
 Without condors there is nothing to hedge: every layer's target is zero and what is held is sold,
 the core too.
@@ -46,19 +47,21 @@ class Band:
     floor_usd: float  # hedge vega at v = band_low
     ceiling_usd: float  # hedge vega at v = the lower of band_high and G7: above it, trims
     inner_usd: float  # where purchases and trims end: below it by B9's fraction of the width
+    keep_usd: float  # where sales of surplus end: above the floor by as much
 
     @classmethod
     def of(cls, condor_vega_usd: float, condors: int, rules: Rules) -> "Band":
         """Return the band for V_c and N; without condors both edges are zero."""
         if condors == 0:
-            return cls(floor_usd=0.0, ceiling_usd=0.0, inner_usd=0.0)
+            return cls(floor_usd=0.0, ceiling_usd=0.0, inner_usd=0.0, keep_usd=0.0)
         low = rules.rotation.band_low
         high = min(rules.rotation.band_high, rules.governors.max_net_vega)
-        inner = high - rules.rotation.no_trade_fraction * max(0.0, high - low)
+        zone = rules.rotation.no_trade_fraction * max(0.0, high - low)
         return cls(
             floor_usd=low * 100 * condors - condor_vega_usd,
             ceiling_usd=max(0.0, high * 100 * condors - condor_vega_usd),
-            inner_usd=max(0.0, inner * 100 * condors - condor_vega_usd),
+            inner_usd=max(0.0, (high - zone) * 100 * condors - condor_vega_usd),
+            keep_usd=(low + zone) * 100 * condors - condor_vega_usd,
         )
 
 
@@ -252,16 +255,17 @@ def sell_above_wish(
     wish: Wish,
     *,
     layer: str,
-    floor_usd: float,
+    keep_usd: float,
     asked_by: tuple[str, ...],
     rules: Rules,
 ) -> None:
     """Reduce one layer toward its wish by one increment (B9), shortest first, rounded to keep.
 
-    Never below the band's floor: what another layer only wishes for insures nothing yet.
+    Never below ``keep_usd`` of all layers: what another layer only wishes for insures nothing yet,
+    and what is sold at the floor is bought back when v falls a little.
     """
     held = sales.left_vega_usd(layer)
-    excess = min(held - wish.vega_usd, sales.left_vega_usd() - floor_usd)
+    excess = min(held - wish.vega_usd, sales.left_vega_usd() - keep_usd)
     step = rules.rotation.increment * max(held, wish.vega_usd)
     at_least = 1
     for lot in lots:

@@ -67,7 +67,7 @@ def wishes(
             "L3": target("L3", l3),
         },
         dict(zip(LAYERS, held, strict=True)),
-        band=Band(floor_usd=floor, ceiling_usd=ceiling, inner_usd=ceiling),
+        band=Band(floor_usd=floor, ceiling_usd=ceiling, inner_usd=ceiling, keep_usd=0.0),
         permitted=permitted,
         reach=reach,
         rules=RULES,
@@ -111,7 +111,7 @@ def test_b1_the_floor_raises_l1_no_further_than_the_cut_leaves_of_its_largest_sc
     result = layer_wishes(
         cut,
         dict.fromkeys(LAYERS, 0.0),
-        band=Band(floor_usd=900.0, ceiling_usd=1e9, inner_usd=1e9),
+        band=Band(floor_usd=900.0, ceiling_usd=1e9, inner_usd=1e9, keep_usd=0.0),
         permitted=("L1",),
         reach=everything,
         rules=RULES,
@@ -181,14 +181,18 @@ def test_g7_what_is_held_below_the_ceiling_is_not_lowered_to_make_room():
 )
 def test_g7_the_inner_line_lies_a_tenth_of_the_band_below_its_upper_edge(vega, condors, inner):
     """0.085 of a band from -0.05 to 0.10."""
-    assert Band.of(vega, condors, RULES).inner_usd == pytest.approx(inner)
+    band = Band.of(vega, condors, RULES)
+    assert band.inner_usd == pytest.approx(inner)
+    assert band.keep_usd - band.floor_usd == pytest.approx(1.5 * condors)  # and above the lower one
 
 
 @pytest.mark.parametrize(("held", "trimmed"), [(100, 0), (95, 0), (101, 16), (120, 35)])
 def test_b8_trims_begin_above_the_ceiling_and_end_at_the_inner_line(held, trimmed):
     lots = (lot(L2_CALL, held),)
     sales = Sales(lots, ())
-    sell_above_ceiling(sales, lots, Band(floor_usd=0.0, ceiling_usd=1000.0, inner_usd=850.0))
+    sell_above_ceiling(
+        sales, lots, Band(floor_usd=0.0, ceiling_usd=1000.0, inner_usd=850.0, keep_usd=0.0)
+    )
     assert sold(sales) == ({L2_CALL: trimmed} if trimmed else {})
 
 
@@ -267,14 +271,16 @@ def test_b1_sells_l1_down_to_what_is_kept():
 def test_b8_above_the_ceiling_the_shortest_is_trimmed_first_and_unthrottled(ceiling, expected):
     lots = (lot(L1_CALL, 10), lot(L2_CALL, 10), lot(L3_CALL, 10))
     sales = Sales(lots, ())
-    sell_above_ceiling(sales, lots, Band(floor_usd=0, ceiling_usd=ceiling, inner_usd=ceiling))
+    sell_above_ceiling(
+        sales, lots, Band(floor_usd=0, ceiling_usd=ceiling, inner_usd=ceiling, keep_usd=0.0)
+    )
     assert sold(sales) == expected
     for trade in sales.trades:
         assert trade.urgency is Urgency.URGENT
         assert trade.rules == ("B8", "G7")
 
 
-REDUCE = {"floor_usd": 0.0, "asked_by": ("L2",), "rules": RULES}
+REDUCE = {"keep_usd": 0.0, "asked_by": ("L2",), "rules": RULES}
 
 
 def wish(vega: float, *, lowered: bool = False) -> Wish:
@@ -319,10 +325,10 @@ def test_b9_one_increment_runs_over_lots_shortest_first():
 @pytest.mark.parametrize(
     ("floor", "expected"), [(1500.0, 0), (1490.0, 1), (1400.0, 10), (1000.0, 25), (-9e9, 25)]
 )
-def test_b8_nothing_is_sold_that_the_floor_needs(floor, expected):
+def test_b8_no_surplus_is_sold_below_the_line_above_the_floor(floor, expected):
     lots = (lot(L1_CALL, 50), lot(L2_CALL, 100))
     sales = Sales(lots, ())
-    facts = REDUCE | {"floor_usd": floor}
+    facts = REDUCE | {"keep_usd": floor}
     sell_above_wish(sales, lots, wish(0.0), layer="L2", **facts)
     assert sold(sales) == ({L2_CALL: expected} if expected else {})
 
