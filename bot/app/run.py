@@ -243,16 +243,17 @@ class _Life:
             schedule.stop()
             return "ran"
 
-        triggers = {**scheduled_triggers(plan), "finish": DateTrigger(run_date=self._ends_at)}
         duties = {
             "entry": entry,
             "interval": interval,
             "end_of_day": self._engine.end_of_day,
             "housekeeping": housekeeping,
-            "finish": finish,
         }
-        for name, trigger in triggers.items():
+        for name, trigger in scheduled_triggers(plan).items():
             schedule.add(ScheduledJob(name=name, trigger=trigger, run=duties[name]))
+        # A start may find its end gone by, after finishing what was under way
+        end = DateTrigger(run_date=self._ends_at)
+        schedule.add(ScheduledJob(name="finish", trigger=end, run=finish, however_late=True))
         return schedule
 
     async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:

@@ -43,6 +43,7 @@ class ScheduledJob:
     name: str
     trigger: BaseTrigger
     run: JobFunction  # takes the scheduled instant; returns "ran" or "skipped", ": why" after it
+    however_late: bool = False  # the grace time does not apply
 
 
 class Schedule:
@@ -92,7 +93,8 @@ class Schedule:
             await self._run(job)
 
         self._jobs[job.name] = job
-        self._scheduler.add_job(run, job.trigger, id=job.name, name=job.name)
+        grace = {"misfire_grace_time": None} if job.however_late else {}
+        self._scheduler.add_job(run, job.trigger, id=job.name, name=job.name, **grace)
 
     async def run_until_stopped(self) -> None:
         """Start the scheduler and return when ``stop`` is called; the job at work is finished.

@@ -229,6 +229,27 @@ def test_until_stops_after_the_last_interval_at_or_before_it(bot):
     assert bot.run(until=at + timedelta(minutes=15)).decisions == 4
 
 
+def test_a_start_that_finds_its_end_gone_by_finishes_what_was_under_way_and_stops(bot):
+    """With an interval a minute a job may be half a minute late, and a walk takes two."""
+
+    class Killed(BaseException):
+        """The process is gone."""
+
+    config = bot.folder / "config.yaml"
+    config.write_text(config.read_text() + "schedule: {interval_minutes: 1}\n")
+    at = instant("2020-02-24 10:00")
+    bot.run(until=at - timedelta(minutes=1))
+
+    def die(bot):
+        bot.broker.hook = Faults({("submit", "after", 1): lambda: (_ for _ in ()).throw(Killed)})
+
+    with pytest.raises(Killed):
+        bot.live(die, until=at)
+    summary = bot.run(until=at)
+    assert summary.last_at == at
+    assert bot.ask("SELECT count(*) FROM completions") == [(summary.decisions,)]
+
+
 def test_once_is_one_interval_and_the_next_once_is_the_next_one(bot):
     for number, at in enumerate(("09:45", "10:00", "10:15", "10:30"), start=1):
         summary = bot.run(once=True)

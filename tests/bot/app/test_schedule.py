@@ -1,6 +1,7 @@
 """The schedule: one job at a time, nothing lost without a row, nothing failed without a halt."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -279,6 +280,13 @@ def test_an_instant_at_which_the_job_was_still_running_leaves_a_row(desk):
         ("a", 30, "ran"),
     ]
     assert desk.rows()[0][3] == "the one before it was still running"
+
+
+def test_a_job_that_must_run_runs_however_late(desk):
+    stall = Stall(desk, 62)
+    must = replace(desk.job("must", DateTrigger(run_date=later(2))), however_late=True)
+    desk.live(*stalled(desk, stall), must, until=later(80))
+    assert [row for row in desk.rows() if row[0] == "must"] == [("must", 2, "late", "3660 s")]
 
 
 def test_a_miss_that_cannot_be_recorded_stops_the_schedule(desk):

@@ -146,29 +146,35 @@ def test_a_fill_that_crosses_the_cancel_is_the_end_of_it(make_bench):
     assert bench.ledger.positions() == {instrument(CALL).symbol: 10}
 
 
-def test_a_fill_after_a_confirmed_cancel_takes_back_what_replaced_it(bench):
-    class Liar(InterceptedBroker):
-        """Says of the first cancel that it worked, and forgets to pass it on."""
+class Liar(InterceptedBroker):
+    """Says of the first cancel that it worked, and forgets to pass it on."""
 
-        lies = 1
+    lies = 1
 
-        async def cancel(self, client_order_id):
-            if self.lies:
-                self.lies -= 1
-                (report,) = await self.fetch_orders()
-                return replace(report, status=OrderStatus.CANCELLED)
-            return await super().cancel(client_order_id)
+    async def cancel(self, client_order_id):
+        if self.lies:
+            self.lies -= 1
+            (report,) = await self.fetch_orders()
+            return replace(report, status=OrderStatus.CANCELLED)
+        return await super().cancel(client_order_id)
 
+
+@pytest.mark.parametrize("quantity", [10, 450])
+def test_a_fill_after_a_confirmed_cancel_counts_against_what_replaced_it(bench, quantity):
     turn = AT + timedelta(seconds=40)
     bench.market.scripted = {
         instrument(CALL): lambda at: quote("0.40 x 0.48" if at >= turn else "0.50 x 0.60")
     }
     bench.broker = Liar(bench.broker)
-    bench.decide(hedge(CALL, 10, "0.50", "0.52"))
+    bench.decide(hedge(CALL, quantity, "0.50", "0.52"))
     bench.carry_out()
-    first, second = bench.orders()
-    assert first[2] + second[2] == 20, "both were at work, and both filled"
-    assert len(bench.orders()) == 2, "and no third was sent"
+    first, second, *others = bench.ledger.orders_of_plan("plan-1")
+    assert first.filled_quantity > 0, "both were at work, and both filled"
+    assert second.filled_quantity > 0
+    if quantity == 10:
+        assert others == []
+    else:
+        assert others[0].intent.quantity < second.intent.quantity - second.filled_quantity
     assert bench.ledger.positions() == bench.exchange.positions()
 
 
@@ -411,6 +417,22 @@ def test_a_crash_between_writing_and_sending_is_in_doubt_once_its_time_is_over(b
     bench.at += timedelta(minutes=5)
     bench.carry_out(decided_at=AT)
     assert bench.lives() == [["PLANNED", "SENDING", "UNKNOWN"]]
+    assert bench.exchange.orders() == ()
+
+
+def test_a_halt_after_that_crash_does_not_call_rejected_what_may_have_been_sent(bench):
+    class Crash(BaseException):
+        """The process is gone."""
+
+    bench.broker.hook = Faults({("submit", "before", 1): lambda: (_ for _ in ()).throw(Crash)})
+    bench.decide(hedge(CALL, 10, "0.53"))
+    with pytest.raises(Crash):
+        bench.carry_out()
+    bench.reopen()
+    bench.halt(SystemState.HALTED, HaltScope.ALL)
+    bench.carry_out(decided_at=AT)
+    assert bench.lives()[0][:3] == ["PLANNED", "SENDING", "UNKNOWN"]
+    assert set(bench.lives()[0][3:]) <= {"UNKNOWN"}
     assert bench.exchange.orders() == ()
 
 
