@@ -94,6 +94,8 @@ def wire(world: World, paths: RunPaths) -> Wiring:
         seed=broker.seed,
         journal_path=paths.exchange_journal,
         margin_convention=broker.margin,
+        fees=broker.fees,
+        fill_model=broker.fill_model,
     )
     clock = SystemClock()
 

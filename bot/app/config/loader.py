@@ -153,6 +153,19 @@ def _effective_values(
         if isinstance(value, dict) and value:
             rows += _effective_values(value, layers, here)
             continue
-        shown = "" if value is None else json.dumps(value) if value == {} else str(value)
-        rows.append(EffectiveValue(key=dotted(here), value=shown, origin=layers.origin(here)))
+        rows.append(
+            EffectiveValue(key=dotted(here), value=_shown(value), origin=layers.origin(here))
+        )
     return rows
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case {}:
+            return json.dumps(value)
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)

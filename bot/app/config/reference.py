@@ -30,8 +30,12 @@ from bot.app.config.schema import (
     SyntheticMarketSection,
 )
 from bot.app.config.sections import Section
+from bot.app.config.venue_values import FEES_SECTION, FILL_MODEL_SECTION
+from bot.exchange.matching import FillModel
+from strategies.model.fees import FeeSchedule
 from strategies.model.rules import Rules
 
+_GENERATED = (Rules, FeeSchedule, FillModel)
 _HEADINGS = ("key", "meaning", "rule", "default", "bounds")
 _REQUIRED = "**required**"
 
@@ -50,6 +54,8 @@ _IB_BROKER = {
     "port": _Words("its port"),
     "client_id": _Words("client id of the connection"),
 }
+_FOUR_AMOUNTS = "four of 0 .. 100"
+_LEAST_AND_MOST = "least, most, of 1 .. 100,000"
 _DATES = {
     "from": _Words("first day; the first session on or after it", bounds="a date"),
     "to": _Words("last day", bounds="a date, not before `from`"),
@@ -70,6 +76,35 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
         "starting_cash_usd": _Words("the deposit a new account begins with"),
         "seed": _Words("of paths and fills: same seed, same world, same fills"),
         "margin": _Words("the margin convention the exchange asks ([market.md](market.md))"),
+    },
+    FEES_SECTION: {
+        "as_of": _Words("when these fees were looked up", bounds="text"),
+        "option_commission": _Words("broker, options at a premium of 0.10 and more"),
+        "option_commission_low": _Words("... of 0.05 to 0.10"),
+        "option_commission_lowest": _Words("... under 0.05"),
+        "option_minimum_per_order": _Words("least commission of an option order"),
+        "spx_exchange": _Words("Cboe, SPX and SPXW at a premium of 1 and more"),
+        "spx_exchange_low": _Words("... under 1"),
+        "vix_exchange_simple": _Words(
+            "Cboe, VIX options at premiums to 0.10, 0.99, 1.99 and above", bounds=_FOUR_AMOUNTS
+        ),
+        "vix_exchange_complex": _Words("... as legs of a combo", bounds=_FOUR_AMOUNTS),
+        "orf": _Words("options regulatory fee"),
+        "occ": _Words("options clearing"),
+        "vx_commission": _Words("broker, VX"),
+        "vx_exchange": _Words("CFE, VX"),
+        "vxm_commission": _Words("broker, VXM"),
+        "vxm_exchange": _Words("CFE, VXM"),
+        "futures_regulatory": _Words("NFA, futures"),
+    },
+    FILL_MODEL_SECTION: {
+        "probability_max": _Words(
+            "chance of a fill each ten seconds just short of the offer; 0: only at the offer"
+        ),
+        "combo_width": _Words("a combo's half spread over the sum of its legs' half spreads"),
+        "spx_option_packages": _Words("SPX options shown at once", bounds=_LEAST_AND_MOST),
+        "vix_option_packages": _Words("VIX options shown at once", bounds=_LEAST_AND_MOST),
+        "future_packages": _Words("futures shown at once", bounds=_LEAST_AND_MOST),
     },
     ReplayMarketSection: {"kind": _Words("real sessions of the history"), **_DATES},
     SyntheticMarketSection: {"kind": _Words("an invented world on real dates"), **_DATES},
@@ -139,6 +174,10 @@ def configuration_page() -> str:
         _BROKER,
         "### `kind: simulated`",
         _table(SimulatedBrokerSection, "broker."),
+        _VENUE,
+        _table(FEES_SECTION, "broker.fees."),
+        "`broker.fill_model`:",
+        _table(FILL_MODEL_SECTION, "broker.fill_model."),
         "`broker.market` with `kind: replay`:",
         _table(ReplayMarketSection, "broker.market."),
         "`broker.market` with `kind: synthetic`:",
@@ -217,7 +256,8 @@ def _default(entry: FieldInfo) -> object:
 def _is_section(entry: FieldInfo) -> bool:
     kinds = get_args(entry.annotation) or (entry.annotation,)
     return any(
-        kind is Rules or (isinstance(kind, type) and issubclass(kind, Section)) for kind in kinds
+        kind in _GENERATED or (isinstance(kind, type) and issubclass(kind, Section))
+        for kind in kinds
     )
 
 
@@ -247,6 +287,8 @@ def _shown(value: object) -> str:
             return f"{value:%H:%M}"
         case "":
             return "empty"
+        case tuple():
+            return ", ".join(map(str, value))
         case _:
             return str(value)
 
@@ -296,6 +338,13 @@ Times of day are New York time, money is in US dollars, bounds are inclusive.
 _BROKER = """
 `kind` decides which keys apply. This version trades on `simulated` only: the other two kinds are
 checked like any, and then `alvh run` stops with exit code 2.
+"""
+
+_VENUE = """
+Every key of `fees` and `fill_model` is optional. What the defaults of `broker.fees` rest on is said
+in [market.md](market.md#contract-terms-fees-and-margin), what the fill model does in
+[fills.md](fills.md). They are part of the world: an account that has traded keeps them. Fees are in
+USD a contract.
 """
 
 _SCHEDULE = """

@@ -1,7 +1,8 @@
 """The shape of a configuration file: every key, its kind, its default and its bounds.
 
 Nothing that risks money has a default here: the broker, the account and the limits file must be
-named. The ``rules`` section is generated from the rule declarations (``rule_values.py``).
+named. The ``rules`` section is generated from the rule declarations (``rule_values.py``), fees and
+fill model of the simulated exchange from its own (``venue_values.py``).
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ from bot.app.config.scalars import (
     parse_clock_time,
 )
 from bot.app.config.sections import Section, misplaced, within
+from bot.app.config.venue_values import FeeValues, FillModelValues
+from bot.exchange.matching import DEFAULT_FILL_MODEL
+from strategies.model.fees import DEFAULT_FEES
 from strategies.model.rules import Rules
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri")
@@ -81,6 +85,8 @@ class SimulatedBrokerSection(Section):
     starting_cash_usd: Annotated[Money, within(10_000, 1_000_000_000)]
     seed: Annotated[Whole, within(0, _SEED_MAX)]
     margin: Literal["ib", "cboe"] = "ib"
+    fees: FeeValues = DEFAULT_FEES
+    fill_model: FillModelValues = DEFAULT_FILL_MODEL
     market: MarketSection
 
 
