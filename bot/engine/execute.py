@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 _RESTING = frozenset({OrderStatus.LIVE, OrderStatus.PARTIALLY_FILLED})
 # SENDING is found only after a crash: the broker recognises the id if the order did arrive.
 _TO_SEND = frozenset({OrderStatus.PLANNED, OrderStatus.SENDING})
+# An order that still rests after its cancel is asked to go again; a cancel may be repeated
+_CANCELS_MOST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,11 @@ class Executor:
 
     async def _stop(self, orders: Sequence[StoredOrder]) -> None:
         """End what is left: cancel what may rest, drop what was not sent."""
-        await self._cancel([order for order in orders if order.status in OPEN_STATUSES])
+        open_orders = [order for order in orders if order.status in OPEN_STATUSES]
+        for _ in range(_CANCELS_MOST):
+            await self._cancel(open_orders)
+            latest = [self.ledger.order(order.client_order_id) for order in open_orders]
+            open_orders = [order for order in latest if order.status in _RESTING]
         if unsent := [order for order in orders if order.status is OrderStatus.PLANNED]:
             now = self.clock.now()
             with self.ledger.transaction() as tx:
