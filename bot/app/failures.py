@@ -54,6 +54,9 @@ def explain(error: Exception, *, state_dir: Path) -> tuple[ExitCode, str]:
             is_halt = isinstance(error, HaltTrading) and code is ExitCode.FAILED
             prefix = "halted: " if is_halt else ""
             return code, f"{prefix}{error}"
+    if isinstance(error, OSError) and str(error.filename or "").startswith(str(state_dir)):
+        place = f"{error.filename}: {error.strerror}"
+        return ExitCode.USAGE, f"no place for the bot's files: {place}; choose one with --state-dir"
     return ExitCode.FAILED, _unforeseen(error, state_dir)
 
 

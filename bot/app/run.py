@@ -216,6 +216,8 @@ class _Life:
                 await self._withdraw()
         if owns_orders:
             await self._take_stock()
+        else:
+            self._outcome.differences = ("could not be compared: another process has the ledger",)
         stored = self._ledger.system_state()
         if stored.state is SystemState.HALTED and self._outcome.halted is None:
             self._outcome.halted = f"{stored.reason} (by {stored.by}); resume with alvh resume"
@@ -313,6 +315,7 @@ class _Life:
         except (BotError, StateError, DomainError) as failure:
             log.exception("the books could not be compared at the end")
             self._outcome.halted = self._outcome.halted or str(failure)
+            self._outcome.differences = (f"could not be compared: {failure}",)
 
     # --- telling the observer -----------------------------------------------------------------
 

@@ -197,6 +197,16 @@ def test_a_reason_is_required_to_halt(invoke, folder):
     assert (result.exit_code, result.stderr) == (2, "--reason: expected 1 to 500 characters\n")
 
 
+def test_a_state_dir_that_is_a_file_is_said_in_one_line(invoke, folder, tmp_path):
+    place = tmp_path / "file"
+    place.write_text("")
+    result = invoke("run", "--state-dir", str(place))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("no place for the bot's files: ")
+    assert "--state-dir" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_there_is_nothing_to_halt_before_the_first_run(invoke, folder):
     result = invoke("halt", "--reason", "test")
     assert result.exit_code == 2
