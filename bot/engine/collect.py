@@ -8,6 +8,9 @@ from bot.ports import MarketData
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.snapshots import EventAhead, MarketSnapshot
 
+# How far the feed's clock may be ahead of ours; it is also asked after ``now`` was read
+_CLOCK_SKEW = timedelta(seconds=2)
+
 EventsAhead = Callable[[date], tuple[EventAhead, ...] | None]
 
 
@@ -37,7 +40,7 @@ async def collect_snapshot(
     Raises: MarketDataMissing, BrokerUnavailable (nothing has happened; the interval is skipped).
     """
     market = await market_data.fetch_market()
-    if not timedelta(0) <= now - market.at <= max_age:
+    if not -_CLOCK_SKEW <= now - market.at <= max_age:
         raise MarketDataMissing(f"the market data is of {market.at.isoformat()}, not of now")
     if decided_on is not None and market.at <= decided_on:
         raise MarketDataMissing(f"the market data stands still since {market.at.isoformat()}")

@@ -25,7 +25,7 @@ from bot.app.run import live, run_bot
 from bot.app.wiring import build_world, wire
 from bot.clock import SystemClock
 from bot.engine.control import Command, submit_command
-from bot.errors import BrokerUnavailable
+from bot.errors import BrokerUnavailable, MarketDataMissing
 from bot.exchange.orders import WORKING
 from strategies.model.limits import HaltScope, SystemState
 from tests.bot.engine.fakes import Faults, InterceptedBroker, InterceptedLedger, committed
@@ -93,9 +93,9 @@ class Bot:
             self.exchange = wiring.broker._exchange
             self.broker = InterceptedBroker(wiring.broker)
             self.ledger = ledger
-            wiring = replace(wiring, broker=self.broker)
-            if change is not None:
-                change(self)
+            self.market_data = wiring.market_data
+            changes = {} if change is None else change(self) or {}
+            wiring = replace(wiring, broker=self.broker, **changes)
             return live(config, paths, RunOptions(**options), self, wiring=wiring, ledger=ledger)
 
     def ask(self, query, *values):
@@ -182,6 +182,34 @@ def test_the_observer_hears_of_every_session(whole):
     assert [report.decisions for report in bot.sessions] == [26] * 8
     assert sum(report.fills for report in bot.sessions) == summary.fills
     assert bot.sessions[-1].nlv_usd == summary.final_nlv_usd
+
+
+def test_intervals_without_market_data_are_skipped_and_on_record(bot):
+    class Feed:
+        """Market data that know nothing before eleven."""
+
+        def __init__(self, inner):
+            self.inner = inner
+
+        async def fetch_market(self):
+            if bot.exchange.now < instant("2020-02-24 11:00"):
+                raise MarketDataMissing("no SPX chain")
+            return await self.inner.fetch_market()
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+    until = instant("2020-02-24 11:15")
+    outcome = bot.live(lambda bot: {"market_data": Feed(bot.market_data)}, until=until)
+    assert outcome.halted is None
+    skipped = "SELECT job, note FROM job_runs WHERE outcome = 'skipped' ORDER BY sequence"
+    # five intervals, and the entry of ten o'clock
+    assert bot.ask(skipped) == [
+        ("interval", "no SPX chain"),
+        ("entry", "no SPX chain"),
+        *[("interval", "no SPX chain")] * 4,
+    ]
+    assert bot.ask("SELECT count(*) FROM decisions") == [(2,)]
 
 
 # --- stopping and going on ----------------------------------------------------------------------

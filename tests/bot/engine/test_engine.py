@@ -37,6 +37,26 @@ def decided(desk):
     return [datetime.fromisoformat(at) for (at,) in rows]
 
 
+class Feed:
+    """Market data that are missing, or of some other time, until the second interval."""
+
+    def __init__(self, desk, fault):
+        self._desk = desk
+        self._inner = desk.market_data
+        self._fault = fault
+
+    async def fetch_market(self):
+        market = await self._inner.fetch_market()
+        if isinstance(self._fault, timedelta):
+            return replace(market, at=market.at - self._fault)
+        if self._desk.clock.now() < NEXT:
+            raise self._fault
+        return market
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
 # --- once, or not at all ------------------------------------------------------------------------
 
 
@@ -70,23 +90,32 @@ def test_the_last_interval_before_an_early_close_is_decided(make_bench):
 
 
 def test_an_interval_without_market_data_is_skipped_and_the_next_one_runs(desk):
-    class Blind:
-        """Market data that miss the first interval."""
-
-        def __init__(self, inner):
-            self.inner = inner
-
-        async def fetch_market(self):
-            if desk.clock.now() < NEXT:
-                raise MarketDataMissing("no SPX chain")
-            return await self.inner.fetch_market()
-
-        def __getattr__(self, name):
-            return getattr(self.inner, name)
-
-    desk.market_data = Blind(desk.market_data)
+    desk.market_data = Feed(desk, MarketDataMissing("no SPX chain"))
     assert desk.run(AT, NEXT) == ["skipped: no SPX chain", "ran"]
     assert decided(desk) == [NEXT]
+
+
+@pytest.mark.parametrize(
+    ("off_s", "outcome"),
+    [
+        (120, "ran"),
+        (121, "skipped: the market data is of 2020-02-03T14:57:59+00:00, not of now"),
+        (-1, "ran"),
+        (-3, "skipped: the market data is of 2020-02-03T15:00:03+00:00, not of now"),
+    ],
+)
+def test_market_data_of_another_time_is_no_market(desk, off_s, outcome):
+    desk.market_data = Feed(desk, timedelta(seconds=off_s))
+    assert desk.run(AT) == [outcome]
+
+
+def test_market_data_that_stand_still_are_decided_on_once(desk):
+    desk.limits = replace(desk.limits, quote_age_max=timedelta(hours=1))
+    desk.run(AT)
+    desk.market_data = Feed(desk, NEXT - AT)
+    assert desk.run(NEXT) == [
+        "skipped: the market data stands still since 2020-02-03T15:00:00+00:00"
+    ]
 
 
 def test_an_interval_without_a_broker_is_skipped_and_the_next_one_runs(desk):
