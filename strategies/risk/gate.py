@@ -44,6 +44,8 @@ from strategies.model.ticks import order_tick
 from strategies.pricing.margin import is_covered
 from strategies.risk.cover import uncovered_by
 
+# A feed's clock may be this far ahead of ours; quotes dated later than that are from nowhere
+_CLOCK_SKEW_MAX = timedelta(seconds=2)
 _VX_EQUIVALENT = {"VX": Decimal(1), "VXM": Decimal("0.1")}
 
 
@@ -197,7 +199,7 @@ def _check_quotes(request: _Request) -> _Verdict:
     if quoted_at is None:
         return RefusalReason.STALE_QUOTES, "nobody says how old the quotes are"
     age, limit = request.readiness.at - quoted_at, request.limits.quote_age_max
-    if age < timedelta(0):
+    if age < -_CLOCK_SKEW_MAX:
         return RefusalReason.STALE_QUOTES, f"quotes are dated {-age.total_seconds():g} s ahead"
     if age > limit:
         seconds = (age.total_seconds(), limit.total_seconds())

@@ -221,7 +221,8 @@ def test_a_halt_forbids_what_its_scope_says(state, scope, expected):
         ({"quotes_at": None}, _R.STALE_QUOTES),
         ({"quotes_at": AT - timedelta(seconds=121)}, _R.STALE_QUOTES),
         ({"quotes_at": AT - timedelta(seconds=120)}, None),
-        ({"quotes_at": AT + timedelta(seconds=1)}, _R.STALE_QUOTES),
+        ({"quotes_at": AT + timedelta(seconds=2)}, None),
+        ({"quotes_at": AT + timedelta(seconds=3)}, _R.STALE_QUOTES),
     ],
 )
 @pytest.mark.parametrize("intent", ORDERS.values(), ids=ORDERS)
