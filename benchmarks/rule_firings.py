@@ -49,7 +49,7 @@ def held_on(signals, regime, latch, rules) -> dict[str, bool]:
         "R2 pre-event": regime.pre_event is True,
         "R3 spike": regime.spike is True,
         "R4 shift": regime.shift is True,
-        "R3 or R4: G1 is silent": regime.spike is True or regime.shift is True,
+        "R3 or R4: G1 lets the floor through": regime.spike is True or regime.shift is True,
         "L1 boost: S1 or S5": latch or signals.ad_divergence is True,
         "L2: S2 and S7": signals.rsi_spx_weak is True and deep,
         "L3: R4": regime.shift is True,
