@@ -29,7 +29,7 @@ async def measure_profit(
     book = ledger.book(session, at)
     realised = ledger.realised_pnl()
     last = ledger.last_decision()
-    measures = None if last is None else last.plan.after or last.plan.before
+    measures = None if last is None else last.plan.before  # what was there, not what was meant
     spx_close, vix_close = await _closes(market_data, session)
     return DailyPnl(
         session=session,
