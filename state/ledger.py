@@ -854,7 +854,14 @@ class LedgerTransaction:
     def set_system_state(
         self, state: SystemState, at: datetime, scope: HaltScope | None, reason: str, by: str
     ) -> None:
-        """Record what the bot may do from now on, why, and who said so."""
+        """Record what the bot may do from now on, why, and who said so.
+
+        A halt on top of a halt keeps the stricter scope: only leaving HALTED loosens it.
+        """
+        if state is SystemState.HALTED and scope is not None:
+            query = select(_SYSTEM.c.halt_scope).order_by(_SYSTEM.c.sequence.desc()).limit(1)
+            standing = self._connection.execute(query).scalar()
+            scope = scope.at_least(None if standing is None else HaltScope(standing))
         self._insert(
             SystemStateRow,
             at=at,

@@ -4,12 +4,13 @@ import asyncio
 import resource
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from decimal import Decimal
 from importlib.metadata import version
+from typing import TypeVar
 
 import structlog
 from apscheduler.triggers.base import BaseTrigger
@@ -46,6 +47,8 @@ from strategies.model.instruments import parse_symbol
 from strategies.model.limits import SystemState
 
 log = structlog.get_logger(__name__)
+
+_Report = TypeVar("_Report", IntervalReport, SessionReport)
 
 _RUN_ID_LENGTH = 12
 _HOUSEKEEPING_AT = clock_time(17, 0)
@@ -172,6 +175,7 @@ class _Life:
             wiring.first_session, self._ends_at.astimezone(EXCHANGE_ZONE).date()
         )
         self._day = _Day()
+        self._is_watched = True
         self._engine = Engine(
             EngineSettings(
                 run_id=run_id,
@@ -333,7 +337,8 @@ class _Life:
             )
         self._day.decisions += 1
         indices = snapshot.market.indices
-        self._observer.on_interval(
+        self._tell(
+            self._observer.on_interval,
             IntervalReport(
                 at=snapshot.at,
                 session=snapshot.session,
@@ -351,13 +356,14 @@ class _Life:
                 day_pnl_usd=account.net_liquidation_usd - self._day.began_usd,
                 total_pnl_usd=account.net_liquidation_usd - self._wiring.starting_cash_usd,
                 condors_open=len(condors),
-            )
+            ),
         )
 
     def _on_session(self, profit: DailyPnl) -> None:
         fills = self._ledger.fills_since(at_exchange(profit.session, clock_time()))
         condors = self._ledger.open_condor_ids()
-        self._observer.on_session(
+        self._tell(
+            self._observer.on_session,
             SessionReport(
                 session=profit.session,
                 decisions=self._day.decisions,
@@ -367,8 +373,18 @@ class _Life:
                 condors_opened=len(condors - self._day.condors),
                 condors_closed=len(self._day.condors - condors),
                 hedge_changes=sum(parse_symbol(fill.symbol).underlying == "VIX" for fill in fills),
-            )
+            ),
         )
+
+    def _tell(self, on_report: Callable[[_Report], None], report: _Report) -> None:
+        """Report, unless whoever watched has gone: a closed terminal must not stop trading."""
+        if not self._is_watched:
+            return
+        try:
+            on_report(report)
+        except OSError as cause:
+            self._is_watched = False
+            log.warning("nobody watches any more", cause=str(cause))
 
     def _progress(self, session: date) -> float:
         return (self._sessions.index(session) + 1) / len(self._sessions)

@@ -39,6 +39,11 @@ class HaltScope(StrEnum):
     REDUCE_ONLY = "reduce-only"  # only orders that take risk away
     ALL = "all"  # nothing is sent
 
+    def at_least(self, other: "HaltScope | None") -> "HaltScope":
+        """Return the stricter of two scopes: a further halt never loosens the one that stands."""
+        order = list(HaltScope)
+        return self if other is None else max(self, other, key=order.index)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:

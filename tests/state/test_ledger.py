@@ -704,3 +704,16 @@ def test_the_newest_instant_of_anything_is_known(ledger):
     with ledger.transaction() as tx:
         tx.record_daily_pnl(daily())
     assert ledger.last_event_at() == minutes(380)
+
+
+def test_a_further_halt_never_loosens_the_one_that_stands(ledger):
+    def set_to(state, scope):
+        with ledger.transaction() as tx:
+            tx.set_system_state(state, AT, scope, "test", "tester")
+        return ledger.system_state().scope
+
+    assert set_to(SystemState.HALTED, HaltScope.REDUCE_ONLY) is HaltScope.REDUCE_ONLY
+    assert set_to(SystemState.HALTED, HaltScope.OPENS) is HaltScope.REDUCE_ONLY
+    assert set_to(SystemState.HALTED, HaltScope.ALL) is HaltScope.ALL
+    assert set_to(SystemState.RUNNING, None) is None
+    assert set_to(SystemState.HALTED, HaltScope.OPENS) is HaltScope.OPENS

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -610,3 +610,17 @@ def test_an_error_is_one_line_for_a_person_and_everything_in_the_file(tmp_path, 
     assert "ValueError: the cause" in failed["exception"]
     assert warned["event"] == "only for the file"
     assert "exception" not in warned
+
+
+def test_a_terminal_that_goes_away_does_not_stop_trading(bot):
+    seen = []
+
+    def hang_up(report):
+        seen.append(report)
+        raise BrokenPipeError(32, "Broken pipe")
+
+    bot.watch = hang_up
+    summary = bot.run(until=datetime(2020, 2, 24, 16, 0, tzinfo=UTC))
+    assert summary.halted is None
+    assert summary.decisions > 1
+    assert len(seen) == 1
