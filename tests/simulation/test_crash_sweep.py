@@ -384,12 +384,12 @@ def test_the_scripted_story_has_what_a_sweep_is_for(scripted):
 @pytest.mark.parametrize(
     ("job", "every"),
     [
-        ("open with core hedge", 5),
-        ("add in parts", 9),
-        ("roll", 14),
-        ("close it", 12),
-        ("end of day", 6),
-        ("settlement", 6),
+        ("open with core hedge", 4),
+        ("add in parts", 6),
+        ("roll", 9),
+        ("close it", 8),
+        ("end of day", 4),
+        ("settlement", 4),
     ],
 )
 def test_a_death_anywhere_changes_nothing(scripted, job, every, record_property):
