@@ -104,7 +104,10 @@ def condors_opened_on(connection: Connection, session: date) -> int:
 
 
 def _legs(row: RowMapping) -> CondorLegs:
-    return CondorLegs(**{name: _option(row[name]) for name in LEG_NAMES})
+    long_put, short_put, short_call, long_call = (_option(row[name]) for name in LEG_NAMES)
+    return CondorLegs(
+        long_put=long_put, short_put=short_put, short_call=short_call, long_call=long_call
+    )
 
 
 def _option(symbol: str) -> OptionContract:

@@ -11,12 +11,19 @@ from strategies.model.lifecycle import OrderStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondorLegs:
-    """The four options of an iron condor with 1x1 wings."""
+    """The options of an iron condor, and how many of each make one condor.
+
+    Ratio wings hold more longs than shorts (2:1, 3:2). Diagonal wings hold longs that expire after
+    the shorts. A side rolled out in time gives puts and calls expiries of their own. A long never
+    expires before the short of its side (C5, C10, G8).
+    """
 
     long_put: OptionContract
     short_put: OptionContract
     short_call: OptionContract
     long_call: OptionContract
+    short_ratio: int = 1
+    long_ratio: int = 1  # >= short_ratio
 
     @property
     def put_width(self) -> Decimal:
@@ -34,12 +41,12 @@ class CondorLegs:
         return max(self.put_width, self.call_width)
 
     def signed(self) -> tuple[tuple[OptionContract, int], ...]:
-        """Return each leg with +1 (long) or -1 (short), puts first, strikes ascending."""
+        """Return each leg with its ratio, long > 0, puts first, strikes ascending."""
         return (
-            (self.long_put, 1),
-            (self.short_put, -1),
-            (self.short_call, -1),
-            (self.long_call, 1),
+            (self.long_put, self.long_ratio),
+            (self.short_put, -self.short_ratio),
+            (self.short_call, -self.short_ratio),
+            (self.long_call, self.long_ratio),
         )
 
 
@@ -54,6 +61,7 @@ class CondorPosition:
     opened_at: datetime
     entry_spot: float  # SPX at entry (S10)
     entry_sigma_sqrt_t: float  # at-the-money implied vol x sqrt(years) at entry (S10)
+    adjustments: int = 0  # how often it has been rolled (C10, C11)
 
     @property
     def max_loss_usd(self) -> Decimal:
@@ -62,8 +70,8 @@ class CondorPosition:
 
     @property
     def expiry(self) -> date:
-        """The common expiry of the legs."""
-        return self.legs.short_put.expiry
+        """The day its first short expires."""
+        return min(self.legs.short_put.expiry, self.legs.short_call.expiry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

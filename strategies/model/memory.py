@@ -40,6 +40,16 @@ class RotationMemory:
     steps_left: int = 0  # intervals of the flip being answered that are still to come
     l1_at_flip: tuple[tuple[str, int], ...] = ()  # L1 as the flip found it: (symbol, contracts)
     l1_weight_at_flip: float = 0.0  # its factor vega over -V_c, before anything was cut
+    shifted: float = 0.0  # B3: share of L1 moved into L2 ahead of a flip, 0 or its fraction
+    shifted_on: date | None = None  # session it was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoostMemory:
+    """E, T1: how long a boost has been asked for without being let through."""
+
+    asked_intervals: int = 0  # consecutive intervals in which S1 or S5 asked for a boost
+    waited: bool = False  # T1 has made it wait its one interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +63,9 @@ class Memory:
     core_contracts: int = 0  # L1 contracts bought as the G2 core and still held
     condors_insured: tuple[str, ...] = ()  # ids of held condors whose G2 core has been decided
     condors_opened: int = 0  # serial number of the last condor id
+    boost: BoostMemory = field(default_factory=BoostMemory)
+    harvest_armed: bool = False  # B12: RSI(VIX) has been above its threshold since the last harvest
+    harvested: tuple[
+        tuple[str, str], ...
+    ] = ()  # B12: (symbol, day) of what the multiple has halved
+    parity_used_on: date | None = None  # D4: session a parity edge last chose an instrument

@@ -36,6 +36,18 @@ class Measures:
     loss_vix_8_usd: float
     breakeven_low: float | None  # nearest lower break-even of the condors at expiry, index points
     breakeven_high: float | None
+    irr: float | None = None  # expected, a year, decimal (section 7); None without invested capital
+    wacc: float | None = None  # G5, a year, decimal
+    capm_beta: float | None = None  # of the book, from its delta dollars
+    vega_per_theta: float | None = None  # S12
+    quick_ratio: float | None = None  # G6; None with no margin in use
+    worst_shock_usd: float | None = None  # the worst P&L of the shock table, hedge included
+    worst_shock: str = ""  # where it is: "SPX -20 %, VIX +10"
+    shock_coverage: float | None = None  # hedge's gain over the condors' loss there
+    book_breakeven_low: float | None = None  # SPX where condors + hedge break even today (C12)
+    book_breakeven_high: float | None = None
+    forward_vega: tuple[tuple[str, float, float, float, float], ...] = ()
+    # T3: (layer, hedge factor vega in USD now, in 10, 30 and 60 days), and "book" as a whole
 
 
 class LayerReason(StrEnum):
@@ -66,6 +78,7 @@ class LayerPlan:
     rules: tuple[str, ...]  # rule ids that fired
     binding_cap: str | None  # "G1", "B9", ...; what kept it from its target
     note: str = ""
+    trades: tuple[tuple[str, int], ...] = ()  # all of it: (symbol, signed contracts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +108,22 @@ class CondorClose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CondorAdjust:
+    """A condor to roll (C10, C11): what its quantity becomes, package by package, as it fills.
+
+    Of each package that fills, one condor of ``condor_id`` becomes one of ``new_condor_id``.
+    """
+
+    condor_id: str
+    new_condor_id: str  # "C0007-1" once rolled, "C0007-2" twice
+    new_legs: CondorLegs
+    quantity: int  # condors
+    mid_credit: float  # index points a condor, of the roll alone
+    rules: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole decision of one interval. "Did nothing" is a plan too, with its reasons."""
 
@@ -115,3 +144,4 @@ class Plan:
     hedge_state: str  # "hedged", "under-hedged: G1", "no condors", ...
     no_trade_reasons: tuple[str, ...]  # why nothing, or less than wanted, is done
     missing: tuple[str, ...]  # inputs that were absent or stale
+    adjusts: tuple[CondorAdjust, ...] = ()

@@ -28,7 +28,18 @@ def rule(
 class CondorRules:
     """C: how condors are chosen, sized and closed."""
 
-    bias: str = rule("negative", "vega bias of new condors", rule_id="C4", choices=("negative",))
+    bias: str = rule(
+        "negative",
+        "vega bias of new condors",
+        rule_id="C4",
+        choices=("negative", "neutral", "positive"),
+    )
+    wings: str = rule(
+        "one_by_one",
+        "wings of new condors; positive and neutral bias need ratio, diagonal or either",
+        rule_id="C5",
+        choices=("one_by_one", "ratio", "diagonal", "either"),
+    )
     min_hours_before_early_close: float = rule(
         2.0, "hours before an early close without entries", rule_id="C1", low=0, high=6
     )
@@ -45,6 +56,22 @@ class CondorRules:
     )
     max_net_vega: float = rule(
         -0.15, "highest net vega per contract", rule_id="C4", low=-2.0, high=0.0
+    )
+    positive_min_net_vega: float = rule(
+        0.18, "lowest net vega per contract, positive bias", rule_id="C5", low=0.0, high=2.0
+    )
+    positive_max_net_vega: float = rule(
+        0.35, "highest net vega per contract, positive bias", rule_id="C5", low=0.0, high=2.0
+    )
+    neutral_net_vega: float = rule(
+        0.05,
+        "largest absolute net vega per contract, neutral bias",
+        rule_id="C5",
+        low=0.0,
+        high=0.15,
+    )
+    diagonal_max_days: int = rule(
+        45, "days the long wings may expire after the shorts", rule_id="C5", low=7, high=120
     )
     min_credit_to_width: float = rule(
         0.10, "credit over widest wing, at least", rule_id="C6", low=0.0, high=0.5
@@ -69,12 +96,29 @@ class CondorRules:
     margin_convention: Literal["ib", "cboe"] = rule(
         "ib", "whose margin of a condor counts", rule_id="C7", choices=("ib", "cboe")
     )
+    hurdle: float = rule(
+        0.18,
+        "expected IRR of a new condor, hedge cost deducted, at least",
+        rule_id="C8",
+        low=0.18,
+        high=0.25,
+    )
     profit_target: float = rule(
         0.50, "close at this share of the credit", rule_id="C9", low=0.1, high=0.95
     )
     time_exit_dte: int = rule(21, "close at this many days to expiry", rule_id="C9", low=1, high=30)
     stop_loss_credits: float = rule(
         2.0, "close when the loss reaches this many credits", rule_id="C9", low=0.5, high=5.0
+    )
+    tested_delta: float = rule(
+        0.30, "absolute delta at which a short is tested", rule_id="C10", low=0.20, high=0.50
+    )
+    max_adjustments: int = rule(2, "adjustments of one condor", rule_id="C10", low=0, high=2)
+    min_roll_dte: int = rule(
+        22, "fewest days to expiry of what a roll opens", rule_id="C10", low=7, high=60
+    )
+    spike_rolls: bool = rule(
+        True, "in a spike roll shorts out before VIX layers are boosted", rule_id="C11"
     )
 
 
@@ -103,6 +147,7 @@ class SignalRules:
     dislocation_z: float = rule(
         3.0, "absolute residual z that is a dislocation", rule_id="S8", low=1.5, high=10.0
     )
+    order_flow_window: int = rule(20, "days of the order flow z", rule_id="S9", low=10, high=120)
     max_quote_age_s: float = rule(
         120.0, "oldest intraday input, seconds", rule_id="S", low=1.0, high=900.0
     )
@@ -193,6 +238,79 @@ class LayerRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FactorRule:
+    """E: one factor feed of the evidence panel; its data stands in the snapshot under its name."""
+
+    name: str
+    source: str  # csv, parquet, fred or ib
+    series: str  # a file, or the symbol the broker supplies
+    transform: str = "level"  # level, change, zscore or percentile
+    window: int = 252  # bars of change, zscore and percentile
+    fear_above: float | None = None  # votes fear above, technical below the other threshold
+    fear_below: float | None = None
+    technical_above: float | None = None
+    technical_below: float | None = None
+    weight: float = 1.0
+    max_age_days: int = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelRules:
+    """E and R5: how the evidence panel weighs its votes."""
+
+    decide_at: float = rule(
+        0.3, "absolute weighted mean of votes that decides", rule_id="R5", low=0.05, high=1.0
+    )
+    technical_boost: float = rule(
+        0.5, "share of the L1 boost in a technical spike", rule_id="E", low=0.0, high=1.0
+    )
+    technical_intervals: int = rule(
+        2, "intervals that must ask for a boost in a technical spike", rule_id="E", low=1, high=8
+    )
+    fear_step: float = rule(
+        2.0, "B9's step in a spike of fear, times", rule_id="E", low=1.0, high=4.0
+    )
+    window: int = rule(252, "bars of a built-in factor's z", rule_id="E", low=60, high=756)
+    neutral_z: float = rule(
+        1.0, "absolute z inside which a built-in factor abstains", rule_id="E", low=0.0, high=3.0
+    )
+    curve_weight: float = rule(1.0, "weight of curve inversion", rule_id="E", low=0.0, high=5.0)
+    breadth_weight: float = rule(1.0, "weight of the A/D line", rule_id="E", low=0.0, high=5.0)
+    vvix_weight: float = rule(1.0, "weight of VVIX over VIX", rule_id="E", low=0.0, high=5.0)
+    flow_weight: float = rule(1.0, "weight of order flow", rule_id="E", low=0.0, high=5.0)
+    dislocation_weight: float = rule(1.0, "weight of dislocation", rule_id="E", low=0.0, high=5.0)
+    credit_weight: float = rule(1.0, "weight of the credit spread", rule_id="E", low=0.0, high=5.0)
+    correlation_weight: float = rule(
+        1.0, "weight of implied correlation", rule_id="E", low=0.0, high=5.0
+    )
+    reit_weight: float = rule(1.0, "weight of REIT stress", rule_id="E", low=0.0, high=5.0)
+    factors: tuple[FactorRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeRules:
+    """T: analogues, event projection and the forward profile."""
+
+    analogues: int = rule(25, "nearest past days looked at", rule_id="T1", low=5, high=200)
+    analogue_gap_days: int = rule(
+        10, "trading days between analogues", rule_id="T1", low=1, high=60
+    )
+    analogue_calm_p90: float = rule(
+        8.0, "90th percentile of VIX change below which boosts wait", rule_id="T1", low=0, high=30
+    )
+    analogue_act_p75: float = rule(
+        5.0,
+        "75th percentile of VIX change above which B3 acts without S4",
+        rule_id="T1",
+        low=0,
+        high=30,
+    )
+    event_reactions: int = rule(
+        24, "past events of a kind looked at", rule_id="T2", low=6, high=200
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RotationRules:
     """B: rotation and rebalancing."""
 
@@ -206,6 +324,43 @@ class RotationRules:
         3.0, "VX1 - VX2 points that call the L2 add-on", rule_id="B2", low=0.5, high=20.0
     )
     addon: float = rule(0.25, "the L2 add-on", rule_id="B2", low=0.0, high=0.5)
+    shift_ahead: float = rule(
+        0.25, "share of L1 that time-shifting moves into L2", rule_id="B3", low=0.05, high=0.50
+    )
+    shift_falling_days: int = rule(
+        3, "days the curve slope falls before L1 is moved ahead", rule_id="B3", low=1, high=10
+    )
+    event_k: float = rule(
+        0.5, "weight of break-even shortfall in the event scale", rule_id="B4", low=0.0, high=2.0
+    )
+    event_scale_low: float = rule(0.5, "least event scale of L2", rule_id="B4", low=0.0, high=1.0)
+    event_scale_high: float = rule(
+        1.5, "largest event scale of L2", rule_id="B4", low=1.0, high=1.5
+    )
+    vega_per_theta: float = rule(
+        3.2, "vega per theta above which layers go to target now", rule_id="B5", low=0.5, high=20.0
+    )
+    theta_window_first: int = rule(
+        10,
+        "days before a condor's monthly expiry the theta window opens",
+        rule_id="B6",
+        low=5,
+        high=20,
+    )
+    theta_window_last: int = rule(
+        7,
+        "days before a condor's monthly expiry the theta window closes",
+        rule_id="B6",
+        low=1,
+        high=15,
+    )
+    momentum_cut: float = rule(
+        0.25,
+        "part of a boost that the opposite pair of MACDs takes",
+        rule_id="B7",
+        low=0.0,
+        high=1.0,
+    )
     band_low: float = rule(-0.05, "net vega floor", rule_id="B8", low=-0.5, high=0.0)
     band_high: float = rule(0.10, "net vega ceiling", rule_id="B8", low=0.0, high=0.5)
     increment: float = rule(
@@ -228,6 +383,13 @@ class RotationRules:
         3, "contango closes that restore the base", rule_id="B11", low=1, high=10
     )
     restore_days: int = rule(5, "days over which B1-B3 unwind", rule_id="B11", low=1, high=20)
+    harvest_rsi: float = rule(
+        70.0, "RSI(VIX) that arms the harvest", rule_id="B12", low=60.0, high=95.0
+    )
+    harvest_multiple: float = rule(
+        4.0, "a call worth this many times its cost is harvested", rule_id="B12", low=1.5, high=20.0
+    )
+    harvest_share: float = rule(0.5, "share a harvest sells", rule_id="B12", low=0.1, high=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,6 +419,15 @@ class GovernorRules:
     quick_ratio: float = rule(
         1.5, "quick ratio below which L3 may not grow", rule_id="G6", low=1.0, high=5.0
     )
+    hurdle: float = rule(
+        0.18, "expected IRR of the hedged book, at least", rule_id="G4", low=0.18, high=0.25
+    )
+    equity_risk_premium: float = rule(
+        0.05, "equity risk premium a year", rule_id="G5", low=0.0, high=0.15
+    )
+    margin_spread: float = rule(
+        0.015, "margin rate above the risk-free rate, a year", rule_id="G5", low=0.0, high=0.10
+    )
     max_net_vega: float = rule(0.10, "net vega no order may pass", rule_id="G7", low=0.0, high=0.5)
 
 
@@ -270,6 +441,8 @@ class Rules:
     layers: LayerRules = field(default_factory=LayerRules)
     rotation: RotationRules = field(default_factory=RotationRules)
     governors: GovernorRules = field(default_factory=GovernorRules)
+    panel: PanelRules = field(default_factory=PanelRules)
+    time: TimeRules = field(default_factory=TimeRules)
 
 
 def rule_bounds_violations(rules: Rules) -> list[str]:
@@ -279,6 +452,8 @@ def rule_bounds_violations(rules: Rules) -> list[str]:
         group = getattr(rules, section.name)
         assert is_dataclass(group), "rules are grouped in dataclasses"
         for entry in fields(group):
+            if "rule" not in entry.metadata:
+                continue  # the factor feeds have a check of their own
             value = getattr(group, entry.name)
             low, high = entry.metadata["low"], entry.metadata["high"]
             choices = entry.metadata["choices"]

@@ -1,6 +1,6 @@
 """Everything the decision of one interval may look at, as one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -8,6 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies.model.quotes import FloatArray, FutureQuote, IndexValue, OptionChain
+
+_UNKNOWN: FloatArray = np.empty(0)  # stands for a column that nobody supplies
+
+
+def _unknown() -> FloatArray:
+    return _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,9 +32,20 @@ class DailyHistory:
     vx2_settle: FloatArray
     vx2_days: FloatArray  # calendar days from the session to VX2's expiry
     net_breadth: FloatArray  # (advances - declines) / (advances + declines), NYSE
+    # Unknown throughout where a feed has no such series
+    skew_close: FloatArray = field(default_factory=_unknown)  # Cboe SKEW (S13, T2)
+    cor1m_close: FloatArray = field(default_factory=_unknown)  # implied correlation (S13, E)
+    credit_spread: FloatArray = field(default_factory=_unknown)  # BAA less 10-year, percent (E)
+    vix_call_volume: FloatArray = field(default_factory=_unknown)  # contracts (S9)
+    vix_put_volume: FloatArray = field(default_factory=_unknown)
+    is_fomc: FloatArray = field(default_factory=_unknown)  # 1 on an event's day, else 0 (T2)
+    is_cpi: FloatArray = field(default_factory=_unknown)
+    is_ppi: FloatArray = field(default_factory=_unknown)
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
+            if getattr(self, name) is _UNKNOWN:
+                object.__setattr__(self, name, np.full(self.session.shape, np.nan))
             assert getattr(self, name).shape == self.session.shape, f"{name} has its own length"
 
 
@@ -47,6 +64,16 @@ class EventAhead:
     kind: EventKind
     day: date
     trading_days: int  # sessions after today up to and including the event; 0 = today
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FactorSeries:
+    """E: the observations of one factor feed that were known before the session, oldest first."""
+
+    name: str  # of its FactorRule
+    day: NDArray[np.datetime64]  # datetime64[D], ascending, shape (n,)
+    value: FloatArray  # (n,)
+    problem: str = ""  # why there are none: "fear.csv: line 3: not a date"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,6 +100,7 @@ class MarketSnapshot:
     market: MarketQuotes
     events: tuple[EventAhead, ...] | None  # the next of each kind; None = no calendar file
     history: DailyHistory
+    factors: tuple[FactorSeries, ...] = ()
 
     @property
     def at(self) -> datetime:

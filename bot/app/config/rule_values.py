@@ -77,7 +77,9 @@ def _value_type(entry: Field[Any], kind: type) -> Any:  # noqa: ANN401 an annota
 def _group_section(name: str, kind: type) -> type[Section]:
     hints = get_type_hints(kind)
     values: dict[str, Any] = {
-        entry.name: (_value_type(entry, hints[entry.name]), entry.default) for entry in fields(kind)
+        entry.name: (_value_type(entry, hints[entry.name]), entry.default)
+        for entry in fields(kind)
+        if "rule" in entry.metadata
     }
     checks: dict[str, Any] = {"order": model_validator(mode="after")(_keep_order(name))}
     return create_model(
