@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from functools import lru_cache
 
 from strategies.alvh.governors import quick_ratio, quick_ratio_gates
 from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
@@ -30,7 +29,7 @@ from strategies.model.memory import Memory
 from strategies.model.orders import OrderIntent
 from strategies.model.plan import Gate, Measures, Plan
 from strategies.model.quotes import OptionChain
-from strategies.model.rules import Rules
+from strategies.model.rules import Rules, rules_hash
 from strategies.model.snapshots import MarketSnapshot
 from strategies.model.structures import as_condor, legs_at_work, option_positions
 from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
@@ -56,8 +55,8 @@ def decide(
         rules: The rules in force.
     """
     book = _in_one_order(book)
-    rules_json = _rules_json(rules)
-    plan_id = digest(_market_digest(snapshot), to_json((book, account, memory)), rules_json)
+    in_force = rules_hash(rules)
+    plan_id = digest(_market_digest(snapshot), to_json((book, account, memory)), in_force)
     signals = read_signals(snapshot, rules)
     regime, regime_memory, rsi_vix_high = classify_regime(signals, snapshot, memory, rules)
     max_age = timedelta(seconds=rules.signals.max_quote_age_s)
@@ -142,7 +141,7 @@ def decide(
         plan_id=plan_id,
         at=snapshot.at,
         session=snapshot.session,
-        rules_hash=digest(rules_json),
+        rules_hash=in_force,
         regime=regime.labels,
         signals=signals.values,
         gates=tuple(dict.fromkeys(gates)),  # safety gates are asked for more than one reason
@@ -182,11 +181,6 @@ def _in_one_order(book: Book) -> Book:
         hedges=tuple(sorted(book.hedges, key=lambda h: h.instrument.symbol)),
         working=tuple(sorted(book.working, key=lambda w: (w.purpose, w.client_order_id))),
     )
-
-
-@lru_cache(maxsize=4)
-def _rules_json(rules: Rules) -> str:
-    return to_json(rules)
 
 
 def _market_digest(snapshot: MarketSnapshot) -> str:

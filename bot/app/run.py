@@ -45,6 +45,7 @@ from strategies.model.errors import DomainError
 from strategies.model.ids import digest
 from strategies.model.instruments import parse_symbol
 from strategies.model.limits import SystemState
+from strategies.model.rules import rules_hash
 
 log = structlog.get_logger(__name__)
 
@@ -280,7 +281,6 @@ class _Life:
 
     def _record_start(self, start: datetime) -> None:
         config = self._config
-        rules_json = to_json(config.rules)
         with self._ledger.transaction() as tx:
             tx.start_run(
                 self._run_id,
@@ -289,8 +289,8 @@ class _Life:
                 account=config.account,
                 config_text_hash=config.config_hash,
                 config_redacted_json=config.redacted_json,
-                rules_json=rules_json,
-                rules_hash=digest(rules_json),
+                rules_json=to_json(config.rules),
+                rules_hash=rules_hash(config.rules),
                 package_version=version("alvh-bot"),
                 seed=self._wiring.seed,
             )

@@ -5,7 +5,11 @@ so that the config schema and the rule reference are generated from here and fro
 """
 
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
 from typing import Any, Literal
+
+from strategies.model.encoding import to_json
+from strategies.model.ids import digest
 
 RULE_BOOK_VERSION = "1.0"
 
@@ -443,6 +447,12 @@ class Rules:
     governors: GovernorRules = field(default_factory=GovernorRules)
     panel: PanelRules = field(default_factory=PanelRules)
     time: TimeRules = field(default_factory=TimeRules)
+
+
+@lru_cache(maxsize=4)
+def rules_hash(rules: Rules) -> str:
+    """Return the identity of the rules in force (D1): version of the rule book, and every value."""
+    return digest(RULE_BOOK_VERSION, to_json(rules))
 
 
 def rule_bounds_violations(rules: Rules) -> list[str]:

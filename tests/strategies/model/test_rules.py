@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.model.encoding import UndecodableValue, from_json, to_json
-from strategies.model.rules import CondorRules, Rules, rule, rule_bounds_violations
+from strategies.model.rules import (
+    CondorRules,
+    Rules,
+    rule,
+    rule_bounds_violations,
+    rules_hash,
+)
 
 DEFAULTS = Rules()
 ENTRIES = [
@@ -218,3 +224,15 @@ def test_rules_that_are_left_out_take_their_defaults():
 def test_json_that_is_not_rules_is_refused_with_the_path(text, message):
     with pytest.raises(UndecodableValue, match="^" + re.escape(message)):
         from_json(Rules, text)
+
+
+def test_d1_the_rules_hash_covers_every_value_and_the_version_of_the_rule_book(monkeypatch):
+    first = rules_hash(Rules())
+    assert first == rules_hash(Rules())
+    assert first != rules_hash(Rules(condor=CondorRules(short_delta=0.17)))
+    monkeypatch.setattr("strategies.model.rules.RULE_BOOK_VERSION", "another")
+    rules_hash.cache_clear()
+    try:
+        assert rules_hash(Rules()) != first
+    finally:
+        rules_hash.cache_clear()
