@@ -1,0 +1,317 @@
+"""What a book is expected to return: dated cash flows and the annual rate behind them (section 7).
+
+Flows are those of holding from now on to expiry. A condor ties up its margin today and is sold for
+its credit (one that is held: for what buying it back costs at the mids); each of its options is
+settled at its own expiry at what it is expected to pay; the margin comes back when its last short
+expires. A VIX call is bought at today's mid and pays what it is expected to. A VIX future ties up
+its initial margin, which comes back with its carry: it is expected to settle half way between its
+price and spot VIX.
+
+Expected payoff of an option: the integral of its payoff over a lognormal around the forward whose
+vol is the physical one, that is the smoothed implied vol of its strike times the trailing ratio of
+realised to implied vol. For a payoff max(s (S - K), 0) and S = F exp(v z - v^2 / 2), z normal, that
+integral is s (F N(s d1) - K N(s d2)): Black's formula with the physical vol and nothing discounted.
+A condor's payoff is a sum of such pieces, and so is its expectation. The forward is the market's:
+nothing is assumed to be earned by direction.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import brentq
+
+from strategies.model.book import CondorLegs, CondorPosition, HedgePosition
+from strategies.model.instruments import OptionContract
+from strategies.model.quotes import FloatArray
+from strategies.model.snapshots import DailyHistory
+from strategies.pricing import black76
+from strategies.pricing.margin import MarginConvention, condor_margin_usd, future_margin_usd
+from strategies.pricing.valuation import CondorValue, Valuer
+
+_REALISED_DAYS = 21  # sessions, what the 30 days of VIX span
+_RATIO_DAYS = 252  # sessions the median ratio is taken over
+_FEWEST_RATIOS = 60
+_RATIO_LOW, _RATIO_HIGH = 0.5, 1.5
+_SESSIONS_PER_YEAR = 252.0
+_CONVERGENCE = 0.5  # how far a future is expected to go toward spot by its expiry
+_LARGEST_RATE = 1000.0  # a year; beyond it a rate says no more than "very high"
+
+
+class NoRate(StrEnum):
+    """Why flows have no rate of return."""
+
+    NOTHING_INVESTED = "nothing is invested"
+    NOTHING_BACK = "nothing is expected to come back"
+    SEVERAL_TURNS = "flows change sign more than once"
+    UNPRICEABLE = "something cannot be priced"
+    NO_RATIO = "no realised to implied ratio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Irr:
+    """An internal rate of return, or why there is none."""
+
+    rate: float | None  # a year, compounded, decimal
+    reason: NoRate | None = None  # set exactly where there is no rate
+
+    def reaches(self, hurdle: float) -> bool | None:
+        """Return whether the rate is at least ``hurdle``; None where nothing can be said.
+
+        Flows of which nothing comes back reach no hurdle.
+        """
+        if self.rate is not None:
+            return self.rate >= hurdle
+        return False if self.reason is NoRate.NOTHING_BACK else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Flows:
+    """Cash flows in USD, received > 0, by calendar days from today; any order, days may repeat."""
+
+    days: FloatArray  # (n,), whole and >= 0
+    usd: FloatArray  # (n,)
+
+    def __add__(self, other: "Flows") -> "Flows":
+        """Return both together."""
+        return Flows(
+            days=np.concatenate((self.days, other.days)), usd=np.concatenate((self.usd, other.usd))
+        )
+
+
+NO_FLOWS = Flows(days=np.empty(0), usd=np.empty(0))
+
+
+def irr(flows: Flows) -> Irr:
+    """Return the annual rate r at which ``sum usd (1 + r)^(-days / 365)`` is zero.
+
+    Flows of one day count as their sum. Money must go out first and come back later, with one
+    change of sign: in u = -ln(1 + r), discounted to the last day on which money goes out, the sum
+    then rises with u, so that there is one root. With A paid in all, B received in all and g years
+    from the last payment to the first receipt it lies between 0 and ln(A / B) / g, and is found
+    there by Brent's method. A rate above 100,000 % is returned as that.
+    """
+    by_day = np.bincount(flows.days.astype(np.int64), weights=flows.usd)
+    days = np.flatnonzero(by_day)
+    usd = by_day[days]
+    paid, received = days[usd < 0], days[usd > 0]
+    if not len(paid):
+        return Irr(rate=None, reason=NoRate.NOTHING_INVESTED)
+    if not len(received):
+        return Irr(rate=None, reason=NoRate.NOTHING_BACK)
+    if received[-1] < paid[0]:
+        return Irr(rate=None, reason=NoRate.NOTHING_INVESTED)
+    if received[0] < paid[-1]:
+        return Irr(rate=None, reason=NoRate.SEVERAL_TURNS)
+    years = (days - paid[-1]) / black76.DAYS_PER_YEAR
+    gap = float(received[0] - paid[-1]) / black76.DAYS_PER_YEAR
+    bound = math.log(-float(usd[usd < 0].sum()) / float(usd[usd > 0].sum())) / gap
+    least = -math.log1p(_LARGEST_RATE)
+
+    def value(u: float) -> float:
+        return float(usd @ np.exp(u * years))
+
+    low, high = max(min(bound, 0.0), least), max(bound, 0.0)
+    at_low, at_high = value(low), value(high)
+    if at_low >= 0:  # the root itself, to rounding, or a rate beyond the largest
+        root = low
+    elif at_high <= 0:
+        root = high
+    else:
+        root = brentq(value, low, high, xtol=1e-13, rtol=1e-13)
+    return Irr(rate=math.expm1(-root))
+
+
+@lru_cache(maxsize=4)
+def realised_ratio(history: DailyHistory) -> float | None:
+    """Return realised over implied vol of SPX, 0.5 to 1.5; None with fewer than 60 days of it.
+
+    Of each of the last 252 sessions: the vol realised over its last 21 daily returns over VIX as it
+    closed before them. The median of these ratios counts.
+    """
+    reach = _RATIO_DAYS + _REALISED_DAYS
+    spx, vix = history.spx_close[-reach:], history.vix_close[-reach:]
+    if len(spx) <= _REALISED_DAYS:
+        return None
+    returns = np.diff(np.log(spx))
+    squares = np.lib.stride_tricks.sliding_window_view(returns * returns, _REALISED_DAYS)
+    realised = 100.0 * np.sqrt(squares.mean(axis=1) * _SESSIONS_PER_YEAR)
+    ratios = realised / vix[: len(realised)]
+    ratios = ratios[np.isfinite(ratios)]
+    if len(ratios) < _FEWEST_RATIOS:
+        return None
+    return float(np.clip(np.median(ratios), _RATIO_LOW, _RATIO_HIGH))
+
+
+def expected_payoffs(
+    valuer: Valuer, contracts: Sequence[OptionContract], ratio: float
+) -> tuple[FloatArray, FloatArray] | None:
+    """Return what one of each option is expected to pay at expiry, and its days; both (n,).
+
+    None where a series has no trusted surface. ``ratio``: physical over implied vol.
+
+    Units: index points, calendar days.
+    """
+    terms = valuer.terms(contracts)
+    if terms is None:
+        return None
+    vol = np.empty(len(contracts))
+    for surface, rows in ((valuer.spx, terms.is_spx), (valuer.vix, ~terms.is_spx)):
+        if rows.any():
+            vol[rows] = surface.vol(terms.series_index[rows], terms.strike[rows])
+    payoffs = black76.price(
+        terms.forward, terms.strike, terms.t_years, ratio * vol, 1.0, terms.is_call
+    )
+    return payoffs, terms.days
+
+
+def condor_flows(
+    valuer: Valuer,
+    condors: Sequence[CondorPosition],
+    values: Mapping[str, CondorValue | None],
+    *,
+    ratio: float,
+    convention: MarginConvention,
+) -> Flows | None:
+    """Return the flows of holding condors from now to expiry; None if one cannot be priced.
+
+    Args:
+        valuer: The market's values.
+        condors: What is held.
+        values: By condor id, of one condor each.
+        ratio: Physical over implied vol.
+        convention: Whose margin counts as the capital invested.
+    """
+    today, contracts, dollars = 0.0, list[OptionContract](), list[float]()
+    margins: list[tuple[float, float]] = []
+    for condor in condors:
+        value = values[condor.condor_id]
+        if value is None:
+            return None
+        legs = condor.legs
+        multiplier = legs.short_put.multiplier
+        margin = float(condor_margin_usd(legs, condor.quantity, convention))
+        today += value.mid_debit * multiplier * condor.quantity - margin
+        margins.append((_days_at_work(legs, valuer), margin))
+        for contract, sign in legs.signed():
+            contracts.append(contract)
+            dollars.append(float(sign * condor.quantity * multiplier))
+    return _flows(valuer, today, contracts, dollars, margins, ratio)
+
+
+def hedge_flows(valuer: Valuer, hedges: Sequence[HedgePosition], *, ratio: float) -> Flows | None:
+    """Return the flows of holding VIX instruments from now to expiry; None without a value of all.
+
+    Args:
+        valuer: The market's values; futures need spot VIX besides.
+        hedges: What is held; sold futures count too.
+        ratio: Physical over implied vol.
+    """
+    spot = valuer.market.indices.get("VIX")
+    today, contracts, dollars = 0.0, list[OptionContract](), list[float]()
+    back: list[tuple[float, float]] = []
+    for hedge in hedges:
+        usd = float(hedge.net_contracts * hedge.instrument.multiplier)
+        if isinstance(hedge.instrument, OptionContract):
+            option = valuer.option(hedge.instrument)
+            if option is None:
+                return None
+            today -= option.mid * usd
+            contracts.append(hedge.instrument)
+            dollars.append(usd)
+            continue
+        future = valuer.future(hedge.instrument)
+        if future is None or spot is None:
+            return None
+        settle = Decimal(repr(future.mid))
+        root = hedge.instrument.root
+        margin = float(future_margin_usd(root, settle, future.days, hedge.net_contracts)[0])
+        today -= margin
+        carry = usd * _CONVERGENCE * (spot.value - future.mid)
+        back.append((float(future.days), margin + carry))
+    return _flows(valuer, today, contracts, dollars, back, ratio)
+
+
+def condor_irr(
+    valuer: Valuer,
+    legs: CondorLegs,
+    *,
+    credit: Decimal,
+    hedge_usd: Decimal,
+    ratio: float | None,
+    convention: MarginConvention,
+) -> Irr:
+    """Return the expected rate of a new condor, what it pays for its hedge deducted (C8).
+
+    Args:
+        valuer: The market's values.
+        legs: The condor; one of it is judged.
+        credit: Index points it is sold for.
+        hedge_usd: What its hedge costs today (G2's premium); nothing of it is counted on to come
+            back.
+        ratio: Physical over implied vol, of ``realised_ratio``; None gives no rate.
+        convention: Whose margin counts as the capital invested.
+    """
+    if ratio is None:
+        return Irr(rate=None, reason=NoRate.NO_RATIO)
+    multiplier = legs.short_put.multiplier
+    margin = float(condor_margin_usd(legs, 1, convention))
+    flows = _flows(
+        valuer,
+        float(credit * multiplier - hedge_usd) - margin,
+        [contract for contract, _ in legs.signed()],
+        [float(sign * multiplier) for _, sign in legs.signed()],
+        [(_days_at_work(legs, valuer), margin)],
+        ratio,
+    )
+    return Irr(rate=None, reason=NoRate.UNPRICEABLE) if flows is None else irr(flows)
+
+
+def book_irr(
+    valuer: Valuer,
+    condors: Sequence[CondorPosition],
+    hedges: Sequence[HedgePosition],
+    values: Mapping[str, CondorValue | None],
+    *,
+    ratio: float | None,
+    convention: MarginConvention,
+) -> Irr:
+    """Return the expected rate of a book held from now on (G4), arguments as the flows' own."""
+    if ratio is None:
+        return Irr(rate=None, reason=NoRate.NO_RATIO)
+    condor = condor_flows(valuer, condors, values, ratio=ratio, convention=convention)
+    hedge = hedge_flows(valuer, hedges, ratio=ratio)
+    if condor is None or hedge is None:
+        return Irr(rate=None, reason=NoRate.UNPRICEABLE)
+    return irr(condor + hedge)
+
+
+def _days_at_work(legs: CondorLegs, valuer: Valuer) -> float:
+    """Return calendar days until the last short has expired: so long is margin tied up."""
+    last = max(legs.short_put.expiry, legs.short_call.expiry)
+    return float((last - valuer.session).days)
+
+
+def _flows(
+    valuer: Valuer,
+    today_usd: float,
+    contracts: Sequence[OptionContract],
+    usd_per_point: Sequence[float],
+    later: Sequence[tuple[float, float]],
+    ratio: float,
+) -> Flows | None:
+    """Return a flow today, expected payoffs of signed options, and later flows (days, USD)."""
+    paid = expected_payoffs(valuer, contracts, ratio) if contracts else (np.empty(0), np.empty(0))
+    if paid is None:
+        return None
+    payoffs, days = paid
+    return Flows(
+        days=np.concatenate(([0.0], days, [when for when, _ in later])),
+        usd=np.concatenate(
+            ([today_usd], payoffs * np.array(usd_per_point), [usd for _, usd in later])
+        ),
+    )
