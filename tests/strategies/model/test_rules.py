@@ -22,6 +22,7 @@ ENTRIES = [
     pytest.param(section.name, entry, id=f"{section.name}.{entry.name}")
     for section in fields(DEFAULTS)
     for entry in fields(getattr(DEFAULTS, section.name))
+    if "rule" in entry.metadata
 ]
 BOUNDED = [case for case in ENTRIES if case.values[1].metadata["low"] is not None]
 
