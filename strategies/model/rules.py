@@ -4,6 +4,7 @@ Each field names the rule it belongs to, what it means and the bounds the config
 so that the config schema and the rule reference are generated from here and from nowhere else.
 """
 
+import math
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -241,21 +242,87 @@ class LayerRules:
     )
 
 
+FACTOR_SOURCES = ("csv", "parquet", "fred", "ib")
+FACTOR_TRANSFORMS = ("level", "change", "zscore", "percentile")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactorRule:
-    """E: one factor feed of the evidence panel; its data stands in the snapshot under its name."""
+    """E: one factor feed of the evidence panel; its data stands in the snapshot under its name.
+
+    What is compared with the thresholds is, with n = ``window`` observations: *level* the newest
+    value; *change* the newest less the one n before it; *zscore* the newest less the mean of the
+    last n, over their deviation; *percentile* the share of the last n at or below the newest, 0 to
+    100. Above ``fear_above`` or below ``fear_below`` votes fear, above ``technical_above`` or below
+    ``technical_below`` technical, anything else abstains.
+    """
 
     name: str
-    source: str  # csv, parquet, fred or ib
-    series: str  # a file, or the symbol the broker supplies
-    transform: str = "level"  # level, change, zscore or percentile
-    window: int = 252  # bars of change, zscore and percentile
-    fear_above: float | None = None  # votes fear above, technical below the other threshold
+    source: str  # FACTOR_SOURCES
+    series: str  # a file, a bundled FRED series, or the symbol the broker supplies
+    transform: str = "level"  # FACTOR_TRANSFORMS
+    window: int = 252  # observations of change, zscore and percentile
+    fear_above: float | None = None
     fear_below: float | None = None
     technical_above: float | None = None
     technical_below: float | None = None
     weight: float = 1.0
-    max_age_days: int = 7
+    max_age_days: int = 7  # calendar days the newest observation may be old; longest gap allowed
+    lag_days: int = 0  # weekdays from an observation's date to the day it is published
+
+
+_FACTOR_BOUNDS = {
+    "window": (1, 5000),
+    "weight": (0.0, 5.0),
+    "max_age_days": (1, 400),
+    "lag_days": (0, 250),
+}
+_THRESHOLDS = ("fear_above", "fear_below", "technical_above", "technical_below")
+# No value may be asked to vote both ways: (this one, must not be below, that one)
+_APART = (
+    ("fear_above", "technical_below"),
+    ("technical_above", "fear_below"),
+    ("fear_above", "fear_below"),
+    ("technical_above", "technical_below"),
+)
+_ONE_OF = (("fear_above", "technical_above"), ("fear_below", "technical_below"))
+
+
+def factor_faults(factor: FactorRule) -> tuple[tuple[str, str], ...]:
+    """Return (field, what was expected) for everything wrong with a factor feed; empty if sound."""
+    faults = []
+    if not factor.name or not factor.name.replace("_", "").isalnum():
+        faults.append(("name", f"expected letters, digits and _, found {factor.name!r}"))
+    for key, choices in (("source", FACTOR_SOURCES), ("transform", FACTOR_TRANSFORMS)):
+        if (chosen := getattr(factor, key)) not in choices:
+            faults.append((key, f"expected one of {', '.join(choices)}; found {chosen!r}"))
+    if not factor.series.strip():
+        faults.append(("series", "expected a file or the name of a series, found nothing"))
+    for key, (low, high) in _FACTOR_BOUNDS.items():
+        if not low <= (number := getattr(factor, key)) <= high:  # NaN is outside too
+            faults.append((key, f"{number} is outside {low:g} .. {high:g}"))
+    if factor.transform in ("zscore", "percentile") and factor.window == 1:
+        faults.append(("window", f"1 observation has no {factor.transform}; expected 2 or more"))
+    return (*faults, *_threshold_faults(factor))
+
+
+def _threshold_faults(factor: FactorRule) -> list[tuple[str, str]]:
+    given = {key: getattr(factor, key) for key in _THRESHOLDS if getattr(factor, key) is not None}
+    if not given:
+        return [("name", f"{factor.name} never votes; give it one of {', '.join(_THRESHOLDS)}")]
+    faults = [
+        (key, f"expected a finite number, found {number}")
+        for key, number in given.items()
+        if not math.isfinite(number)
+    ]
+    for one, other in _ONE_OF:
+        if one in given and other in given:
+            faults.append((other, f"one value would vote both ways: {one} is given too"))
+    for upper, lower in _APART:
+        if upper in given and lower in given and given[upper] < given[lower]:
+            message = f"{given[upper]} must not be below {lower}, which is {given[lower]}"
+            faults.append((upper, message))
+    return faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -463,7 +530,7 @@ def rule_bounds_violations(rules: Rules) -> list[str]:
         assert is_dataclass(group), "rules are grouped in dataclasses"
         for entry in fields(group):
             if "rule" not in entry.metadata:
-                continue  # the factor feeds have a check of their own
+                continue  # the factor feeds are checked below
             value = getattr(group, entry.name)
             low, high = entry.metadata["low"], entry.metadata["high"]
             choices = entry.metadata["choices"]
@@ -473,4 +540,10 @@ def rule_bounds_violations(rules: Rules) -> list[str]:
             # asked this way round, NaN is outside too
             if (low is not None and not value >= low) or (high is not None and not value <= high):
                 violations.append(f"{name}: {value} is outside {low} .. {high}")
+    names = [factor.name for factor in rules.panel.factors]
+    for index, factor in enumerate(rules.panel.factors):
+        place = f"panel.factors[{index}]"
+        violations += [f"{place}.{key}: {message}" for key, message in factor_faults(factor)]
+        if factor.name in names[:index]:
+            violations.append(f"{place}.name: {factor.name!r} is the name of an earlier factor")
     return violations
