@@ -448,7 +448,8 @@ def _flip_journal(
 ) -> tuple[Gate, ...]:
     """Return B1's first step: how far break-evens move and what is lost for VIX +5 and +8."""
     losses = (None, None) if before is None else (before.loss_vix_5_usd, before.loss_vix_8_usd)
-    nearest = max(condors, key=lambda c: expiry_breakevens(c.legs, c.entry_credit)[0], default=None)
+    lower = {c.condor_id: expiry_breakevens(c.legs, c.entry_credit)[0] for c in condors}
+    nearest = max(condors, key=lambda c: lower[c.condor_id] or 0.0, default=None)
     gates = []
     for points, loss in zip(SHOCKS, losses, strict=True):
         low, high = (None, None)

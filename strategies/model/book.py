@@ -2,11 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.lifecycle import OrderStatus
+
+# A bound: no dollar rate was above it since 2001, nor the dividend yield of the index in 40 years
+_CARRY_A_YEAR = Decimal("0.06")
+_CENT = Decimal("0.01")
+
+
+def _carry(short: OptionContract, long: OptionContract) -> Decimal:
+    """Return the most that discounting takes from a long that outlives its short, index points."""
+    days = (long.expiry - short.expiry).days
+    if not days:
+        return Decimal(0)
+    return (long.strike * _CARRY_A_YEAR * days / 365).quantize(_CENT, ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +52,25 @@ class CondorLegs:
         """The wider of the two wings, index points."""
         return max(self.put_width, self.call_width)
 
+    @property
+    def one_expiry(self) -> bool:
+        """Whether all four options expire together."""
+        return len({contract.expiry for contract, _ in self.signed()}) == 1
+
+    @property
+    def worst_points(self) -> Decimal:
+        """The most one condor can cost at expiry, its credit not deducted, index points.
+
+        Each short is paired with one long. A long that expires later is worth at least the
+        discounted distance to its strike, so such a pair can cost the carry on that strike on top.
+        Further longs are worth nothing at worst. Of two sides that expire together only one can
+        lose; of two that do not, both can.
+        """
+        put = self.put_width + _carry(self.short_put, self.long_put)
+        call = self.call_width + _carry(self.short_call, self.long_call)
+        both_can_lose = self.short_put.expiry != self.short_call.expiry
+        return (put + call if both_can_lose else max(put, call)) * self.short_ratio
+
     def signed(self) -> tuple[tuple[OptionContract, int], ...]:
         """Return each leg with its ratio, long > 0, puts first, strikes ascending."""
         return (
@@ -65,8 +96,8 @@ class CondorPosition:
 
     @property
     def max_loss_usd(self) -> Decimal:
-        """Loss at expiry beyond the wider wing, credit kept."""
-        return (self.legs.width - self.entry_credit) * 100 * self.quantity
+        """The most it can lose at expiry, credit kept."""
+        return (self.legs.worst_points - self.entry_credit) * 100 * self.quantity
 
     @property
     def expiry(self) -> date:

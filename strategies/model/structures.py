@@ -1,6 +1,5 @@
 """What an order is made of, read from its legs: a condor, its exact reverse, or one instrument."""
 
-import itertools
 from collections.abc import Iterable
 
 from strategies.model.book import Book, CondorLegs, WorkingOrder
@@ -9,35 +8,47 @@ from strategies.model.instruments import Instrument, OptionContract, Right, pars
 SignedLegs = tuple[tuple[Instrument, int], ...]
 
 _CONDOR_LEGS = 4
+CONDOR_RATIOS = ((1, 1), (2, 1), (3, 2))  # longs and shorts of a side that make one condor
 
 
 def as_condor(legs: Iterable[tuple[Instrument, int]]) -> CondorLegs | None:
     """Return the iron condor that buying these signed legs opens, or None if they are not one.
 
-    One: four SPX options of one root and expiry with ratios of one, long the lowest put, short a
-    higher put, short a call above it and long a call above that.
+    One: four SPX options of one root, two short and two long; the short put below the short call,
+    each long further out than its short and expiring no earlier; on both sides alike one long to
+    one short, two to one, or three to two (C5).
     """
-    sides: dict[tuple[Right, int], OptionContract] = {}
+    sides: dict[tuple[Right, bool], tuple[OptionContract, int]] = {}
     count = 0
     for instrument, ratio in legs:
         count += 1
         if not isinstance(instrument, OptionContract) or instrument.underlying != "SPX":
             return None
-        sides[instrument.right, ratio] = instrument
-    wanted = {(Right.PUT, 1), (Right.PUT, -1), (Right.CALL, -1), (Right.CALL, 1)}
-    if count != _CONDOR_LEGS or sides.keys() != wanted:
+        sides[instrument.right, ratio > 0] = instrument, abs(ratio)
+    if count != _CONDOR_LEGS or len(sides) != _CONDOR_LEGS:
         return None
-    condor = CondorLegs(
-        long_put=sides[Right.PUT, 1],
-        short_put=sides[Right.PUT, -1],
-        short_call=sides[Right.CALL, -1],
-        long_call=sides[Right.CALL, 1],
+    long_put, long_puts = sides[Right.PUT, True]
+    short_put, short_puts = sides[Right.PUT, False]
+    short_call, short_calls = sides[Right.CALL, False]
+    long_call, long_calls = sides[Right.CALL, True]
+    is_condor = (
+        len({contract.root for contract, _ in sides.values()}) == 1
+        and long_put.strike < short_put.strike < short_call.strike < long_call.strike
+        and long_put.expiry >= short_put.expiry
+        and long_call.expiry >= short_call.expiry
+        and (long_puts, short_puts) == (long_calls, short_calls)
+        and (long_puts, short_puts) in CONDOR_RATIOS
     )
-    contracts = [contract for contract, _ in condor.signed()]
-    strikes = [contract.strike for contract in contracts]
-    one_series = len({(contract.root, contract.expiry) for contract in contracts}) == 1
-    ascending = all(a < b for a, b in itertools.pairwise(strikes))
-    return condor if one_series and ascending else None
+    if not is_condor:
+        return None
+    return CondorLegs(
+        long_put=long_put,
+        short_put=short_put,
+        short_call=short_call,
+        long_call=long_call,
+        short_ratio=short_puts,
+        long_ratio=long_puts,
+    )
 
 
 def reversed_legs(legs: Iterable[tuple[Instrument, int]]) -> SignedLegs:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from strategies.model.book import CondorLegs
-from strategies.model.quotes import BoolArray, FloatArray
+from strategies.model.quotes import BoolArray, FloatArray, IntArray
 from strategies.pricing.shocks import shocked_prices
 from strategies.pricing.valuation import Valuer
 
@@ -38,12 +38,20 @@ class Breakevens:
     expiry_gains: BoolArray
 
 
-def expiry_breakevens(legs: CondorLegs, credit: Decimal) -> tuple[float, float]:
-    """Return the SPX levels at which the condor neither gains nor loses at expiry.
+def expiry_breakevens(legs: CondorLegs, credit: Decimal) -> tuple[float | None, float | None]:
+    """Return the SPX levels nearest to the shorts, below and above, where the payoff is zero.
+
+    The payoff is that at the shorts' expiry, each side at its own, longs at their intrinsic value:
+    later longs are worth more. None on a side that keeps a profit all the way, because the credit
+    exceeds what the side can cost, and on both sides if there is no credit. Beyond a ratio wing
+    the payoff comes back to zero once more, far out; that level is not returned.
 
     Units: ``credit`` and the result in index points.
     """
-    return float(legs.short_put.strike - credit), float(legs.short_call.strike + credit)
+    each = credit / legs.short_ratio
+    low = float(legs.short_put.strike - each) if 0 < each < legs.put_width else None
+    high = float(legs.short_call.strike + each) if 0 < each < legs.call_width else None
+    return low, high
 
 
 def shocked_breakevens(
@@ -58,8 +66,9 @@ def shocked_breakevens(
     ``hedge_points``: what the hedge gains under each shock, in index points of one condor; the
     levels are then those of condor and hedge together, the hedge worth at the condor's expiry what
     it is worth right after the shock. Today's levels come from model prices on the fitted surface
-    moved as in ``shocks`` and bound the region around the best outcome within 25 % of the index.
-    None if the condor or the index cannot be priced.
+    moved as in ``shocks`` and bound the region around the best outcome between the shorts, within
+    25 % of the index; beyond a ratio wing there may be another. None if the condor or the index
+    cannot be priced.
 
     Shapes: ``vix_points`` (v,), ``hedge_points`` (v,) or a scalar.
     Units: index points.
@@ -72,14 +81,15 @@ def shocked_breakevens(
     levels, gains = today
     alive = banked > 0
     short_put, short_call = float(legs.short_put.strike), float(legs.short_call.strike)
-    below, above = banked < float(legs.put_width), banked < float(legs.call_width)
+    each = banked / legs.short_ratio
+    below, above = each < float(legs.put_width), each < float(legs.call_width)
     return Breakevens(
         vix_points=points,
         today_low=levels[:, 0],
         today_high=levels[:, 1],
         today_gains=gains,
-        expiry_low=np.where(alive & below, short_put - banked, np.nan),
-        expiry_high=np.where(alive & above, short_call + banked, np.nan),
+        expiry_low=np.where(alive & below, short_put - each, np.nan),
+        expiry_high=np.where(alive & above, short_call + each, np.nan),
         expiry_gains=alive,
     )
 
@@ -90,8 +100,9 @@ def today_breakevens(
     """Return the SPX levels at which buying the condor back now would cost its credit.
 
     Model prices on the fitted surface moved as in ``shocks``, VIX ``vix_shock`` points higher.
-    The levels bound the region around the best outcome; None on a side where the condor gains as
-    far as 25 % from here, and on both sides if it gains nowhere or cannot be priced.
+    The levels bound the region around the best outcome between the shorts; None on a side where
+    the condor gains as far as 25 % from here, and on both sides if it gains nowhere between the
+    shorts or cannot be priced.
 
     Units: index points.
     """
@@ -122,17 +133,28 @@ def _today(
         return gained
 
     gained = gain(_GRID)
-    best = gained.argmax(axis=1)[:, None]
+    between = _between_shorts(legs, spx.value)
+    best = (between[0] + gained[:, between].argmax(axis=1))[:, None]
     losing = gained <= 0
     lower = np.where(losing & (best > _PLACES), _PLACES, -1).max(axis=1)
     upper = np.where(losing & (best < _PLACES), _PLACES, _GRID_POINTS).min(axis=1)
-    gains: BoolArray = gained.max(axis=1) > 0
+    gains: BoolArray = gained[:, between].max(axis=1) > 0
     sides = np.stack([lower, upper - 1], axis=1)
     known = gains[:, None] & (sides >= 0) & (sides < _GRID_POINTS - 1)
     fine = _GRID[np.where(known, sides, 0)][..., None] + _FINE
     values = gain(fine.reshape(len(points), -1)).reshape(-1, _FINE_POINTS)
     zeros = _zeros(fine.reshape(-1, _FINE_POINTS), values).reshape(known.shape)
     return np.where(known, spx.value * (1.0 + zeros), np.nan), gains
+
+
+def _between_shorts(legs: CondorLegs, spot: float) -> IntArray:
+    """Return the places of the grid between the shorts; the nearest one if none is."""
+    low = float(legs.short_put.strike) / spot - 1.0
+    high = float(legs.short_call.strike) / spot - 1.0
+    between = np.flatnonzero((low <= _GRID) & (high >= _GRID))
+    if len(between):
+        return between
+    return np.argsort(np.abs(_GRID - 0.5 * (low + high)), kind="stable")[:1]
 
 
 def _zeros(x: FloatArray, y: FloatArray) -> FloatArray:

@@ -28,25 +28,27 @@ _INITIAL_OVER_MAINTENANCE = Decimal("1.25")
 def condor_margin_usd(legs: CondorLegs, quantity: int, convention: MarginConvention) -> Decimal:
     """Return the margin of ``quantity`` condors, credit not deducted.
 
-    ``ib``: the width of one wing when both are equal, else the sum of both. ``cboe``: the wider
-    wing.
+    A side takes the distance of its strikes for every short; longs beyond that are paid for, not
+    margined. ``ib``: one side when both are equally wide, else their sum. ``cboe``: the greater
+    side. Sides share in neither when their options do not all expire together.
     """
     assert quantity >= 0, "condors are counted"
     put, call = legs.put_width, legs.call_width
     match convention:
         case "ib":
-            width = put if put == call else put + call
+            shares = legs.one_expiry and put == call
         case "cboe":
-            width = max(put, call)
+            shares = legs.one_expiry
         case _:
             assert_never(convention)
-    return width * legs.short_put.multiplier * quantity
+    points = max(put, call) if shares else put + call
+    return points * legs.short_ratio * legs.short_put.multiplier * quantity
 
 
 def condor_max_loss_usd(legs: CondorLegs, credit: Decimal, quantity: int) -> Decimal:
-    """Return the most ``quantity`` condors can lose at expiry: the wider wing less the credit."""
+    """Return the most ``quantity`` condors can lose at expiry (``CondorLegs.worst_points``)."""
     assert quantity >= 0, "condors are counted"
-    return (legs.width - credit) * legs.short_put.multiplier * quantity
+    return (legs.worst_points - credit) * legs.short_put.multiplier * quantity
 
 
 def future_margin_usd(

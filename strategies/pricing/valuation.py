@@ -152,19 +152,23 @@ class Valuer:
         short_call, long_call = self.option(legs.short_call), self.option(legs.long_call)
         if long_put is None or short_put is None or short_call is None or long_call is None:
             return None
+        n_long, n_short = legs.long_ratio, legs.short_ratio
+
+        def debit(longs: float, put: float, call: float, more_longs: float) -> float:
+            return n_short * put + n_short * call - n_long * longs - n_long * more_longs
+
+        def held(longs: float, put: float, call: float, more_longs: float) -> float:
+            return n_long * longs - n_short * put - n_short * call + n_long * more_longs
+
+        legs_in_order = (long_put, short_put, short_call, long_call)
         return CondorValue(
-            mid_debit=short_put.mid + short_call.mid - long_put.mid - long_call.mid,
-            natural_debit=short_put.ask + short_call.ask - long_put.bid - long_call.bid,
-            delta=long_put.delta - short_put.delta - short_call.delta + long_call.delta,
-            gamma=long_put.gamma - short_put.gamma - short_call.gamma + long_call.gamma,
-            vega=long_put.vega - short_put.vega - short_call.vega + long_call.vega,
-            theta=long_put.theta - short_put.theta - short_call.theta + long_call.theta,
-            factor_vega_usd=(
-                long_put.factor_vega_usd
-                - short_put.factor_vega_usd
-                - short_call.factor_vega_usd
-                + long_call.factor_vega_usd
-            ),
+            mid_debit=debit(*(leg.mid for leg in legs_in_order)),
+            natural_debit=debit(long_put.bid, short_put.ask, short_call.ask, long_call.bid),
+            delta=held(*(leg.delta for leg in legs_in_order)),
+            gamma=held(*(leg.gamma for leg in legs_in_order)),
+            vega=held(*(leg.vega for leg in legs_in_order)),
+            theta=held(*(leg.theta for leg in legs_in_order)),
+            factor_vega_usd=held(*(leg.factor_vega_usd for leg in legs_in_order)),
         )
 
     def terms(self, contracts: Sequence[OptionContract]) -> Terms | None:

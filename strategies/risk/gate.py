@@ -252,7 +252,7 @@ def _check_structure(request: _Request) -> _Verdict:
         condor = as_condor(request.legs)
         if condor is None:
             return RefusalReason.STRUCTURE, "a condor opens as four legs of one series, or not"
-        if not 0 < -request.intent.worst_price < condor.width:
+        if not 0 < -request.intent.worst_price < condor.worst_points:
             return RefusalReason.STRUCTURE, f"a credit of {-request.intent.worst_price} is none"
         return None
     (instrument, ratio), *others = request.legs
@@ -356,13 +356,13 @@ def _check_max_loss(request: _Request) -> _Verdict:
     if condor is None:
         return None
     limits, book, quantity = request.limits, request.book, request.intent.quantity
-    loss = (condor.width + request.intent.worst_price) * 100 * quantity
+    loss = (condor.worst_points + request.intent.worst_price) * 100 * quantity
     if loss > limits.condor_max_loss_usd:
         detail = f"{loss:.0f} USD, limit {limits.condor_max_loss_usd:.0f}"
         return RefusalReason.CONDOR_MAX_LOSS, detail
     held = sum((position.max_loss_usd for position in book.condors), Decimal(0))
     at_work = sum(
-        (legs.width * 100 * order.leaves_quantity for legs, order in _opening_condors(book)),
+        (legs.worst_points * 100 * order.leaves_quantity for legs, order in _opening_condors(book)),
         Decimal(0),
     )
     total = held + at_work + loss

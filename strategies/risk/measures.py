@@ -77,6 +77,6 @@ def measure(
         theta_usd_per_day=round(theta, _DIGITS),
         loss_vix_5_usd=round(losses[0], _DIGITS),
         loss_vix_8_usd=round(losses[1], _DIGITS),
-        breakeven_low=max((low for low, _ in edges), default=None),
-        breakeven_high=min((high for _, high in edges), default=None),
+        breakeven_low=max((low for low, _ in edges if low is not None), default=None),
+        breakeven_high=min((high for _, high in edges if high is not None), default=None),
     )

@@ -6,6 +6,7 @@ import numpy as np
 
 from bot.app.render.svg import PayoffCurve
 from strategies.model.book import CondorPosition
+from strategies.model.instruments import Right
 from strategies.model.quotes import FloatArray
 from strategies.pricing.shocks import shocked_prices
 from strategies.pricing.valuation import Valuer
@@ -18,18 +19,20 @@ _PLOT_COLUMNS = 84
 
 
 def payoff_at_expiry(condors: Sequence[CondorPosition], levels: FloatArray) -> FloatArray:
-    """Return what the condors make at expiry, every one held to its own.
+    """Return what the condors make at expiry, every side held to its own.
+
+    A long that expires later counts at its intrinsic value: it is worth more.
 
     Shapes: levels (n,) -> (n,).
     Units: SPX points -> USD, the credits received counted in.
     """
     total = np.zeros_like(levels)
     for condor in condors:
-        legs = condor.legs
-        lp, sp, sc, lc = (float(contract.strike) for contract, _ in legs.signed())
-        put_loss = np.clip(sp - levels, 0.0, sp - lp)
-        call_loss = np.clip(levels - sc, 0.0, lc - sc)
-        total += (float(condor.entry_credit) - put_loss - call_loss) * condor.quantity * _MULTIPLIER
+        points = np.full_like(levels, float(condor.entry_credit))
+        for contract, sign in condor.legs.signed():
+            direction = 1.0 if contract.right is Right.CALL else -1.0
+            points += sign * np.maximum(direction * (levels - float(contract.strike)), 0.0)
+        total += points * condor.quantity * _MULTIPLIER
     return total
 
 

@@ -312,7 +312,7 @@ EXTRA_QUOTES = QUOTES | {
     leg(text).instrument.symbol: quote("12.00 x 12.10")
     for text in (
         "SPXW 20MAR20 3060 P",
-        "SPXW 27MAR20 3405 C",
+        "SPXW 13MAR20 3405 C",
         "SPX 20MAR20 3405 C",
         "SPXW 20MAR20 3300 C",
     )
@@ -340,7 +340,7 @@ EXTRA_QUOTES = QUOTES | {
             "+1 SPXW 20MAR20 3050 P",
             "-1 SPXW 20MAR20 3055 P",
             "-1 SPXW 20MAR20 3400 C",
-            "+1 SPXW 27MAR20 3405 C",
+            "+1 SPXW 13MAR20 3405 C",
         ),
         (
             "+1 SPXW 20MAR20 3050 P",
