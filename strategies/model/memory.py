@@ -63,6 +63,7 @@ class Memory:
     core_contracts: int = 0  # L1 contracts bought as the G2 core and still held
     condors_insured: tuple[str, ...] = ()  # ids of held condors whose G2 core has been decided
     condors_opened: int = 0  # serial number of the last condor id
+    rolls: tuple[tuple[str, int], ...] = ()  # C10, C11: (root id, rolls asked for) of held condors
     boost: BoostMemory = field(default_factory=BoostMemory)
     harvest_armed: bool = False  # B12: RSI(VIX) has been above its threshold since the last harvest
     harvested: tuple[

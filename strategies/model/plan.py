@@ -115,10 +115,16 @@ class CondorAdjust:
     """
 
     condor_id: str
-    new_condor_id: str  # "C0007-1" once rolled, "C0007-2" twice
+    new_condor_id: str  # "C0007-1" of the first roll asked for, "C0007-2" of the next
     new_legs: CondorLegs
     quantity: int  # condors
     mid_credit: float  # index points a condor, of the roll alone
+    adjustments: int  # of the new condor
+    net_vega: float  # of the new condor, per contract, points per vol point
+    short_put_delta: float  # of the new condor
+    short_call_delta: float
+    entry_spot: float  # of the condor as it was first opened
+    entry_sigma_sqrt_t: float
     rules: tuple[str, ...]
     note: str
 
