@@ -8,6 +8,7 @@ from strategies.model.instruments import Instrument, OptionContract, Right, pars
 SignedLegs = tuple[tuple[Instrument, int], ...]
 
 _CONDOR_LEGS = 4
+_SIDE_LEGS = 2
 CONDOR_RATIOS = ((1, 1), (2, 1), (3, 2))  # longs and shorts of a side that make one condor
 
 
@@ -49,6 +50,27 @@ def as_condor(legs: Iterable[tuple[Instrument, int]]) -> CondorLegs | None:
         short_ratio=short_puts,
         long_ratio=long_puts,
     )
+
+
+def after_roll(held: CondorLegs, legs: Iterable[tuple[Instrument, int]]) -> CondorLegs | None:
+    """Return what one condor becomes when these signed legs are bought, None if they roll nothing.
+
+    A roll closes one side of the condor whole and opens another of the same right in its place:
+    four different options, two of them the condor's. What comes out is a condor again (C10, C11).
+    """
+    kept: dict[Instrument, int] = dict(held.signed())
+    opened: dict[Instrument, int] = {}
+    for instrument, ratio in legs:
+        if kept.get(instrument) == -ratio:
+            del kept[instrument]
+        elif instrument in kept or instrument in opened:
+            return None
+        else:
+            opened[instrument] = ratio
+    rights = {each.right for each in opened if isinstance(each, OptionContract)}
+    if len(kept) != _SIDE_LEGS or len(opened) != _SIDE_LEGS or len(rights) != 1:
+        return None
+    return as_condor((*kept.items(), *opened.items()))
 
 
 def reversed_legs(legs: Iterable[tuple[Instrument, int]]) -> SignedLegs:
