@@ -181,7 +181,7 @@ class Sales:
 
     def left(self, lot: Lot) -> int:
         """Return how many contracts of a lot can still be sold."""
-        return lot.sellable - self.sold(lot)
+        return lot.closable - self.sold(lot)
 
     def left_vega_usd(self, layer: str | None = None) -> float:
         """Return the factor vega that remains, orders at work filled; of one layer or of all."""
@@ -226,7 +226,7 @@ def sell_due(sales: Sales, lots: Sequence[Lot], rules: Rules) -> None:
     """Sell what is too close to expiry (B10); its layer refills by increments."""
     for lot in lots:
         if lot.is_due(rules.rotation):
-            sales.sell(lot, lot.sellable, ("B10",))
+            sales.sell(lot, lot.closable, ("B10",))
 
 
 def sell_rotated(sales: Sales, lots: Sequence[Lot], keep: Mapping[str, int]) -> None:
