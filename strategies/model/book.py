@@ -93,6 +93,12 @@ class CondorPosition:
     entry_spot: float  # SPX at entry (S10)
     entry_sigma_sqrt_t: float  # at-the-money implied vol x sqrt(years) at entry (S10)
     adjustments: int = 0  # how often it has been rolled (C10, C11)
+    rolled_on: date | None = None  # session of the first fill of the last roll
+
+    @property
+    def root_id(self) -> str:
+        """The id it was first opened under: "C0007" of "C0007-2"."""
+        return self.condor_id.partition("-")[0]
 
     @property
     def max_loss_usd(self) -> Decimal:
