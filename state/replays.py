@@ -1,12 +1,12 @@
 """Stored decisions with everything they depended on, to be decided again."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from state.amounts import instant_of, instant_text
 from state.decisions import unpack_inputs, unpack_text
-from state.errors import NothingStored, UnknownRecord
+from state.errors import AmbiguousId, NothingStored, UnknownRecord
 from state.readers import Reader
 from state.snapshots import decompress, read_snapshot
 from strategies.model.book import Account, Book
@@ -14,11 +14,15 @@ from strategies.model.encoding import from_json
 from strategies.model.memory import Memory
 from strategies.model.plan import Plan
 from strategies.model.rules import Rules
-from strategies.model.snapshots import MarketSnapshot
+from strategies.model.snapshots import DailyHistory, MarketSnapshot
 
 _ONE = """
-SELECT decisions.plan_id, decisions.at, decisions.session, decisions.inputs, decisions.plan,
-       decisions.memory_json, runs.rules_json, decisions.market_digest, decisions.history_digest
+SELECT decisions.at, decisions.session, decisions.inputs, decisions.plan,
+       decisions.memory_json,
+       (SELECT earlier.memory_json FROM decisions AS earlier
+        WHERE earlier.decision_id < decisions.decision_id
+        ORDER BY earlier.decision_id DESC LIMIT 1) AS memory_left_json,
+       runs.rules_json, decisions.market_digest, decisions.history_digest
 FROM decisions JOIN runs ON runs.run_id = decisions.run_id
 WHERE decisions.plan_id = ?
 """
@@ -26,8 +30,22 @@ _NEWEST = "SELECT plan_id FROM decisions WHERE at <= ? ORDER BY decision_id DESC
 _BETWEEN = """
 SELECT plan_id FROM decisions
 WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+  AND (:run IS NULL OR run_id = :run)
 ORDER BY decision_id
 """
+_RUN = "SELECT run_id FROM runs WHERE substr(run_id, 1, length(:run)) = :run ORDER BY run_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which decisions; None = all of them."""
+
+    since: datetime | None = None  # at or after
+    until: datetime | None = None  # before
+    run: str | None = None  # of this start of the bot; the beginning of its id will do
+
+
+EVERYTHING = Selection()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +62,7 @@ class StoredDecision:
     rules: Rules
     plan_json: str  # to_json(plan), to compare to the byte
     memory_json: str  # to_json(memory after)
+    memory_left_json: str | None  # what the decision before left; None for the first of all
 
     @property
     def plan(self) -> Plan:
@@ -64,27 +83,38 @@ def decision_at(reader: Reader, at: datetime) -> StoredDecision:
     return _Loader(reader).load(rows[0][0])
 
 
-def plan_ids(
-    reader: Reader, since: datetime | None = None, until: datetime | None = None
-) -> tuple[str, ...]:
-    """Return the plans decided from ``since`` up to and without ``until``, oldest first."""
-    return tuple(plan_id for (plan_id,) in reader.raw(_BETWEEN, _bounds(since, until)))
+def plan_ids(reader: Reader, selection: Selection = EVERYTHING) -> tuple[str, ...]:
+    """Return the plans of the selected decisions, oldest first.
 
-
-def stored_decisions(
-    reader: Reader, since: datetime | None = None, until: datetime | None = None
-) -> Iterator[StoredDecision]:
-    """Yield decisions from ``since`` up to and without ``until``, oldest first, one at a time."""
-    loader = _Loader(reader)
-    for plan_id in plan_ids(reader, since, until):
-        yield loader.load(plan_id)
-
-
-def _bounds(since: datetime | None, until: datetime | None) -> dict[str, str | None]:
-    return {
-        "since": None if since is None else instant_text(since),
-        "until": None if until is None else instant_text(until),
+    Raises: UnknownRecord or AmbiguousId for a run that no run, or more than one, is meant by.
+    """
+    bounds = {
+        "since": None if selection.since is None else instant_text(selection.since),
+        "until": None if selection.until is None else instant_text(selection.until),
+        "run": None if selection.run is None else _run_id(reader, selection.run),
     }
+    return tuple(plan_id for (plan_id,) in reader.raw(_BETWEEN, bounds))
+
+
+def _run_id(reader: Reader, start: str) -> str:
+    found = [str(run_id) for (run_id,) in reader.raw(_RUN, {"run": start})]
+    if not found:
+        raise UnknownRecord("run", start)
+    if len(found) > 1 and start not in found:
+        raise AmbiguousId(start, tuple(found))
+    return start if start in found else found[0]
+
+
+def stored_decisions(reader: Reader, selection: Selection = EVERYTHING) -> Iterator[StoredDecision]:
+    """Yield the selected decisions, oldest first, one at a time."""
+    yield from stored_decisions_of(reader, plan_ids(reader, selection))
+
+
+def stored_decisions_of(reader: Reader, plans: Iterable[str]) -> Iterator[StoredDecision]:
+    """Yield decisions by their plans' ids, one at a time; raises UnknownRecord."""
+    loader = _Loader(reader)
+    for plan_id in plans:
+        yield loader.load(plan_id)
 
 
 class _Loader:
@@ -93,6 +123,7 @@ class _Loader:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._history: tuple[str, bytes] = ("", b"")
+        self._daily: DailyHistory | None = None
         self._rules: tuple[str, Rules] = ("", Rules())
 
     def load(self, plan_id: str) -> StoredDecision:
@@ -100,24 +131,29 @@ class _Loader:
         rows = self._reader.raw(_ONE, (plan_id,))
         if not rows:
             raise UnknownRecord("plan", plan_id)
-        _, at, session, packed_inputs, packed_plan, memory_json, rules_json, *digests = rows[0]
+        at, session, packed_inputs, packed_plan, memory_json, left_json, rules_json = rows[0][:7]
         inputs = unpack_inputs(packed_inputs)
-        market_digest, history_digest = digests
+        market_digest, history_digest = rows[0][7:]
         if self._history[0] != history_digest:
             self._history = (history_digest, self._blob(history_digest))
+            self._daily = None
         if self._rules[0] != rules_json:
             self._rules = (rules_json, from_json(Rules, rules_json))
+        snapshot = read_snapshot(self._blob(market_digest), self._history[1])
+        # The same object each time: what is worked out once a history is kept by its identity
+        self._daily = self._daily or snapshot.history
         return StoredDecision(
             plan_id=plan_id,
             at=instant_of(at),
             session=date.fromisoformat(session),
-            snapshot=read_snapshot(self._blob(market_digest), self._history[1]),
+            snapshot=replace(snapshot, history=self._daily),
             book=inputs.book,
             account=inputs.account,
             memory=inputs.memory,
             rules=self._rules[1],
             plan_json=unpack_text(packed_plan),
             memory_json=memory_json,
+            memory_left_json=left_json,
         )
 
     def _blob(self, digest: str) -> bytes:

@@ -474,6 +474,38 @@ def audit_coverage(
 
 
 @audit.command(
+    "replay",
+    cls=_Guarded,
+    epilog="Example: alvh audit replay --since 2020-03-09",
+)
+def audit_replay(
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Of this start of the bot only (`alvh audit runs`)."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", "--from", metavar="TIME", help="At or after this time.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until", "--to", metavar="TIME", help="Up to this time; a date is its whole day."
+        ),
+    ] = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Decide every stored interval again from its stored inputs; 1 if any comes out differently."""
+    from bot.app.commands.audit import AuditSource
+    from bot.app.commands.replay import replay_command
+
+    source = AuditSource(config=config, flags=set_ or [], state_dir=state_dir)
+    raise typer.Exit(replay_command(source, run=run, since=since, until=until, output=output))
+
+
+@audit.command(
     "sql",
     cls=_Guarded,
     epilog='Example: alvh audit sql "SELECT curve, count(*) FROM decisions GROUP BY curve"',

@@ -10,7 +10,7 @@ import pytest
 
 from state.audit import AuditReader, Filters
 from state.errors import AmbiguousId, NothingStored, UnknownRecord
-from state.replays import decision_at, plan_ids, stored_decision, stored_decisions
+from state.replays import Selection, decision_at, plan_ids, stored_decision, stored_decisions
 from state.totals import read_totals
 from strategies.model.encoding import to_json
 from strategies.model.lifecycle import OrderStatus
@@ -376,8 +376,8 @@ def test_every_decision_comes_back_with_all_it_depended_on(audit):
     assert quiet.book.condors[0].quantity == 12
     assert last.memory == Memory()
     assert last.memory_json == to_json(Memory(condors_opened=1))
-    assert plan_ids(audit, since=minutes(1)) == ("plan-2", "plan-3")
-    assert plan_ids(audit, until=minutes(1)) == ("plan-1",)
+    assert plan_ids(audit, Selection(since=minutes(1))) == ("plan-2", "plan-3")
+    assert plan_ids(audit, Selection(until=minutes(1))) == ("plan-1",)
 
 
 def test_one_decision_can_be_found_by_its_instant_or_its_plan(audit):

@@ -33,10 +33,13 @@ class AuditSource:
     flags: Sequence[str]
     state_dir: Path
 
+    def database(self) -> Path:
+        """Return the file of the ledger; raises ConfigInvalid."""
+        return paths_of(read_config(self.config, self.flags), self.state_dir).database
+
     def open(self) -> AuditReader:
         """Open the ledger for reading; raises ConfigInvalid, NoLedger and their kin."""
-        config = read_config(self.config, self.flags)
-        return AuditReader.open(paths_of(config, self.state_dir).database)
+        return AuditReader.open(self.database())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

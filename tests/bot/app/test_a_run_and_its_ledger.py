@@ -3,12 +3,8 @@
 import csv
 import io
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.app.cli import app
+from tests.bot.app.shell import alvh, shipped, start, wait_for
 
-ROOT = Path(__file__).parents[3]
 TABLES = (
     "fills",
     "orders",
@@ -31,52 +27,6 @@ TABLES = (
     "states",
     "runs",
 )
-
-
-def alvh(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bot.app", *arguments],
-        cwd=cwd,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def _environment() -> dict[str, str]:
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("ALVH_")}
-    return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-
-
-def _shipped(folder: Path) -> Path:
-    for name in ("paper_config.yaml", "limits.yaml"):
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def ran(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """One session of the shipped configuration."""
-    folder = _shipped(tmp_path_factory.mktemp("ran"))
-    result = alvh("run", "--until", "2020-02-03", "--format", "json", cwd=folder)
-    assert result.returncode == 0, result.stderr
-    return folder, result
-
-
-@pytest.fixture
-def copy(ran, tmp_path) -> Path:
-    """The folder of the run, to be changed."""
-    return shutil.copytree(ran[0], tmp_path / "copy")
-
-
-@pytest.fixture
-def ask(ran, monkeypatch):
-    """Ask the ledger of the run; in this process, because it is quicker."""
-    monkeypatch.chdir(ran[0])
-    monkeypatch.setenv("COLUMNS", "100")
-    return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
 def test_a_run_prints_one_json_document_and_a_line_a_session_on_stderr(ran):
@@ -343,23 +293,16 @@ def test_a_ledger_that_is_no_database_is_refused_for_safety(copy, monkeypatch):
 
 
 def test_a_running_bot_obeys_keeps_others_out_and_stops_cleanly(tmp_path):
-    folder = _shipped(tmp_path)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bot.app", "run", "--speed", "1200", "--format", "json"],
-        cwd=folder,
-        env=_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    folder = shipped(tmp_path)
+    process = start("run", "--speed", "1200", "--format", "json", cwd=folder)
     try:
-        _wait_for(lambda: _decisions(folder) > 0)
+        wait_for(lambda: _decisions(folder) > 0)
         second = alvh("run", cwd=folder)
         assert second.returncode == 4
         assert "another instance" in second.stderr
         answer = alvh("halt", "--reason", "test", "--format", "json", cwd=folder)
         assert json.loads(answer.stdout)["outcome"] == "submitted"
-        _wait_for(lambda: _status(folder)["state"] == "HALTED")
+        wait_for(lambda: _status(folder)["state"] == "HALTED")
         assert _status(folder)["process"] == process.pid
     finally:
         process.send_signal(signal.SIGTERM)
@@ -375,9 +318,3 @@ def _status(folder: Path) -> dict:
 
 def _decisions(folder: Path) -> int:
     return int(_status(folder)["decisions"])
-
-
-def _wait_for(condition, seconds: float = 40.0) -> None:
-    ends_at = time.perf_counter() + seconds
-    while not condition():
-        assert time.perf_counter() < ends_at, "waited long enough"
