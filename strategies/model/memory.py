@@ -41,15 +41,17 @@ class RotationMemory:
     l1_at_flip: tuple[tuple[str, int], ...] = ()  # L1 as the flip found it: (symbol, contracts)
     l1_weight_at_flip: float = 0.0  # its factor vega over -V_c, before anything was cut
     shifted: float = 0.0  # B3: share of L1 moved into L2 ahead of a flip, 0 or its fraction
-    shifted_on: date | None = None  # session it was
+    shifted_on: date | None = None  # session in which B3 asked for it last; B11 counts from it
+    shifted_to: str = "L2"  # the layer that got it (T3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoostMemory:
     """E, T1: how long a boost has been asked for without being let through."""
 
-    asked_intervals: int = 0  # consecutive intervals in which S1 or S5 asked for a boost
+    asked_intervals: int = 0  # consecutive intervals in which S1 or S5 asked, until let through
     waited: bool = False  # T1 has made it wait its one interval
+    in_force: bool = False  # it has been let through and is still asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
