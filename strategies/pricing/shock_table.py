@@ -1,28 +1,50 @@
-"""The book under every combination of an SPX and a VIX move, in one pass: the shock table."""
+"""The book under every combination of an SPX and a VIX move: the shock table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from strategies.model.book import CondorPosition, HedgePosition
 from strategies.model.quotes import FloatArray
-from strategies.pricing.shocks import holdings, shocked_prices
+from strategies.pricing.repricing import Holding, Repricer, Shocks
 from strategies.pricing.valuation import Valuer
 
-SPX_FRACTIONS = tuple(each / 1000 for each in range(-200, 101, 25))  # -20 % to +10 %
-VIX_POINTS = tuple(each / 10 for each in range(-100, 301, 25))  # -10 to +30
+SPX_FRACTIONS = tuple(each / 100 for each in range(-20, 11, 5))  # -20 % to +10 %
+VIX_POINTS = tuple(float(each) for each in range(-10, 31, 5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cell:
+    """One shock of the table."""
+
+    spx_fraction: float
+    vix_points: float
+    condors_usd: float  # a gain is > 0
+    hedges_usd: float
+
+    @property
+    def book_usd(self) -> float:
+        """Condors and hedges together."""
+        return self.condors_usd + self.hedges_usd
+
+    @property
+    def coverage(self) -> float | None:
+        """The hedges' gain over the condors' loss; < 0 where both lose, None without a loss."""
+        return self.hedges_usd / -self.condors_usd if self.condors_usd < 0 else None
+
+    def __str__(self) -> str:
+        """Return ``SPX -20 %, VIX +10``."""
+        return f"SPX {100 * self.spx_fraction:+g} %, VIX {self.vix_points:+g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ShockTable:
     """Gains in USD, one row an SPX move and one column a VIX move: (g, v)."""
 
-    spx_fraction: FloatArray  # (g,)
-    vix_points: FloatArray  # (v,)
+    shocks: Shocks
     condors_usd: FloatArray
-    hedges_usd: FloatArray
+    hedges_usd: FloatArray  # the same in every row
 
     @property
     def book_usd(self) -> FloatArray:
@@ -30,15 +52,27 @@ class ShockTable:
         both: FloatArray = self.condors_usd + self.hedges_usd
         return both
 
-    def worst(self) -> tuple[float, float, float]:
-        """Return the SPX fraction, the VIX points and the USD of the book's lowest gain."""
-        book = self.book_usd
-        row, column = np.unravel_index(int(np.argmin(book)), book.shape)
-        return (
-            float(self.spx_fraction[row]),
-            float(self.vix_points[column]),
-            float(book[row, column]),
+    def worst(self) -> Cell:
+        """Return where the book's gain is lowest; of equal ones to the cent, the first."""
+        book = self.book_usd.round(2)
+        row, column = divmod(int(book.argmin()), book.shape[1])
+        return Cell(
+            spx_fraction=float(self.shocks.spx_fraction[row]),
+            vix_points=float(self.shocks.vix_points[column]),
+            condors_usd=float(self.condors_usd[row, column]),
+            hedges_usd=float(self.hedges_usd[row, column]),
         )
+
+
+def table_of(
+    repricer: Repricer, shocks: Shocks, condors: Holding, hedges: Holding, grid: int = 0
+) -> ShockTable:
+    """Return the table of a book under ``shocks``, which are the repricer's ``grid``."""
+    return ShockTable(
+        shocks=shocks,
+        condors_usd=repricer.gains_usd(condors, grid),
+        hedges_usd=repricer.gains_usd(hedges, grid),
+    )
 
 
 def shock_table(
@@ -54,36 +88,9 @@ def shock_table(
 
     Shapes: ``spx_fractions`` (g,), ``vix_points`` (v,); none of them may be empty.
     """
-    fractions = np.asarray(spx_fractions, dtype=np.float64)
-    points = np.asarray(vix_points, dtype=np.float64)
-    assert fractions.ndim == points.ndim == 1, "one axis each"
-    condors_usd = _gains(valuer, condors, (), fractions, points)
-    hedges_usd = _gains(valuer, (), hedges, np.zeros(1), points)
-    if condors_usd is None or hedges_usd is None:
+    shocks = Shocks.of(spx_fractions, vix_points)
+    repricer = Repricer(valuer, (shocks,))
+    short, hedge = repricer.condors(condors), repricer.hedges(hedges)
+    if short is None or hedge is None:
         return None
-    return ShockTable(
-        spx_fraction=fractions,
-        vix_points=points,
-        condors_usd=condors_usd,
-        hedges_usd=np.broadcast_to(hedges_usd, (len(fractions), len(points))),
-    )
-
-
-def _gains(
-    valuer: Valuer,
-    condors: Sequence[CondorPosition],
-    hedges: Sequence[HedgePosition],
-    fractions: FloatArray,
-    points: FloatArray,
-) -> FloatArray | None:
-    """Return gains in USD (g, v), or None if something cannot be priced."""
-    held = holdings(valuer, condors, hedges)
-    if held is None:
-        return None
-    gains = np.broadcast_to(held.futures_gain_usd(points), (len(fractions), len(points)))
-    if held.terms is None:
-        return gains
-    base = shocked_prices(valuer, held.terms, 0.0, 0.0)
-    moved = shocked_prices(valuer, held.terms, fractions[:, None, None], points[:, None])
-    options: FloatArray = (moved - base) @ held.usd_per_point
-    return gains + options
+    return table_of(repricer, shocks, short, hedge)

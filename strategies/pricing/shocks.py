@@ -29,6 +29,11 @@ def usual_spx_fraction(vix_points: float) -> float:
     return _USUAL_SPX_FRACTION_PER_POINT * vix_points
 
 
+def least_move(futures_mid: FloatArray) -> FloatArray:
+    """Return the lowest move of each VIX future: none falls below one index point; shape kept."""
+    return _LEAST_VIX_FORWARD - futures_mid
+
+
 def shocked_prices(
     valuer: Valuer, terms: Terms, spx_fraction: ArrayLike, vix_points: ArrayLike
 ) -> FloatArray:
@@ -113,7 +118,7 @@ class Holdings:
     def futures_gain_usd(self, vix_points: ArrayLike) -> FloatArray:
         """Return what the futures gain when VIX moves; the shape is that of ``vix_points``."""
         points = np.asarray(vix_points, dtype=np.float64)[..., None]
-        move = np.maximum(points * self.futures_beta, _LEAST_VIX_FORWARD - self.futures_mid)
+        move = np.maximum(points * self.futures_beta, least_move(self.futures_mid))
         gain: FloatArray = (move * self.futures_usd).sum(axis=-1)
         return gain
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.pricing.shock_table import SPX_FRACTIONS, VIX_POINTS, shock_table
+from strategies.pricing.shock_table import SPX_FRACTIONS, VIX_POINTS, Cell, shock_table
 from strategies.pricing.shocks import shock_pnl, shock_pnls, shocked_prices
 from strategies.pricing.valuation import Valuer
 from tests.builders import (
@@ -36,8 +36,8 @@ def test_the_usual_table_reaches_from_a_crash_to_a_calm():
     assert (SPX_FRACTIONS[0], SPX_FRACTIONS[-1]) == (-0.20, 0.10)
     assert (VIX_POINTS[0], VIX_POINTS[-1]) == (-10.0, 30.0)
     table = shock_table(VALUER, CONDORS, HEDGES)
-    assert table.spx_fraction.tolist() == list(SPX_FRACTIONS)
-    assert table.vix_points.tolist() == list(VIX_POINTS)
+    assert table.shocks.spx_fraction.tolist() == list(SPX_FRACTIONS)
+    assert table.shocks.vix_points.tolist() == list(VIX_POINTS)
     shape = (len(SPX_FRACTIONS), len(VIX_POINTS))
     assert table.condors_usd.shape == table.hedges_usd.shape == table.book_usd.shape == shape
 
@@ -62,9 +62,20 @@ def test_without_a_move_nothing_is_gained():
 
 def test_the_worst_cell_is_named():
     table = shock_table(VALUER, CONDORS, HEDGES)
-    fraction, points, usd = table.worst()
-    assert usd == table.book_usd.min() < 0
-    assert usd == pytest.approx(shock_pnl(VALUER, CONDORS, HEDGES, fraction, points))
+    worst = table.worst()
+    shock = (worst.spx_fraction, worst.vix_points)
+    assert worst.book_usd == table.book_usd.min() < 0
+    assert worst.book_usd == pytest.approx(shock_pnl(VALUER, CONDORS, HEDGES, *shock))
+    assert worst.condors_usd == pytest.approx(shock_pnl(VALUER, CONDORS, [], *shock))
+
+
+def test_the_hedge_covers_its_gain_over_the_condors_loss():
+    shock = {"spx_fraction": -0.20, "vix_points": 10.0}
+    loss = Cell(**shock, condors_usd=-200.0, hedges_usd=50.0)
+    assert loss.coverage == 0.25
+    assert str(loss) == "SPX -20 %, VIX +10"
+    assert Cell(**shock, condors_usd=-200.0, hedges_usd=-50.0).coverage == -0.25
+    assert Cell(**shock, condors_usd=0.0, hedges_usd=-50.0).coverage is None
 
 
 def test_the_hedge_does_not_ask_where_spx_went():

@@ -1,0 +1,167 @@
+"""Books under many shocks at once, each option priced under all of them once a decision.
+
+The books of one decision (before it, after it, condors alone) hold nearly the same options. A
+``Repricer`` keeps the model prices of every option it has been asked for, now and under each pair
+of shocks of its grids, so that a further book costs one sum. Conventions as in ``shocks``: condors
+move with SPX and VIX, hedges with VIX alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from strategies.model.book import CondorPosition, HedgePosition
+from strategies.model.instruments import Instrument, OptionContract
+from strategies.model.quotes import FloatArray, IntArray
+from strategies.pricing.shocks import least_move, shocked_prices
+from strategies.pricing.valuation import Terms, Valuer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shocks:
+    """Moves of SPX and VIX; every pair of them counts."""
+
+    spx_fraction: FloatArray  # (g,)
+    vix_points: FloatArray  # (v,)
+
+    @classmethod
+    def of(cls, spx_fraction: ArrayLike, vix_points: ArrayLike) -> "Shocks":
+        """Return the grid of two lists; neither may be empty."""
+        fraction = np.asarray(spx_fraction, dtype=np.float64)
+        points = np.asarray(vix_points, dtype=np.float64)
+        assert fraction.ndim == points.ndim == 1, "one axis each"
+        assert len(fraction) > 0 < len(points), "a grid has cells"
+        return cls(spx_fraction=fraction, vix_points=points)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Holding:
+    """Signed positions of one book in the columns of a repricer."""
+
+    spx_usd: FloatArray  # (n,) USD per point of each SPX option
+    vix_usd: FloatArray  # (m,) of each VIX option
+    futures_usd: FloatArray  # (f,)
+    futures_mid: FloatArray  # (f,)
+    futures_beta: FloatArray  # (f,)
+
+
+class Repricer:
+    """Model values of books under the grids it was made with."""
+
+    def __init__(self, valuer: Valuer, grids: Sequence[Shocks]) -> None:
+        self._valuer = valuer
+        self._grids = tuple(grids)
+        self._spx = _Columns(valuer, self._grids)
+        # VIX options do not ask where SPX went: one row serves all
+        at_rest = np.zeros(1)
+        self._vix = _Columns(
+            valuer,
+            [Shocks(spx_fraction=at_rest, vix_points=grid.vix_points) for grid in self._grids],
+        )
+
+    def condors(self, condors: Iterable[CondorPosition]) -> Holding | None:
+        """Return condors as held; None if one of their options has no surface."""
+        return self.holding(
+            (contract, float(sign * condor.quantity * contract.multiplier))
+            for condor in condors
+            for contract, sign in condor.legs.signed()
+        )
+
+    def hedges(self, hedges: Iterable[HedgePosition]) -> Holding | None:
+        """Return VIX instruments as held; None if one cannot be priced."""
+        return self.holding(
+            (hedge.instrument, float(hedge.net_contracts * hedge.instrument.multiplier))
+            for hedge in hedges
+        )
+
+    def holding(self, positions: Iterable[tuple[Instrument, float]]) -> Holding | None:
+        """Return positions (USD per point each, long > 0); None if one cannot be priced."""
+        spx: list[tuple[OptionContract, float]] = []
+        vix: list[tuple[OptionContract, float]] = []
+        futures: list[tuple[float, float, float]] = []
+        for instrument, usd in positions:
+            if isinstance(instrument, OptionContract):
+                (spx if instrument.underlying == "SPX" else vix).append((instrument, usd))
+                continue
+            value = self._valuer.future(instrument)
+            if value is None:
+                return None
+            futures.append((usd, value.mid, value.beta))
+        spx_usd, vix_usd = self._spx.weights(spx), self._vix.weights(vix)
+        if spx_usd is None or vix_usd is None:
+            return None
+        columns = np.array(futures, dtype=np.float64).reshape(-1, 3)
+        return Holding(
+            spx_usd=spx_usd,
+            vix_usd=vix_usd,
+            futures_usd=columns[:, 0],
+            futures_mid=columns[:, 1],
+            futures_beta=columns[:, 2],
+        )
+
+    def value_usd(self, holding: Holding) -> float:
+        """Return what a book is worth now by the model, its futures at their mids; short < 0."""
+        return float(
+            self._spx.now[: len(holding.spx_usd)] @ holding.spx_usd
+            + self._vix.now[: len(holding.vix_usd)] @ holding.vix_usd
+            + holding.futures_mid @ holding.futures_usd
+        )
+
+    def gains_usd(self, holding: Holding, grid: int = 0) -> FloatArray:
+        """Return what a book gains under each pair of one grid, USD: (g, v)."""
+        shocks = self._grids[grid]
+        points = shocks.vix_points[:, None]
+        move = np.maximum(points * holding.futures_beta, least_move(holding.futures_mid))
+        gains: FloatArray = (
+            self._spx.gains(grid, holding.spx_usd)
+            + self._vix.gains(grid, holding.vix_usd)
+            + move @ holding.futures_usd
+        )
+        return gains
+
+
+class _Columns:
+    """Model prices of the options of one underlying, one column each, grown as they are asked."""
+
+    def __init__(self, valuer: Valuer, grids: Sequence[Shocks]) -> None:
+        self._valuer = valuer
+        self._grids = grids
+        self._column: dict[OptionContract, int] = {}
+        self.now: FloatArray = np.empty(0)
+        self._gains: list[FloatArray] = [
+            np.empty((len(grid.spx_fraction), len(grid.vix_points), 0)) for grid in grids
+        ]
+
+    def weights(self, positions: Sequence[tuple[OptionContract, float]]) -> FloatArray | None:
+        """Return USD per point by column; None if an option's series has no surface."""
+        columns = self._columns([contract for contract, _ in positions])
+        if columns is None:
+            return None
+        usd = np.zeros(len(self._column))
+        np.add.at(usd, columns, [each for _, each in positions])
+        return usd
+
+    def gains(self, grid: int, usd: FloatArray) -> FloatArray:
+        """Return gains in USD under one grid, (g, v); g is 1 where only VIX counts."""
+        gains: FloatArray = self._gains[grid][..., : len(usd)] @ usd
+        return gains
+
+    def _columns(self, contracts: Sequence[OptionContract]) -> IntArray | None:
+        new = [each for each in dict.fromkeys(contracts) if each not in self._column]
+        if new:
+            terms = self._valuer.terms(new)
+            if terms is None:
+                return None
+            self._add(terms)
+            self._column |= {each: len(self._column) + n for n, each in enumerate(new)}
+        return np.array([self._column[each] for each in contracts], dtype=np.int64)
+
+    def _add(self, terms: Terms) -> None:
+        now = shocked_prices(self._valuer, terms, 0.0, 0.0)
+        self.now = np.concatenate((self.now, now))
+        for n, grid in enumerate(self._grids):
+            fraction, points = grid.spx_fraction[:, None, None], grid.vix_points[:, None]
+            gains = shocked_prices(self._valuer, terms, fraction, points) - now
+            self._gains[n] = np.concatenate((self._gains[n], gains), axis=-1)
