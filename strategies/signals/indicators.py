@@ -16,6 +16,7 @@ from enum import StrEnum
 import numpy as np
 import talib
 
+from strategies.model.errors import MissingData
 from strategies.model.quotes import BoolArray, FloatArray, IntArray
 
 MIN_WARM_BARS = 130  # market mechanics, section 10: no signal on fewer bars
@@ -151,6 +152,24 @@ def trailing_sd_before(values: FloatArray, bars: int) -> FloatArray:
     if np.count_nonzero(~np.isnan(values)) > bars:
         before[1:] = talib.STDDEV(values, bars)[:-1]
     return before
+
+
+def z_of_last(values: FloatArray, window: int) -> float:
+    """Return how far the last value is from the mean of the ``window`` before it, in sigmas.
+
+    The value that is judged counts in neither mean nor sigma, so that it cannot hide itself.
+
+    Shapes: (n,).
+    Raises: MissingData if there are too few values, or if those before did not vary.
+    Source: rules S9, S13 and E.
+    """
+    if len(values) <= window:
+        raise MissingData(f"{len(values)} bars, {window + 1} needed")
+    past = values[-window - 1 : -1]
+    sigma = float(past.std())
+    if tidy(sigma) == 0:
+        raise MissingData("it did not vary")
+    return (float(values[-1]) - float(past.mean())) / sigma
 
 
 def run_lengths(states: IntArray) -> IntArray:

@@ -1,7 +1,10 @@
-"""Every signal of one snapshot (S1-S8, S11), and the further readings that regimes and layers ask.
+"""Every signal of one market (S1-S9, S11, S13), and what else regimes and layers ask of it.
 
 A signal whose input is missing, too old or too short is None and named in ``missing``: absent,
 never zero. Live values may be ``max_quote_age_s`` old, history ``max_history_age_days``.
+
+S9's signed imbalance of trades against quotes is recorded as absent by every plan: it needs trades,
+and no snapshot has any. What also needs the book is read in ``positions``.
 """
 
 import math
@@ -36,6 +39,7 @@ from strategies.signals.indicators import (
     tidy,
     week_deviation_z,
     week_z_bars,
+    z_of_last,
 )
 from strategies.signals.series import SnapshotSeries, require_bars
 
@@ -70,6 +74,11 @@ class Signals:
     deep_backwardation_closes: int | None  # S7: completed closes in a row above R4's threshold
     dislocation_z: float | None  # S8
     dislocated: bool | None  # S8
+    order_flow_z: float | None  # S9
+    skew_index: float | None  # S13: Cboe SKEW at its newest close
+    skew_index_z: float | None
+    cor1m: float | None  # S13: implied correlation at its newest close
+    cor1m_z: float | None
     vix_day_change_points: float | None  # R3
     vix_day_change_fraction: float | None  # R3
     vix_z5: float | None  # R3: the "5-day z"
@@ -85,11 +94,11 @@ class Signals:
 def read_signals(snapshot: MarketSnapshot, rules: Rules) -> Signals:
     """Return every signal of a snapshot, from completed bars with today's live value as the last.
 
-    Source: rules S1-S8 and S11.
+    Source: rules S1-S9, S11 and S13.
     """
     series = SnapshotSeries(snapshot, rules.signals)
     readings: dict[str, Any] = {}
-    values: dict[str, Reading] = {}
+    values: dict[str, Reading] = {"S9 trade_imbalance": None}
     missing: list[str] = []
     for rule_id, readers in _READERS.items():
         for name, reader in readers.items():
@@ -198,6 +207,22 @@ def _dislocation(series: SnapshotSeries, rules: Rules) -> float:
     return tidy(z)
 
 
+def _order_flow(series: SnapshotSeries, rules: Rules) -> float:
+    rows = series.rows("vix_call_volume", "vix_put_volume")
+    calls, puts = series.closes("vix_call_volume", rows), series.closes("vix_put_volume", rows)
+    traded = calls + puts > 0
+    calls, puts = calls[traded], puts[traded]
+    return z_of_last((calls - puts) / (calls + puts), rules.signals.order_flow_window)
+
+
+def _newest(series: SnapshotSeries, column: str) -> float:
+    return float(series.closes(column, series.rows(column))[-1])
+
+
+def _newest_z(series: SnapshotSeries, column: str, rules: Rules) -> float:
+    return z_of_last(series.closes(column, series.rows(column)), rules.panel.window)
+
+
 def _week_z(series: SnapshotSeries, _: Rules) -> float:
     require_bars(series.vix, week_z_bars())
     return float(week_deviation_z(series.vix)[-1])
@@ -251,6 +276,13 @@ _READERS: dict[str, dict[str, Reader]] = {
     "S8": {
         "dislocation_z": _dislocation,
         "dislocated": lambda s, r: abs(_dislocation(s, r)) > r.signals.dislocation_z,
+    },
+    "S9": {"order_flow_z": _order_flow},
+    "S13": {
+        "skew_index": lambda s, _: _newest(s, "skew_close"),
+        "skew_index_z": lambda s, r: _newest_z(s, "skew_close", r),
+        "cor1m": lambda s, _: _newest(s, "cor1m_close"),
+        "cor1m_z": lambda s, r: _newest_z(s, "cor1m_close", r),
     },
     "R3": {
         "vix_day_change_points": lambda s, _: float(s.vix[-1] - s.vix[-2]),

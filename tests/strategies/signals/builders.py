@@ -54,6 +54,14 @@ def random_history(seed: int = 1, bars: int = 420, before: date = TODAY) -> Dail
         vx2_settle=vx2,
         vx2_days=days_to_vx2(bars),
         net_breadth=np.clip(returns * 30 + generator.normal(0, 0.1, bars), -1, 1),
+        skew_close=130 + generator.normal(0, 5, bars),
+        cor1m_close=20 + 0.5 * vix + generator.normal(0, 1, bars),
+        credit_spread=2 + 0.02 * vix + generator.normal(0, 0.05, bars),
+        vix_call_volume=generator.integers(100_000, 900_000, bars).astype(np.float64),
+        vix_put_volume=generator.integers(50_000, 500_000, bars).astype(np.float64),
+        is_fomc=(np.arange(bars) % 31 == 7).astype(np.float64),
+        is_cpi=(np.arange(bars) % 21 == 3).astype(np.float64),
+        is_ppi=(np.arange(bars) % 21 == 4).astype(np.float64),
     )
 
 

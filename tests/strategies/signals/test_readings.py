@@ -513,7 +513,7 @@ def test_readings_are_recorded_under_their_rule_and_survive_json():
         "S7 contango_closes",
         "S11 cpi_days",
     }
-    assert len(reading.values) == len(fields(Signals)) - 3 + len(EventKind)
+    assert len(reading.values) == len(fields(Signals)) - 3 + len(EventKind) + 1  # trades
     assert reading.values["S3 macd_spx"] in {"bullish", "bearish"}
     kind = Plan.__annotations__["signals"]
     assert from_json(kind, to_json(reading.values)) == reading.values
