@@ -141,4 +141,6 @@ def build_market(
         case ReplayMarketSection(first=first, last=last):
             return ReplayMarket(history, calendar, first=first, last=last, seed=broker.seed)
         case SyntheticMarketSection(first=first, last=last):
-            return SyntheticMarket(calendar, first=first, last=last, seed=broker.seed)
+            return SyntheticMarket(
+                calendar, first=first, last=last, seed=broker.seed, events=history.events()
+            )

@@ -18,7 +18,6 @@ from bot.exchange.paths import (
     spx_and_vix_paths,
 )
 from bot.exchange.quoting import VXM_FIRST_DAY, MarketState
-from bot.exchange.recent import Recent
 from bot.exchange.residuals import (
     ELASTICITIES,
     FUTURE_GAP_SHARE,
@@ -31,6 +30,7 @@ from bot.exchange.residuals import (
     share_known,
 )
 from bot.exchange.spx_surface import SpxSurface, VolLevels
+from bot.history.recent import Recent
 from strategies.model.calendars import TradingCalendar
 from strategies.model.expiries import FutureInstants, future_instants
 from strategies.model.instruments import FutureContract

@@ -23,7 +23,7 @@ from bot.exchange.quoting import (
     vix_chain,
     vix_future_quote,
 )
-from bot.exchange.recent import Recent
+from bot.history.recent import Recent
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.errors import MissingData
 from strategies.model.expiries import series_instants, spx_am_expiry, spxw_expiries

@@ -1,10 +1,12 @@
 """A market of an invented history: a seed makes a world, the replay makes its quotes."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from bot.calendars.build import build_calendar
 from bot.exchange.replay import ReplayMarket
 from bot.exchange.world import BURN_IN_SESSIONS, InventedHistory, WorldParameters
+from bot.history.store import ScheduledEvent
 from strategies.model.calendars import TradingCalendar
 
 _DAYS_PER_SESSION = 1.5  # calendar days that hold one session, holidays and a margin included
@@ -21,6 +23,7 @@ class SyntheticMarket(ReplayMarket):
         last: date,
         seed: int,
         parameters: WorldParameters | None = None,
+        events: Sequence[ScheduledEvent] = (),
     ) -> None:
         """Invent ``BURN_IN_SESSIONS`` sessions of history, then the days to be traded.
 
@@ -33,6 +36,7 @@ class SyntheticMarket(ReplayMarket):
             last: Where it ends; the last session on or before it.
             seed: Of the world and of its intraday paths, not negative.
             parameters: Of the model, if not the usual ones.
+            events: What is scheduled on its days.
 
         Raises: MarketDataMissing if there is no session, or the calendar ends too early.
         """
@@ -46,5 +50,5 @@ class SyntheticMarket(ReplayMarket):
         )
         count = len(whole.sessions_between(date.min, first - timedelta(days=1)))
         sessions = whole.sessions_between(date.min, last)[count - BURN_IN_SESSIONS :]
-        world = InventedHistory(sessions, whole, parameters or WorldParameters(), seed)
+        world = InventedHistory(sessions, whole, parameters or WorldParameters(), seed, events)
         super().__init__(world, calendar, first=first, last=last, seed=seed)

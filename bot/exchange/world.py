@@ -17,11 +17,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from bot.history.store import HISTORY_SESSIONS, DailySeries
+from bot.history.recent import Recent
+from bot.history.store import DailySeries, ScheduledEvent, event_flags
 from strategies.model.calendars import TradingCalendar
 from strategies.model.errors import MissingData
 from strategies.model.expiries import vx_expiries
@@ -37,6 +38,7 @@ _MONTHS: Final = 9  # VX futures listed at once
 _TENOR_DAYS: Final = {"VIX9D": 9.0, "VIX": 30.0, "VIX3M": 93.0, "VIX6M": 183.0}
 _DAYS_PER_YEAR: Final = 365.0
 _CURVE_REACH_DAYS: Final = 320
+_HISTORIES_KEPT: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ class InventedHistory:
         calendar: TradingCalendar,
         parameters: WorldParameters,
         seed: int,
+        events: Sequence[ScheduledEvent] = (),
     ) -> None:
         """Invent every session; a longer list of sessions begins with the same days.
 
@@ -83,6 +86,7 @@ class InventedHistory:
             calendar: Must reach ten months past the last session, for VX expiries.
             parameters: Of the model.
             seed: Not negative.
+            events: What is scheduled on those days. Nothing in this world answers to it.
         """
         self._parameters = parameters
         days = np.array(sessions, dtype="datetime64[D]")
@@ -95,6 +99,8 @@ class InventedHistory:
         self._series["VVIX"] = _daily("VVIX", days, self._vvix(noise))
         self._breadth = _breadth(self._series["SPX"].close, seed)
         self._settlements, self._finals = self._settle(sessions, calendar, fast, slow)
+        self._columns = self._as_columns(events)
+        self._histories = Recent[int, DailyHistory](_HISTORIES_KEPT)
 
     def daily(self, name: str) -> DailySeries:
         """Return SPX, VIX, VVIX, VIX9D, VIX3M or VIX6M."""
@@ -115,26 +121,31 @@ class InventedHistory:
         return self._parameters.rate
 
     def daily_history(self, before: date) -> DailyHistory:
-        """Return the last sessions strictly before a date."""
-        spx = self._series["SPX"]
-        stop = spx.rows_before(before)
-        rows = slice(max(0, stop - HISTORY_SESSIONS), stop)
-        curve = [self._settlements[day][:2] for day in spx.session[rows].tolist()]
-        return DailyHistory(
-            session=spx.session[rows],
-            spx_close=spx.close[rows],
-            vix_close=self._series["VIX"].close[rows],
-            vvix_close=self._series["VVIX"].close[rows],
-            vx1_settle=np.array([first[1] for first, _ in curve]),
-            vx2_settle=np.array([second[1] for _, second in curve]),
-            vx2_days=np.array(
-                [
-                    float((second[0] - day).days)
-                    for (_, second), day in zip(curve, spx.session[rows].tolist(), strict=True)
-                ]
-            ),
-            net_breadth=self._breadth[rows],
+        """Return every session so far strictly before a date; the same date, the same object.
+
+        There is no SKEW, implied correlation, credit spread or option volume in this world.
+        """
+        stop = self._series["SPX"].rows_before(before)
+        return self._histories.get(
+            stop,
+            lambda: DailyHistory(**{name: each[:stop] for name, each in self._columns.items()}),
         )
+
+    def _as_columns(self, events: Sequence[ScheduledEvent]) -> dict[str, Any]:
+        days = self._series["SPX"].session
+        curve = [self._settlements[day][:2] for day in days.tolist()]
+        expiries = np.array([second[0] for _, second in curve], dtype="datetime64[D]")
+        return {
+            "session": days,
+            "spx_close": self._series["SPX"].close,
+            "vix_close": self._series["VIX"].close,
+            "vvix_close": self._series["VVIX"].close,
+            "vx1_settle": np.array([first[1] for first, _ in curve]),
+            "vx2_settle": np.array([second[1] for _, second in curve]),
+            "vx2_days": (expiries - days).astype(np.float64),
+            "net_breadth": self._breadth,
+            **event_flags(events, days),
+        }
 
     def _vvix(self, noise: FloatArray) -> FloatArray:
         """Return VVIX at every step: a regression on level and slope of the curve, with noise.

@@ -309,9 +309,14 @@ def _accept(_row: Mapping[str, Any]) -> None:
 
 _PRICE = _number_between(5e-324, _MAX_PRICE, "a price above 0")
 _BARS = {name: _or_nan(_PRICE) for name in ("open", "high", "low")}
+_PERCENT = _number_between(-10.0, 100.0, "a rate in percent from -10 to 100")
+_COUNT = _number_between(0.0, 1e9, "a number of contracts, 0 or more")
 _CLOSES = {
     "BREADTH": _number_between(-1.0, 1.0, "a share from -1 to 1"),
-    "RATE": _number_between(-10.0, 100.0, "a rate in percent from -10 to 100"),
+    "RATE": _PERCENT,
+    "BAA10Y": _PERCENT,
+    "DBAA": _PERCENT,
+    "T10Y3M": _PERCENT,
 }
 
 VX_LAYOUT: Final = FileLayout(
@@ -324,6 +329,12 @@ EVENTS_LAYOUT: Final = FileLayout(
     key=("date", "event"),
     required={"date": _parse_day, "event": _parse_event},
     optional={"time_et": _parse_time},
+    check_row=_accept,
+)
+VIX_VOLUME_LAYOUT: Final = FileLayout(
+    key=("date",),
+    required={"date": _parse_weekday, "call_volume": _COUNT, "put_volume": _COUNT},
+    optional={},
     check_row=_accept,
 )
 

@@ -21,6 +21,8 @@ _SPURIOUS_EVENTS = frozenset({("2000-01-17", "cpi")})
 _EVENT_KINDS = {"fomc_decision": "fomc", "cpi": "cpi", "ppi": "ppi"}
 _NOT_TO_BE_PACKAGED = "bloomberg"
 _DAILY_COLUMNS = ["date", "open", "high", "low", "close"]
+# The index of a month is out by the 20th or so of the next; from the 1st after that it is safe
+_MONTHS_TO_PUBLISH = 2
 
 
 def prepare(source: Path, target: Path) -> None:
@@ -106,6 +108,51 @@ def prepare(source: Path, target: Path) -> None:
         source="NYSE counts to 2015-11-11; NYSE ratio 2019-08-06 to 2026-02-27",
         note="2015-11-12 to 2019-08-05 and from 2026-06-18 a proxy of US listed shares",
     )
+    _write(
+        target,
+        "SKEW",
+        _closes(_read(source, "skew_daily.csv"), "close", sessions),
+        source="Cboe SKEW_History",
+        note="no value on 16 sessions, 8 of them 2000-09-20 to 2000-09-29",
+    )
+    _write(
+        target,
+        "COR1M",
+        _daily(source, "cor1m_daily.csv", sessions),
+        source="Cboe COR1M_History",
+        note="",
+    )
+    credit, rates = _read(source, "macro/credit_daily.csv.gz"), _rates(source)
+    spread = _closes(credit, "BAA10Y", sessions)
+    _write(
+        target,
+        "BAA10Y",
+        spread,
+        source="FRED BAA10Y (Moody's Baa yield less 10-year Treasury)",
+        note="percent; a day's value is published the next business day",
+    )
+    ten_year = _closes(rates, "ust10y_DGS10", sessions)
+    _write(
+        target,
+        "DBAA",
+        _combined(ten_year, spread, 1),
+        source="FRED DGS10 plus BAA10Y, which is DBAA by definition",
+        note="percent; a day's value is published the next business day",
+    )
+    _write(
+        target,
+        "T10Y3M",
+        _combined(ten_year, _closes(rates, "tbill3m_cmt_DGS3MO", sessions), -1),
+        source="FRED DGS10 less DGS3MO, which is T10Y3M by definition",
+        note="percentage points; a day's value is published the next business day",
+    )
+    _write(
+        target,
+        "RBUSBIS",
+        _real_exchange_rate(source, sessions),
+        source="BIS real broad effective exchange rate of the dollar, through FRED RBUSBIS",
+        note="monthly, 2020 = 100; dated the first session two months on, when it was out; revised",
+    )
 
 
 def _read(source: Path, name: str) -> pd.DataFrame:
@@ -148,8 +195,12 @@ def _events(source: Path) -> pd.DataFrame:
     return rows.sort_values(["date", "event"])
 
 
+def _rates(source: Path) -> pd.DataFrame:
+    return _read(source, "macro/rates_daily.csv.gz")
+
+
 def _rate(source: Path, sessions: "pd.Series[pd.Timestamp]") -> pd.DataFrame:
-    rows = _read(source, "macro/rates_daily.csv.gz")
+    rows = _rates(source)
     rows["date"] = pd.to_datetime(rows["date"])
     bill = rows["tbill3m_cmt_DGS3MO"]
     # Fed funds follow the bill's last value; they never fill its bond holidays, because in 2008
@@ -165,6 +216,26 @@ def _breadth(source: Path, sessions: "pd.Series[pd.Timestamp]") -> pd.DataFrame:
     rows = rows[["date", "net_breadth"]].rename(columns={"net_breadth": "close"}).dropna()
     rows["date"] = pd.to_datetime(rows["date"])
     return rows[rows["date"].isin(sessions)]
+
+
+def _closes(rows: pd.DataFrame, column: str, sessions: "pd.Series[pd.Timestamp]") -> pd.DataFrame:
+    rows = rows[["date", column]].rename(columns={column: "close"}).dropna()
+    rows["date"] = pd.to_datetime(rows["date"])
+    return rows[rows["date"].isin(sessions)]
+
+
+def _combined(left: pd.DataFrame, right: pd.DataFrame, sign: int) -> pd.DataFrame:
+    rows = left.merge(right, on="date", suffixes=("", "_right"))
+    rows["close"] = (rows["close"] + sign * rows["close_right"]).round(2)
+    return rows[["date", "close"]]
+
+
+def _real_exchange_rate(source: Path, sessions: "pd.Series[pd.Timestamp]") -> pd.DataFrame:
+    rows = _read(source, "macro/macro_monthly.csv")
+    rows = rows[["date", "REER_broad_RBUSBIS"]].set_axis(["date", "close"], axis=1).dropna()
+    published = pd.to_datetime(rows["date"]) + pd.DateOffset(months=_MONTHS_TO_PUBLISH)
+    rows["date"] = sessions.iloc[sessions.searchsorted(published)].to_numpy()
+    return rows
 
 
 def _write(target: Path, name: str, rows: pd.DataFrame, *, source: str, note: str) -> None:

@@ -7,7 +7,7 @@ year unless a method says otherwise. Arrays are shared and read-only. NaN marks 
 import hashlib
 import math
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from functools import cached_property
@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from bot.history.files import (
     EVENTS_LAYOUT,
+    VIX_VOLUME_LAYOUT,
     VX_LAYOUT,
     Columns,
     HistoryFileInvalid,
     daily_layout,
     read_user_file,
 )
+from bot.history.recent import Recent
 from strategies.model.calendars import TradingCalendar
 from strategies.model.errors import MissingData
 from strategies.model.quotes import BoolArray, FloatArray, IntArray
@@ -37,9 +39,18 @@ if TYPE_CHECKING:
 DateArray = NDArray[np.datetime64]
 
 BUNDLED_FOLDER: Final = Path(__file__).with_name("data")
-DAILY_SERIES: Final = ("SPX", "VIX", "VVIX", "VIX9D", "VIX3M", "VIX6M", "BREADTH", "RATE")
+# Read for factor feeds only (rule E)
+FACTOR_SERIES: Final = ("DBAA", "T10Y3M", "RBUSBIS")
+DAILY_SERIES: Final = (
+    *("SPX", "VIX", "VVIX", "VIX9D", "VIX3M", "VIX6M", "BREADTH", "RATE"),
+    *("SKEW", "COR1M", "BAA10Y", *FACTOR_SERIES),
+)
 SERIES: Final = (*DAILY_SERIES, "VX", "EVENTS")
-HISTORY_SESSIONS: Final = 420  # bars in one DailyHistory; the longest signal wants 252
+# Volumes of VIX options are not bundled; a user's file may bring them (S9)
+VIX_VOLUME: Final = "VIX_VOLUME"
+HISTORY_FROM: Final = date(2004, 3, 26)  # the first session with VX futures
+_MONTHLY: Final = frozenset({"RBUSBIS"})
+_HISTORIES_KEPT: Final = 4
 
 _NO_OVERRIDES: Final[Mapping[str, Path]] = MappingProxyType({})
 _RELEASE_TIME: Final = {EventKind.FOMC: "14:00", EventKind.CPI: "08:30", EventKind.PPI: "08:30"}
@@ -132,6 +143,7 @@ class History:
         self._override_paths = dict(overrides)
         self._overrides = {name: _read_override(name, path) for name, path in overrides.items()}
         self._daily: dict[str, DailySeries] = {}
+        self._histories = Recent[date, DailyHistory](_HISTORIES_KEPT)
         if "SPX" in self._overrides:
             self._daily["SPX"] = self._read_daily("SPX")  # refuses rows on holidays now, not later
 
@@ -252,13 +264,19 @@ class History:
         return periods * math.log1p(simple / periods)
 
     def daily_history(self, before: date) -> DailyHistory:
-        """Return the last ``HISTORY_SESSIONS`` sessions strictly before a date.
+        """Return every session from ``HISTORY_FROM`` on that lies strictly before a date.
 
-        The arrays are views of shared, read-only columns.
+        The arrays are views of shared, read-only columns, and the same date gives the same object:
+        what is worked out of a history is remembered by its identity.
         """
+        return self._histories.get(before, lambda: self._history_before(before))
+
+    def _history_before(self, before: date) -> DailyHistory:
         columns = self._aligned
-        stop = int(np.searchsorted(columns["session"], np.datetime64(before)))
-        rows = slice(max(0, stop - HISTORY_SESSIONS), stop)
+        start, stop = np.searchsorted(
+            columns["session"], np.array([HISTORY_FROM, before], dtype="datetime64[D]")
+        )
+        rows = slice(int(start), int(stop))
         return DailyHistory(**{name: column[rows] for name, column in columns.items()})
 
     def describe(self, as_of: date) -> tuple[SeriesFacts, ...]:
@@ -267,7 +285,8 @@ class History:
         Args:
             as_of: The date that ages are counted to.
         """
-        return tuple(self._describe(name, as_of) for name in SERIES)
+        theirs = [VIX_VOLUME] if VIX_VOLUME in self._overrides else []
+        return tuple(self._describe(name, as_of) for name in (*SERIES, *theirs))
 
     def fingerprint(self) -> str:
         """Return a digest of every file behind this history, bundled and the user's."""
@@ -323,15 +342,30 @@ class History:
             "vx2_settle": _align_to(curve.session, curve.settle[:, 1], sessions),
             "vx2_days": _align_to(curve.session, curve.days[:, 1], sessions),
             "net_breadth": _align(self.daily("BREADTH"), sessions),
+            "skew_close": _align(self.daily("SKEW"), sessions),
+            "cor1m_close": _align(self.daily("COR1M"), sessions),
+            "credit_spread": _published_next_day(_align(self.daily("BAA10Y"), sessions)),
+            **self._vix_volumes(),
+            **event_flags(self._events, sessions),
         }
         return _frozen(columns)
+
+    def _vix_volumes(self) -> Columns:
+        names = ("call_volume", "put_volume")
+        if VIX_VOLUME not in self._overrides:
+            return {f"vix_{name}": np.full(len(self.sessions), np.nan) for name in names}
+        theirs = self._overrides[VIX_VOLUME]
+        return {
+            f"vix_{name}": _align_to(theirs["date"], theirs[name], self.sessions) for name in names
+        }
 
     @cached_property
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for name in SERIES:
+        for name in (*SERIES, VIX_VOLUME):
             digest.update(f"{name}\0".encode())
-            digest.update(self._path(name).read_bytes())
+            if name != VIX_VOLUME:
+                digest.update(self._path(name).read_bytes())
             if name in self._override_paths:
                 digest.update(b"\0override\0")
                 digest.update(self._override_paths[name].read_bytes())
@@ -381,16 +415,20 @@ class History:
                 days = np.array([event.day for event in self._events], dtype="datetime64[D]")
             case "VX":
                 days = self._vx.trade_date
+            case "VIX_VOLUME":
+                days = self._overrides[name]["date"]
             case _:
                 days = self.daily(name).session
         first, last = days[0], days[-1]
         sessions = self.sessions
         covered = sessions[(sessions >= first) & (sessions <= last)]
-        gaps = 0 if name == "EVENTS" else int((~np.isin(covered, days)).sum())
-        source, note = _read_provenance(self._path(name))
+        is_daily = name != "EVENTS" and name not in _MONTHLY
+        gaps = int((~np.isin(covered, days)).sum()) if is_daily else 0
+        source, note = ("", "") if name == VIX_VOLUME else _read_provenance(self._path(name))
         if name in self._override_paths:
             rows = len(next(iter(self._overrides[name].values())))
-            source = f"{self._override_paths[name].name} ({rows:,} rows) over {source}"
+            theirs = f"{self._override_paths[name].name} ({rows:,} rows)"
+            source = f"{theirs} over {source}" if source else theirs
         return SeriesFacts(
             name=name,
             first=first.item(),
@@ -409,10 +447,12 @@ def _read_override(name: str, path: Path) -> Columns:
             layout = VX_LAYOUT
         case "EVENTS":
             layout = EVENTS_LAYOUT
+        case "VIX_VOLUME":
+            layout = VIX_VOLUME_LAYOUT
         case _ if name in DAILY_SERIES:
             layout = daily_layout(name)
         case _:
-            known = ", ".join(SERIES)
+            known = ", ".join((*SERIES, VIX_VOLUME))
             raise HistoryFileInvalid(path, f"expected a series of {known}, found '{name}'")
     return read_user_file(path, layout)
 
@@ -462,6 +502,30 @@ def _to_events(columns: Columns) -> list[ScheduledEvent]:
         time_et = time.fromisoformat(_RELEASE_TIME[kind] if at is None else at)
         events.append(ScheduledEvent(day, kind, time_et))
     return events
+
+
+def event_flags(events: Sequence[ScheduledEvent], sessions: DateArray) -> dict[str, FloatArray]:
+    """Return the columns ``is_fomc``, ``is_cpi`` and ``is_ppi`` over sessions, (n,) each.
+
+    1 on the session where the market answers an event: its day, or the session after where it falls
+    on none (CPI on Good Friday); 0 on others; NaN outside the event calendar of its kind.
+    """
+    flags = {}
+    for kind in EventKind:
+        days = np.array([each.day for each in events if each.kind is kind], dtype="datetime64[D]")
+        column = np.full(len(sessions), np.nan)
+        if days.size:
+            column[(sessions >= days[0]) & (sessions <= days[-1])] = 0.0
+            felt_on = np.searchsorted(sessions, days)
+            is_on = (felt_on < len(sessions)) & (days >= sessions[0])
+            column[felt_on[is_on]] = 1.0
+        flags[f"is_{kind.value}"] = column
+    return flags
+
+
+def _published_next_day(values: FloatArray) -> FloatArray:
+    """Return each session's newest published value: that of the session before."""
+    return np.concatenate([[np.nan], values[:-1]])
 
 
 def _align(series: DailySeries, sessions: DateArray) -> FloatArray:

@@ -4,7 +4,8 @@ Every accessor raises MissingData with the reason when an input is not there, to
 number, so that the signal that asked for it is absent. A bar on which one of the columns asked for
 is NaN is left out of that series alone; the bars around the gap become neighbours.
 
-Bars on or after the snapshot's session are never read, whatever the history holds.
+Bars on or after the snapshot's session are never read, nor any but the last ``SIGNAL_BARS`` before
+it, whatever the history holds: a recursive average of a longer history would be another number.
 """
 
 import math
@@ -19,6 +20,8 @@ from strategies.model.quotes import FloatArray, FutureQuote, IntArray
 from strategies.model.rules import SignalRules
 from strategies.model.snapshots import MarketSnapshot
 
+# What signals look back on, whatever the history holds; the longest of them wants 252
+SIGNAL_BARS = 420
 # Monthly futures expire 4 or 5 weeks apart, a day more or less around a holiday. A wider gap means
 # that a month is not quoted, and the next one must not pass for it.
 MAX_MONTH_DAYS = 36
@@ -53,6 +56,7 @@ class SnapshotSeries:
         session = np.datetime64(snapshot.session, "D")
         self._session = session
         self._completed = int(np.searchsorted(snapshot.history.session, session))
+        self._first = max(0, self._completed - SIGNAL_BARS)
 
     @property
     def completed_bars(self) -> int:
@@ -60,15 +64,15 @@ class SnapshotSeries:
         return self._completed
 
     def rows(self, *columns: str) -> IntArray:
-        """Return the completed bars on which all columns have a value, ascending.
+        """Return the completed bars on which all columns have a value, ascending row numbers.
 
         Raises: MissingData if there are none, or if the newest is too old.
         """
         history = self._snapshot.history
-        is_known = np.ones(self._completed, dtype=np.bool_)
+        is_known = np.ones(self._completed - self._first, dtype=np.bool_)
         for column in columns:
-            is_known &= np.isfinite(getattr(history, column)[: self._completed])
-        rows = np.flatnonzero(is_known)
+            is_known &= np.isfinite(getattr(history, column)[self._first : self._completed])
+        rows = np.flatnonzero(is_known) + self._first
         names = " and ".join(columns)
         if not rows.size:
             raise MissingData(f"no history of {names}")

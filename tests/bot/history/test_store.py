@@ -12,9 +12,10 @@ from bot.history.files import HistoryFileInvalid
 from bot.history.store import (
     BUNDLED_FOLDER,
     DAILY_SERIES,
-    HISTORY_SESSIONS,
+    HISTORY_FROM,
     SERIES,
     History,
+    event_flags,
 )
 from strategies.model.errors import MissingData
 from strategies.model.expiries import vx_expiry
@@ -161,7 +162,8 @@ def test_the_curve_agrees_with_the_published_term_structure(history, shared_data
 
 def test_daily_history_ends_strictly_before_the_day(history):
     bars = history.daily_history(date(2020, 3, 16))
-    assert bars.session.shape == (HISTORY_SESSIONS,)
+    assert bars.session.shape == (4019,)
+    assert bars.session[0] == np.datetime64(HISTORY_FROM)
     assert bars.session[-1] == np.datetime64("2020-03-13")
     assert bars.vix_close[-1] == 57.83
     assert bars.spx_close[-1] == pytest.approx(2711.02, abs=0.005)
@@ -177,13 +179,131 @@ def test_no_bar_of_the_day_or_later_is_in_its_daily_history(history, session):
         assert np.isfinite(getattr(bars, name)[-30:]).all()
 
 
-def test_daily_history_is_short_at_the_beginning_and_read_only(history):
+def test_daily_history_begins_with_the_first_futures_and_is_read_only(history):
     assert history.daily_history(date(1990, 1, 2)).session.shape == (0,)
-    bars = history.daily_history(date(1990, 1, 10))
+    assert history.daily_history(HISTORY_FROM).session.shape == (0,)
+    bars = history.daily_history(date(2004, 4, 5))
     assert bars.session.shape == (6,)
-    assert np.isnan(bars.vx1_settle).all()
+    assert np.isfinite(bars.vx1_settle).all()
     with pytest.raises(ValueError, match="read-only"):
         bars.spx_close[0] = 1.0
+
+
+def test_the_same_date_gives_the_same_history_object_and_shared_columns(history):
+    bars, next_day = (history.daily_history(date(2020, 3, day)) for day in (16, 17))
+    assert history.daily_history(date(2020, 3, 16)) is bars
+    assert next_day is not bars
+    assert np.shares_memory(bars.spx_close, next_day.spx_close)
+
+
+def row_of(bars, session):
+    return int(np.searchsorted(bars.session, np.datetime64(session)))
+
+
+def test_s13_skew_and_implied_correlation_are_those_of_the_day(history):
+    bars = history.daily_history(date(2020, 3, 17))
+    assert bars.skew_close[-1] == history.daily("SKEW").close_on(date(2020, 3, 16))
+    assert bars.cor1m_close[-1] == history.daily("COR1M").close_on(date(2020, 3, 16))
+    assert np.isnan(bars.cor1m_close[row_of(bars, date(2005, 12, 30))])
+
+
+def test_the_credit_spread_of_a_day_is_the_one_published_on_it_of_the_session_before(history):
+    spread = history.daily("BAA10Y")
+    bars = history.daily_history(date(2020, 3, 17))  # Tuesday morning
+    assert bars.session[-1] == np.datetime64("2020-03-16")
+    assert bars.credit_spread[-1] == spread.close_on(date(2020, 3, 13)) == 3.3
+    assert bars.credit_spread[row_of(bars, date(2020, 3, 13))] == spread.close_on(date(2020, 3, 12))
+    # Columbus Day: bonds had no value, and nothing was published the day after
+    assert spread.close_on(date(2019, 10, 14)) is None
+    assert np.isnan(bars.credit_spread[row_of(bars, date(2019, 10, 15))])
+
+
+@pytest.mark.parametrize("session", [date(2008, 10, 15), date(2020, 3, 16), date(2026, 3, 2)])
+def test_no_figure_published_on_the_day_or_later_is_in_its_history(history, session, tmp_path):
+    """Change every figure from the session on, and of credit from the eve on: nothing moves."""
+    eve = history.daily_history(session).session[-1].item()
+    later = [day for day in history.sessions.tolist() if day >= session]
+    overrides = {}
+    for name, days in {
+        "SKEW": later,
+        "COR1M": later,
+        "VIX": later,
+        "BREADTH": later,
+        "BAA10Y": [eve, *later],
+    }.items():
+        rows = "".join(f"{day},0.5\n" for day in days)
+        overrides[name] = override(tmp_path, "date,close\n" + rows, f"{name}.csv")
+    changed = History.bundled(overrides).daily_history(session)
+    for name, column in vars_of(history.daily_history(session)).items():
+        np.testing.assert_array_equal(column, getattr(changed, name), err_msg=name)
+
+
+def vars_of(bars):
+    return {name: getattr(bars, name) for name in bars.__dataclass_fields__}
+
+
+def test_t2_event_flags_follow_the_calendar_and_end_with_it(history):
+    bars = history.daily_history(date(2026, 8, 22))
+    fomc = bars.session[bars.is_fomc == 1].tolist()
+    assert date(2020, 1, 29) in fomc
+    assert date(2020, 3, 18) not in fomc  # cancelled
+    scheduled = {event.day for event in history.events() if event.kind is EventKind.FOMC}
+    assert set(fomc) == {day for day in scheduled if HISTORY_FROM <= day <= date(2026, 8, 21)}
+    cpi = bars.session[bars.is_cpi == 1].tolist()
+    assert date(2020, 4, 13) in cpi  # released on Good Friday, answered on Monday
+    assert set(np.unique(bars.is_ppi).tolist()) == {0.0, 1.0}
+
+
+def test_t2_event_flags_are_unknown_outside_the_calendar_of_their_kind(history):
+    sessions = np.arange("2026-12-01", "2027-01-15", dtype="datetime64[D]")
+    flags = event_flags(history.events(), sessions)
+    last_cpi = np.datetime64("2026-12-10")
+    assert np.isnan(flags["is_cpi"][sessions > last_cpi]).all()
+    assert np.isfinite(flags["is_cpi"][sessions <= last_cpi]).all()
+    assert np.isfinite(flags["is_fomc"]).all()  # known until December 2027
+    assert all(np.isnan(column).all() for column in event_flags((), sessions).values())
+
+
+def test_s9_volumes_of_vix_options_are_unknown_until_a_file_brings_them(tmp_path, history):
+    bars = history.daily_history(date(2020, 3, 17))
+    assert np.isnan(bars.vix_call_volume).all()
+    assert np.isnan(bars.vix_put_volume).all()
+    text = "date,call_volume,put_volume\n2020-03-13,900000,400000\n2020-03-16,0,1\n"
+    path = override(tmp_path, text)
+    theirs = History.bundled({"VIX_VOLUME": path})
+    bars = theirs.daily_history(date(2020, 3, 17))
+    assert bars.vix_call_volume[-2:].tolist() == [900_000, 0]
+    assert bars.vix_put_volume[-2:].tolist() == [400_000, 1]
+    assert np.isnan(bars.vix_call_volume[:-2]).all()
+    facts = theirs.describe(date(2020, 3, 20))[-1]
+    assert (facts.name, facts.rows, facts.gaps, facts.source) == (
+        "VIX_VOLUME",
+        2,
+        0,
+        "theirs.csv (2 rows)",
+    )
+    assert theirs.fingerprint() != history.fingerprint()
+
+
+@pytest.mark.parametrize("volumes", ["-1,5", "nan,5", ",5", "many,5"])
+def test_s9_a_volume_that_is_no_count_is_refused(tmp_path, volumes):
+    text = f"date,call_volume,put_volume\n2020-03-13,{volumes}\n"
+    with pytest.raises(HistoryFileInvalid, match="row 2, column 'call_volume': expected a number"):
+        History.bundled({"VIX_VOLUME": override(tmp_path, text)})
+
+
+def test_the_bundled_rates_are_what_fred_defines_them_to_be(history):
+    day = date(2020, 3, 23)
+    baa, spread = history.daily("DBAA").close_on(day), history.daily("BAA10Y").close_on(day)
+    assert baa - spread == pytest.approx(0.76, abs=0.001)  # DGS10
+    assert history.daily("T10Y3M").close_on(day) == pytest.approx(0.74, abs=0.001)
+
+
+def test_the_real_exchange_rate_is_dated_when_it_was_out(history):
+    rates = history.daily("RBUSBIS")
+    assert rates.session[-1] == np.datetime64("2024-03-01")  # January's
+    assert all(day.day <= 5 for day in rates.session.tolist())
+    assert (np.diff(rates.session).astype(int) <= 34).all()
 
 
 def test_the_front_future_rolls_on_the_morning_it_settles(history):
@@ -252,6 +372,7 @@ def test_describe_says_range_gaps_age_source_and_note(history):
     assert facts["VIX"].gaps == 4
     assert facts["VX"].gaps == 0
     assert facts["EVENTS"].age_days < 0
+    assert facts["RBUSBIS"].gaps == 0  # monthly
     assert "Cboe" in facts["VIX"].source
     assert all(row.source for row in facts.values())
     assert not any("bloomberg" in row.source.lower() for row in facts.values())

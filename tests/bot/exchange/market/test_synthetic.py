@@ -8,7 +8,8 @@ import pytest
 from bot.calendars.build import build_calendar
 from bot.errors import MarketDataMissing
 from bot.exchange.synthetic import SyntheticMarket
-from bot.exchange.world import InventedHistory, WorldParameters
+from bot.exchange.world import BURN_IN_SESSIONS, InventedHistory, WorldParameters
+from bot.history.store import History
 from strategies.model.calendars import at_exchange
 from tests.bot.exchange.market.test_replay import assert_nothing_is_free
 from tests.builders import instant
@@ -92,11 +93,23 @@ def test_a_longer_world_begins_with_the_same_days(world_calendar, market):
 
 def test_the_burn_in_gives_a_full_history_before_the_first_day(market):
     history = market.history(FIRST)
-    assert history.session.shape == (420,)
+    assert history.session.shape == (BURN_IN_SESSIONS,)
+    assert market.history(FIRST) is history
+    assert np.isnan(history.skew_close).all()
+    assert np.isnan(history.is_cpi).all()
     assert history.session[-1] == np.datetime64("2022-12-30")
     assert np.isfinite(history.vx2_settle).all()
     assert (history.vx2_days > 20).all()
     assert (np.abs(history.net_breadth) < 1).all()
+
+
+def test_t2_an_invented_world_knows_what_is_scheduled_on_its_days(world_calendar, market):
+    events = History.bundled().events()
+    scheduled = SyntheticMarket(world_calendar, first=FIRST, last=LAST, seed=4, events=events)
+    bars = scheduled.history(date(2023, 2, 15))
+    assert bars.session[bars.is_cpi == 1][-1] == np.datetime64("2023-02-14")
+    assert bars.session[bars.is_fomc == 1][-1] == np.datetime64("2023-02-01")
+    assert np.array_equal(bars.spx_close, market.history(date(2023, 2, 15)).spx_close)
 
 
 def test_a_synthetic_market_quotes_like_a_replayed_one(market, world_calendar):

@@ -1,6 +1,6 @@
 """The bounded memory: made once while remembered, the least recently asked forgotten first."""
 
-from bot.exchange.recent import Recent
+from bot.history.recent import Recent
 
 
 def test_a_value_is_made_once_and_the_least_recently_asked_is_forgotten():
