@@ -36,6 +36,7 @@ from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
 from strategies.pricing.margin import condor_margin_usd, is_covered
 from strategies.pricing.valuation import CondorValue, Valuer
 from strategies.risk.measures import SHOCKS, condor_vega_usd, measure
+from strategies.signals.outlook import read_outlook
 from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
 
@@ -65,6 +66,7 @@ def decide(
     values = {condor.condor_id: valuer.condor(condor.legs) for condor in book.condors}
     unpriced = tuple(condor_id for condor_id, value in values.items() if value is None)
     before = measure(valuer, book.condors, book.hedges, values)
+    outlook = read_outlook(snapshot, signals, valuer, book.condors, before, rules)
     cover = _cover_gate(book)
 
     spx = snapshot.market.spx_options
@@ -103,6 +105,10 @@ def decide(
             signals=signals,
             regime=regime,
             rsi_vix_high=rsi_vix_high,
+            panel=outlook.panel,
+            analogues=outlook.analogues,
+            reactions=outlook.reactions,
+            migration=outlook.book.lowest_migration(staying),
             book=book,
             account=account,
             condors=staying,
@@ -130,6 +136,7 @@ def decide(
         )
     state = _hedge_state(before, after, hedge, unpriced, rules)
     gates = (
+        *outlook.gates,
         *exits.gates,
         *entry.gates,
         *hedge.gates,
@@ -142,8 +149,8 @@ def decide(
         at=snapshot.at,
         session=snapshot.session,
         rules_hash=in_force,
-        regime=regime.labels,
-        signals=signals.values,
+        regime={**regime.labels, "R5": outlook.panel.verdict.value},
+        signals={**signals.values, **outlook.book.values},
         gates=tuple(dict.fromkeys(gates)),  # safety gates are asked for more than one reason
         layers=hedge.layers,
         opens=() if entry.opened is None else (entry.opened,),
@@ -156,6 +163,7 @@ def decide(
         no_trade_reasons=_reasons(exits, entry, hedge, unpriced, state, after),
         missing=(
             *signals.missing,
+            *outlook.missing,
             *hedge.missing,
             *(f"no value for {name}" for name in (*unpriced, *hedge.unpriced)),
         ),

@@ -52,6 +52,9 @@ from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
 from strategies.pricing.shocks import shock_pnls, usual_spx_fraction
 from strategies.pricing.valuation import Valuer
+from strategies.signals.analogues import Analogues
+from strategies.signals.event_reactions import EventReactions
+from strategies.signals.panel import Panel
 from strategies.signals.readings import Signals
 from strategies.signals.regimes import Regime
 
@@ -68,6 +71,10 @@ class HedgeInputs:
     signals: Signals
     regime: Regime
     rsi_vix_high: bool  # S1's latch
+    panel: Panel  # E, R5
+    analogues: Analogues | None  # T1
+    reactions: EventReactions | None  # T2
+    migration: float | None  # S10 of those condors, the lowest
     book: Book
     account: Account
     condors: tuple[CondorPosition, ...]  # held, and not closed by this plan

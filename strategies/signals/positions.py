@@ -26,11 +26,17 @@ SKEW_DELTA = 0.25
 class BookSignals:
     """The signals of one book in one market. None = absent."""
 
-    migration: float | None  # S10 of the book: the lowest of its condors'
+    migrations: dict[str, float | None]  # S10 of each condor, by its id
     vega_per_theta: float | None  # S12: USD per VIX point for each USD per day
     skew_25_delta: float | None  # S13: vol points
     values: dict[str, Reading]  # as a plan records them; "S10 C0007" is one condor's
     missing: tuple[str, ...]
+
+    def lowest_migration(self, condors: Sequence[CondorPosition]) -> float | None:
+        """Return S10 of several condors, the lowest; None if one has none, or without condors."""
+        moved = [self.migrations[condor.condor_id] for condor in condors]
+        known = [each for each in moved if each is not None]
+        return min(known) if known and len(known) == len(moved) else None
 
 
 def read_book_signals(
@@ -45,11 +51,12 @@ def read_book_signals(
         condors: What is held.
         measures: Of condors and hedge; None if they cannot be priced.
     """
-    readings: dict[str, Callable[[], float]] = {"S13 skew_25_delta": lambda: skew_25_delta(valuer)}
-    if condors:
-        readings["S12 vega_per_theta"] = lambda: vega_per_theta(measures)
-    moved = _migrations(valuer, condors)
-    readings |= moved
+    migrations = _migrations(valuer, condors)
+    readings: dict[str, Callable[[], float]] = {
+        "S13 skew_25_delta": lambda: skew_25_delta(valuer),
+        **({"S12 vega_per_theta": lambda: vega_per_theta(measures)} if condors else {}),
+        **{f"S10 {condor_id}": reading for condor_id, reading in migrations.items()},
+    }
     values: dict[str, float | None] = {}
     missing: list[str] = []
     for name, reading in readings.items():
@@ -58,18 +65,16 @@ def read_book_signals(
         except MissingData as reason:
             values[name] = None
             missing.append(f"{name}: {reason}")
-    known = [value for name in moved if (value := values[name]) is not None]
-    if moved:
-        values["S10 migration"] = min(known) if len(known) == len(moved) else None
-    if len(known) < len(moved):
-        missing.append(f"S10 migration: {len(moved) - len(known)} of the condors have none")
-    return BookSignals(
-        migration=values.get("S10 migration"),
+    signals = BookSignals(
+        migrations={condor_id: values[f"S10 {condor_id}"] for condor_id in migrations},
         vega_per_theta=values.get("S12 vega_per_theta"),
         skew_25_delta=values["S13 skew_25_delta"],
-        values=dict(values),
+        values={**values},
         missing=tuple(missing),
     )
+    if condors:
+        signals.values["S10 migration"] = signals.lowest_migration(condors)
+    return signals
 
 
 def vega_per_theta(measures: Measures | None) -> float:
@@ -119,7 +124,7 @@ def _vol_at(deltas: FloatArray, vols: FloatArray, delta: float) -> float:
 def _migrations(
     valuer: Valuer, condors: Sequence[CondorPosition]
 ) -> dict[str, Callable[[], float]]:
-    """Return a reading of S10 for each condor, by the name it is recorded under."""
+    """Return a reading of S10 for each condor, by its id."""
     spx, to_expiry = valuer.market.indices.get("SPX"), deviations(valuer)
 
     def reading(condor: CondorPosition) -> Callable[[], float]:
@@ -130,4 +135,4 @@ def _migrations(
 
         return read
 
-    return {f"S10 {condor.condor_id}": reading(condor) for condor in condors}
+    return {condor.condor_id: reading(condor) for condor in condors}

@@ -1,4 +1,4 @@
-"""The regime of one interval (R1-R4), with hysteresis; R5 is not part of this version.
+"""The regime of one interval (R1-R4), with hysteresis; the panel decides R5.
 
 Two kinds of evidence move a regime: the interval at hand, and the daily closes that became known
 since the last decision. Closes count once, on the first call of a session. The first call ever
@@ -51,7 +51,7 @@ class Regime:
     pre_event: bool | None  # R2
     spike: bool | None  # R3
     shift: bool | None  # R4
-    labels: dict[str, str]  # "R1".."R5" -> state, as a plan records it
+    labels: dict[str, str]  # "R1".."R4" -> state, as a plan records it
 
 
 def classify_regime(
@@ -100,7 +100,6 @@ def classify_regime(
             "R2": _label("pre-event", holds=pre_event),
             "R3": _label("spike", holds=spike),
             "R4": _label("shift", holds=shift),
-            "R5": "absent",
         },
     )
     kept = replace(
