@@ -30,7 +30,7 @@ from strategies.model.orders import OrderIntent
 from strategies.model.plan import Gate, Measures, Plan
 from strategies.model.quotes import OptionChain
 from strategies.model.rules import Rules, rules_hash
-from strategies.model.snapshots import MarketSnapshot
+from strategies.model.snapshots import DailyHistory, FactorSeries, MarketSnapshot
 from strategies.model.structures import as_condor, legs_at_work, option_positions
 from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
 from strategies.pricing.margin import condor_margin_usd, is_covered
@@ -92,6 +92,7 @@ def decide(
         condor_id=condor_id,
         closing=legs_being_closed(book, exits),
         safety=(_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover),
+        wacc=None if before is None else before.wacc,
         plan_id=plan_id,
         rules=rules,
     )
@@ -199,8 +200,8 @@ def _market_digest(snapshot: MarketSnapshot) -> str:
         hasher.update(to_json((chain.underlying, chain.series, chain.quoted_at)).encode())
         for column in _columns(chain):
             hasher.update(column)
-    for name in history.__dataclass_fields__:
-        hasher.update(getattr(history, name).tobytes())
+    hasher.update(_history_digest(history))
+    hasher.update(_factors_digest(snapshot.factors))
     words = (
         snapshot.session,
         snapshot.opens_at,
@@ -216,6 +217,25 @@ def _market_digest(snapshot: MarketSnapshot) -> str:
     )
     hasher.update(to_json(words).encode())
     return hasher.hexdigest()
+
+
+# The history and the factors of a session are one object all day
+@lru_cache(maxsize=4)
+def _history_digest(history: DailyHistory) -> bytes:
+    hasher = hashlib.sha256()
+    for name in history.__dataclass_fields__:
+        hasher.update(getattr(history, name).tobytes())
+    return hasher.digest()
+
+
+@lru_cache(maxsize=4)
+def _factors_digest(factors: tuple[FactorSeries, ...]) -> bytes:
+    hasher = hashlib.sha256()
+    for factor in factors:
+        hasher.update(to_json((factor.name, factor.problem, len(factor.day))).encode())
+        hasher.update(factor.day.astype("datetime64[D]").tobytes())
+        hasher.update(factor.value.tobytes())
+    return hasher.digest()
 
 
 def _columns(chain: OptionChain) -> tuple[bytes, ...]:
@@ -305,6 +325,7 @@ def _entry(
     condor_id: str,
     closing: frozenset[OptionContract],
     safety: tuple[Gate, ...],
+    wacc: float | None,
     plan_id: str,
     rules: Rules,
 ) -> Entry:
@@ -334,6 +355,8 @@ def _entry(
         positions=positions,
         closing=closing,
         margin_used_usd=margin,
+        hedge_share=rules.governors.core_premium,
+        wacc=wacc,
         plan_id=plan_id,
         rules=rules.condor,
     )
