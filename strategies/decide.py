@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from strategies.alvh.governors import quick_ratio, quick_ratio_gates
 from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
