@@ -296,9 +296,10 @@ def _close_for_liquidity(
             condor,
             value=values[condor.condor_id],
             chain=chain,
-            rules=("G6",),
+            asked_by=("G6",),
             note=note,
             plan_id=plan_id,
+            rules=rules.condor,
         )
         if isinstance(closed, Unpriceable):
             why = f"G6: {condor.condor_id} cannot be closed ({closed.reason})"

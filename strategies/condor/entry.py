@@ -1,6 +1,4 @@
-"""Whether a condor is sold now and how many: schedule (C1), credit floor (C6) and size (C7).
-
-``bias: positive`` (C5) is not in force: a same-expiry 1x1 condor can never be vega-positive.
+"""Whether a condor is sold now and how many: schedule (C1), credit (C6), size (C7), return (C8).
 
 Prices: the entry starts at mid and may give up ``entry_concession`` of the way to the natural
 price. Every gate and the size are computed on the least credit it accepts, so that no fill of the
@@ -22,15 +20,18 @@ from strategies.model.quotes import to_price
 from strategies.model.rules import CondorRules
 from strategies.model.snapshots import MarketSnapshot
 from strategies.model.ticks import order_tick, round_down
-from strategies.pricing.margin import condor_margin_usd
+from strategies.pricing.margin import condor_margin_usd, condor_max_loss_usd
+from strategies.pricing.returns import condor_irr, realised_ratio
 from strategies.pricing.valuation import Valuer
 
+_MULTIPLIER = 100  # USD per SPX point
+_RATE_DIGITS = 6
 _NO_SPOT = Gate(rule="S", name="SPX index", value=None, threshold="a fresh value", passed=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What C1-C7 made of one interval."""
+    """What C1-C8 made of one interval."""
 
     opened: CondorOpen | None
     order: OrderIntent | None
@@ -109,10 +110,12 @@ def plan_entry(
     positions: Mapping[OptionContract, int],
     closing: Collection[OptionContract] = (),
     margin_used_usd: Decimal,
+    hedge_share: float,
+    wacc: float | None,
     plan_id: str,
     rules: CondorRules,
 ) -> Entry:
-    """Return the condor to open by C2-C4, C6 and C7, with every gate that was looked at.
+    """Return the condor to open by C2-C8, with every gate that was looked at.
 
     Args:
         snapshot: The interval; its schedule (C1) has been asked already.
@@ -122,6 +125,8 @@ def plan_entry(
         positions: Signed option contracts held and at work.
         closing: Legs of condors that are being closed; none of them is traded.
         margin_used_usd: Margin of the condors held and being opened.
+        hedge_share: For C8: what the hedge of a condor costs, as a share of its credit (G2).
+        wacc: For C8: the cost of capital a year (G5), decimal; None where it is not known.
         plan_id: Identity of the plan the order belongs to.
         rules: The thresholds.
     """
@@ -131,8 +136,14 @@ def plan_entry(
     series_index, expiry_gate = choose_expiry(valuer, snapshot.session, rules)
     if series_index is None:
         return Entry(opened=None, order=None, gates=(expiry_gate,))
+    budget = exact(rules.max_loss_fraction) * account.net_liquidation_usd
     choice, choice_gates = choose_condor(
-        valuer, series_index, positions=positions, closing=closing, rules=rules
+        valuer,
+        series_index,
+        positions=positions,
+        closing=closing,
+        rules=rules,
+        most_points=float(budget) / _MULTIPLIER,
     )
     gates = [expiry_gate, *choice_gates]
     if choice is None:
@@ -140,9 +151,20 @@ def plan_entry(
     gates.append(credit_gate(choice, rules))
     quantity, size_gates = size(choice, account, margin_used_usd, rules)
     gates.extend(size_gates)
+    gates.append(
+        return_gate(
+            choice,
+            valuer,
+            ratio=realised_ratio(snapshot.history),
+            hedge_share=hedge_share,
+            wacc=wacc,
+            rules=rules,
+        )
+    )
     if not all(gate.passed for gate in gates):
         return Entry(opened=None, order=None, gates=tuple(gates))
-    asked_by = ("C1", "C2", "C3", "C4", "C6", "C7")
+    bias = "C4" if rules.bias == "negative" else "C5"
+    asked_by = ("C1", "C2", "C3", bias, "C6", "C7", "C8")
     opened = CondorOpen(
         condor_id=condor_id,
         legs=choice.legs,
@@ -174,8 +196,8 @@ def plan_entry(
 
 
 def credit_gate(choice: CondorChoice, rules: CondorRules) -> Gate:
-    """Return C6: the least credit over the widest wing."""
-    width, floor = choice.legs.width, exact(rules.min_credit_to_width)
+    """Return C6: the least credit over the widest wing, that of every short of a condor."""
+    width, floor = choice.legs.width * choice.legs.short_ratio, exact(rules.min_credit_to_width)
     return Gate(
         rule="C6",
         name="credit over width",
@@ -195,7 +217,7 @@ def size(
     of all condors within theirs; margin by the convention of the rules.
     """
     worth = account.net_liquidation_usd
-    loss = (choice.legs.width - choice.credit) * 100
+    loss = condor_max_loss_usd(choice.legs, choice.credit, 1)
     by_loss = _floor(exact(rules.max_loss_fraction) * worth, loss)
     margin = condor_margin_usd(choice.legs, 1, rules.margin_convention)
     most = exact(rules.max_margin_fraction) * worth
@@ -220,6 +242,49 @@ def size(
         ),
     )
     return quantity, gates
+
+
+def return_gate(
+    choice: CondorChoice,
+    valuer: Valuer,
+    *,
+    ratio: float | None,
+    hedge_share: float,
+    wacc: float | None,
+    rules: CondorRules,
+) -> Gate:
+    """Return C8: expected IRR on the least credit, net of hedge cost, over hurdle and WACC.
+
+    A rate that nobody can tell is no reason to sell. Without a WACC the hurdle alone counts.
+
+    Args:
+        choice: The condor.
+        valuer: The market's values.
+        ratio: Physical over implied vol (``realised_ratio``); None = not known.
+        hedge_share: What its hedge costs, as a share of the credit (G2).
+        wacc: The cost of capital a year (G5), decimal; None = not known.
+        rules: The hurdle, and whose margin is the capital invested.
+    """
+    multiplier = choice.legs.short_put.multiplier
+    expected = condor_irr(
+        valuer,
+        choice.legs,
+        credit=choice.credit,
+        hedge_usd=exact(hedge_share) * choice.credit * multiplier,
+        ratio=ratio,
+        convention=rules.margin_convention,
+    )
+    needed = rules.hurdle if wacc is None else max(rules.hurdle, wacc)
+    cost = "WACC not known" if wacc is None else f"WACC {wacc:.2%}"
+    known = f"hurdle {rules.hurdle:.2%}, {cost}"
+    return Gate(
+        rule="C8",
+        name="expected IRR net of hedge cost",
+        value=None if expected.rate is None else round(expected.rate, _RATE_DIGITS),
+        threshold=round(needed, _RATE_DIGITS),
+        passed=expected.reaches(needed) is True,
+        note=known if expected.reason is None else f"{expected.reason}; {known}",
+    )
 
 
 def _floor(budget: Decimal, unit: Decimal) -> int:

@@ -4,8 +4,11 @@ Nothing is carried into settlement: the time exit comes weeks before it. A stop 
 where the package may still cost that much: with a credit above width / (1 + stop credits) it lies
 beyond the wing, the time exit ends such a position, and C7 has bounded its loss.
 
+No close pays what holding on could cost at worst: there would be nothing to gain by it. A close may
+go ``close_reach`` of the way from mid to that worst, and stays below it.
+
 A condor without a value, because its series has no surface, is still closed by stop and clock: its
-legs' own quotes say what that costs, and the width bounds what is paid. The profit target waits for
+legs' own quotes say what that costs, and the worst bounds what is paid. The profit target waits for
 a value, it is in no hurry.
 """
 
@@ -24,8 +27,6 @@ from strategies.model.rules import CondorRules
 from strategies.model.structures import as_condor, legs_at_work
 from strategies.model.ticks import order_tick, round_down, round_up
 from strategies.pricing.valuation import CondorValue
-
-_STOP_ALLOWANCE = Decimal("0.10")  # points a stop may pay beyond the natural price: two ticks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,7 @@ def plan_exits(
             closes.append(close)
         else:
             closes.append(close)
-            orders.append(_close_order(condor, mark, fired.urgency, ("C9",), plan_id))
+            orders.append(_close_order(condor, mark, fired, ("C9",), plan_id, rules))
     return Exits(
         closes=tuple(closes), orders=tuple(orders), gates=tuple(gates), reasons=tuple(reasons)
     )
@@ -114,7 +115,7 @@ class CloseMark:
     """What buying one condor back costs, index points."""
 
     debit: Decimal  # at mid
-    natural: Decimal  # the most it may cost; the width where only the legs are quoted
+    natural: Decimal  # the most it may cost; the worst at expiry where only the legs are quoted
     is_value: bool  # by a trusted surface; False: by the quotes of the legs alone
 
 
@@ -154,7 +155,7 @@ def quoted_mark(legs: CondorLegs, chain: OptionChain) -> CloseMark | Unpriceable
             return Unpriceable(f"{contract} is crossed, {quote.bid:g} x {quote.ask:g}")
         one_sided = 0.0 if sign > 0 else quote.ask
         debit -= sign * to_price(quote.mid if quote.is_two_sided else one_sided)
-    return CloseMark(debit=debit, natural=legs.width, is_value=False)
+    return CloseMark(debit=debit, natural=legs.worst_points, is_value=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ class ExitReason:
 
     note: str
     urgency: Urgency
+    allowance: Decimal = Decimal(0)  # index points it may pay beyond the natural price
 
 
 def exit_reason(
@@ -180,7 +182,7 @@ def exit_reason(
     profit = None if isinstance(mark, Unpriceable) else credit - mark.debit
     has_value = isinstance(mark, CloseMark) and mark.is_value
     if profit is not None and -profit >= exact(rules.stop_loss_credits) * credit:
-        return ExitReason("stop loss", Urgency.URGENT)
+        return ExitReason("stop loss", Urgency.NORMAL, exact(rules.stop_allowance))
     if days <= rules.time_exit_dte:
         return ExitReason(f"{days} days to expiry", Urgency.NORMAL)
     if profit is not None and has_value and profit >= exact(rules.profit_target) * credit:
@@ -220,9 +222,10 @@ def close_now(
     *,
     value: CondorValue | None,
     chain: OptionChain | None,
-    rules: tuple[str, ...],
+    asked_by: tuple[str, ...],
     note: str,
     plan_id: str,
+    rules: CondorRules,
 ) -> tuple[CondorClose, OrderIntent] | Unpriceable:
     """Return the urgent close of a condor that another rule than C9 asks for (G6).
 
@@ -230,34 +233,37 @@ def close_now(
         condor: The condor.
         value: Its value; None if it has none.
         chain: The SPX quotes, as for ``plan_exits``.
-        rules: The rules that ask for it.
+        asked_by: The rules that ask for it.
         note: Why.
         plan_id: Identity of the plan the order belongs to.
+        rules: C9's values; they bound what is paid.
     """
     mark = _mark(condor.legs, value, chain)
     if isinstance(mark, Unpriceable):
         return mark
     close = CondorClose(
-        condor_id=condor.condor_id, rules=rules, mark_debit=float(mark.debit), note=note
+        condor_id=condor.condor_id, rules=asked_by, mark_debit=float(mark.debit), note=note
     )
-    return close, _close_order(condor, mark, Urgency.URGENT, rules, plan_id)
+    reason = ExitReason(note, Urgency.URGENT, exact(rules.stop_allowance))
+    return close, _close_order(condor, mark, reason, asked_by, plan_id, rules)
 
 
 def _close_order(
     condor: CondorPosition,
     mark: CloseMark,
-    urgency: Urgency,
-    rules: tuple[str, ...],
+    reason: ExitReason,
+    asked_by: tuple[str, ...],
     plan_id: str,
+    rules: CondorRules,
 ) -> OrderIntent:
     legs = tuple(Leg(instrument=leg, ratio=-sign) for leg, sign in condor.legs.signed())
     tick = order_tick([leg.instrument for leg in legs], Decimal(1))
-    natural = mark.natural
-    if urgency is Urgency.URGENT:
-        natural += _STOP_ALLOWANCE
-    # Beyond the width nothing is bought: holding on cannot lose more than that
-    worst = max(tick, round_up(min(natural, condor.legs.width), tick))
-    limit = max(tick, round_down(mark.debit, tick))
+    natural = round_up(mark.natural + reason.allowance, tick)
+    most = most_to_pay(mark.debit, condor.legs.worst_points, tick, rules)
+    worst, limit = min(natural, most), round_down(mark.debit, tick)
+    if condor.legs.long_ratio == 1 and condor.legs.one_expiry:
+        # Nothing trades at zero. Longs that are more, or later, may be worth more than the shorts
+        worst, limit = max(tick, worst), max(tick, limit)
     return OrderIntent(
         plan_id=plan_id,
         purpose=f"condor:{condor.condor_id}:close",
@@ -266,7 +272,20 @@ def _close_order(
         limit_price=min(limit, worst),
         worst_price=worst,
         effect=PositionEffect.CLOSE,
-        urgency=urgency,
-        rules=rules,
+        urgency=reason.urgency,
+        rules=asked_by,
         condor_id=condor.condor_id,
     )
+
+
+def most_to_pay(mid: Decimal, worst: Decimal, tick: Decimal, rules: CondorRules) -> Decimal:
+    """Return the most a close may pay (C9): part of the way from mid to the worst, and below it.
+
+    Args:
+        mid: What the condor costs at mid, index points.
+        worst: The most it can cost at expiry (``CondorLegs.worst_points``).
+        tick: Of the package; the result is a multiple of it.
+        rules: ``close_reach`` is that part.
+    """
+    reach = mid + exact(rules.close_reach) * (worst - mid)
+    return min(round_down(reach, tick), round_up(worst, tick) - tick)

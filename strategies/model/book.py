@@ -9,7 +9,7 @@ from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.lifecycle import OrderStatus
 
 # A bound: no dollar rate was above it since 2001, nor the dividend yield of the index in 40 years
-_CARRY_A_YEAR = Decimal("0.06")
+CARRY_A_YEAR = Decimal("0.06")
 _CENT = Decimal("0.01")
 
 
@@ -18,7 +18,7 @@ def _carry(short: OptionContract, long: OptionContract) -> Decimal:
     days = (long.expiry - short.expiry).days
     if not days:
         return Decimal(0)
-    return (long.strike * _CARRY_A_YEAR * days / 365).quantize(_CENT, ROUND_CEILING)
+    return (long.strike * CARRY_A_YEAR * days / 365).quantize(_CENT, ROUND_CEILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,11 @@ class CondorLegs:
         )
 
 
+def root_id(condor_id: str) -> str:
+    """Return the id a condor was first opened under: "C0007" of "C0007-2" (C10, C11)."""
+    return condor_id.partition("-")[0]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondorPosition:
     """One open condor position."""
@@ -94,11 +99,6 @@ class CondorPosition:
     entry_sigma_sqrt_t: float  # at-the-money implied vol x sqrt(years) at entry (S10)
     adjustments: int = 0  # how often it has been rolled (C10, C11)
     rolled_on: date | None = None  # session of the first fill of the last roll
-
-    @property
-    def root_id(self) -> str:
-        """The id it was first opened under: "C0007" of "C0007-2"."""
-        return self.condor_id.partition("-")[0]
 
     @property
     def max_loss_usd(self) -> Decimal:

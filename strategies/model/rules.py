@@ -56,6 +56,13 @@ class CondorRules:
     short_delta: float = rule(
         0.16, "absolute delta of both shorts", rule_id="C3", low=0.15, high=0.20
     )
+    delta_tolerance: float = rule(
+        0.05,
+        "farthest a short's delta may be from the target",
+        rule_id="C3",
+        low=0.01,
+        high=0.10,
+    )
     min_net_vega: float = rule(
         -0.35, "lowest net vega per contract", rule_id="C4", low=-2.0, high=0.0
     )
@@ -114,6 +121,20 @@ class CondorRules:
     time_exit_dte: int = rule(21, "close at this many days to expiry", rule_id="C9", low=1, high=30)
     stop_loss_credits: float = rule(
         2.0, "close when the loss reaches this many credits", rule_id="C9", low=0.5, high=5.0
+    )
+    close_reach: float = rule(
+        0.5,
+        "share of the way from mid to the worst at expiry that a close may give up",
+        rule_id="C9",
+        low=0.0,
+        high=0.9,
+    )
+    stop_allowance: float = rule(
+        0.10,
+        "index points a stop may pay beyond the natural price",
+        rule_id="C9",
+        low=0.0,
+        high=1.0,
     )
     tested_delta: float = rule(
         0.30, "absolute delta at which a short is tested", rule_id="C10", low=0.20, high=0.50

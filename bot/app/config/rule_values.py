@@ -34,6 +34,7 @@ _ORDERS: Mapping[str, tuple[_Order, ...]] = {
         _Order(lower="target_dte", upper="max_dte", may_be_equal=True),
         _Order(lower="time_exit_dte", upper="min_dte"),
         _Order(lower="min_net_vega", upper="max_net_vega"),
+        _Order(lower="positive_min_net_vega", upper="positive_max_net_vega"),
     ),
     "signals": (
         _Order(lower="macd_fast", upper="macd_slow"),
@@ -64,6 +65,21 @@ def _keep_order(group: str) -> Callable[[Section], Section]:
     return check
 
 
+def _fit_bias(section: Section) -> Section:
+    bias, wings = section.bias, section.wings  # type: ignore[attr-defined]  # made from the rules
+    if bias != "negative" and wings == "one_by_one":
+        message = (
+            f"one_by_one can never give the {bias} bias asked for: in a condor of one expiry each "
+            "long lies further out than its short and has less vega, so its net vega is below "
+            "zero; use ratio, diagonal or either (rule C5)"
+        )
+        raise misplaced("wings", message)
+    if bias == "negative" and wings != "one_by_one":
+        message = f"{wings} goes with a neutral or positive bias; negative is one_by_one (rule C4)"
+        raise misplaced("wings", message)
+    return section
+
+
 def _value_type(entry: Field[Any], kind: type) -> Any:  # noqa: ANN401 an annotation
     metadata = entry.metadata
     owner = f"rule {metadata['rule']}: {metadata['what']}"
@@ -82,6 +98,8 @@ def _group_section(name: str, kind: type) -> type[Section]:
         if "rule" in entry.metadata
     }
     checks: dict[str, Any] = {"order": model_validator(mode="after")(_keep_order(name))}
+    if name == "condor":
+        checks["bias"] = model_validator(mode="after")(_fit_bias)
     return create_model(
         f"{kind.__name__}Section", __base__=Section, __validators__=checks, **values
     )
