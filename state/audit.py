@@ -228,7 +228,8 @@ SELECT decisions.at,
        decisions.condor_contracts,
        decisions.net_vega_before,
        decisions.net_vega_after,
-       (SELECT count(*) FROM condors WHERE condors.decision_id = decisions.decision_id) AS opens,
+       (SELECT count(*) FROM condors WHERE condors.decision_id = decisions.decision_id
+        AND rolled_from IS NULL) AS opens,
        (SELECT count(*) FROM condor_closes
         WHERE condor_closes.decision_id = decisions.decision_id) AS closes,
        (SELECT count(*) FROM layer_plans
@@ -242,7 +243,9 @@ SELECT decisions.at,
        decisions.missing,
        (SELECT group_concat(key || '=' || value, ' ')
         FROM json_each(decisions.signals_json) WHERE value IS NOT NULL) AS signals,
-       completions.at AS completed_at
+       completions.at AS completed_at,
+       (SELECT count(*) FROM condors WHERE condors.decision_id = decisions.decision_id
+        AND rolled_from IS NOT NULL) AS rolls
 FROM decisions
 LEFT JOIN completions ON completions.decision_id = decisions.decision_id
 WHERE (:since IS NULL OR decisions.at >= :since)
@@ -252,7 +255,8 @@ WHERE (:since IS NULL OR decisions.at >= :since)
         AND layer = :layer AND change_contracts <> 0))
   AND (:condor IS NULL
        OR EXISTS (SELECT 1 FROM condors
-                  WHERE condors.decision_id = decisions.decision_id AND condor_id = :condor)
+                  WHERE condors.decision_id = decisions.decision_id
+                  AND :condor IN (condor_id, rolled_from))
        OR EXISTS (SELECT 1 FROM condor_closes
                   WHERE condor_closes.decision_id = decisions.decision_id
                   AND condor_id = :condor))
@@ -295,13 +299,21 @@ SELECT condors.condor_id AS condor,
        condors.rules,
        (SELECT group_concat(rules) FROM condor_closes
         WHERE condor_closes.condor_id = condors.condor_id) AS close_rules,
-       decisions.plan_id
+       decisions.plan_id,
+       condors.short_ratio,
+       condors.long_ratio,
+       condors.rolled_from,
+       condors.adjustments,
+       states.rolled_quantity,
+       states.rolled_cash_usd_micros,
+       states.rolled_on,
+       condors.note
 FROM condors
 JOIN condor_states AS states ON states.condor_id = condors.condor_id
 JOIN decisions ON decisions.decision_id = condors.decision_id
 WHERE (:since IS NULL OR decisions.at >= :since)
   AND (:until IS NULL OR decisions.at < :until)
-  AND (:condor IS NULL OR condors.condor_id = :condor)
+  AND (:condor IS NULL OR :condor IN (condors.condor_id, condors.rolled_from))
   AND (:rule IS NULL OR instr(',' || condors.rules || ',', ',' || :rule || ','))
 ORDER BY condors.condor_id
 """

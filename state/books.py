@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select
 from state.amounts import from_micros
 from state.orders import instrument_of, legs_of
 from state.tables import (
+    LEG_NAMES,
     CondorRow,
     CondorStateRow,
     HedgeCashRow,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
     Query: TypeAlias = Select[*tuple[Any, ...]]
 
 HEDGE_COST_DAYS = 365  # G1
-LEG_NAMES = ("long_put", "short_put", "short_call", "long_call")
 OPEN_CONDORS = ("OPEN", "CLOSING")
 
 _CONDORS = table_of(CondorRow)
@@ -53,6 +53,8 @@ def open_condors(
             opened_at=row["opened_at"],
             entry_spot=row["entry_spot"],
             entry_sigma_sqrt_t=row["entry_sigma_sqrt_t"],
+            adjustments=row["adjustments"],
+            rolled_on=row["rolled_on"],
         )
         for row in connection.execute(_condors_query()).mappings()
     )
@@ -106,7 +108,12 @@ def condors_opened_on(connection: Connection, session: date) -> int:
 def _legs(row: RowMapping) -> CondorLegs:
     long_put, short_put, short_call, long_call = (_option(row[name]) for name in LEG_NAMES)
     return CondorLegs(
-        long_put=long_put, short_put=short_put, short_call=short_call, long_call=long_call
+        long_put=long_put,
+        short_put=short_put,
+        short_call=short_call,
+        long_call=long_call,
+        short_ratio=row["short_ratio"],
+        long_ratio=row["long_ratio"],
     )
 
 
@@ -119,7 +126,10 @@ def _option(symbol: str) -> OptionContract:
 @cache
 def _condors_query() -> "Query":
     return (
-        select(*columns_of(_CONDOR_STATES, "quantity", "entry_credit", "opened_at"), _CONDORS)
+        select(
+            *columns_of(_CONDOR_STATES, "quantity", "entry_credit", "opened_at", "rolled_on"),
+            *columns_of(_CONDORS),
+        )
         .join(_CONDORS, _CONDORS.c.condor_id == _CONDOR_STATES.c.condor_id)
         .where(_CONDOR_STATES.c.status.in_(OPEN_CONDORS))
         .order_by(_CONDOR_STATES.c.condor_id)

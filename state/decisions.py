@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from state.snapshots import compress, decompress
-from strategies.model.book import Account, Book
+from strategies.model.book import Account, Book, CondorLegs
 from strategies.model.encoding import from_json, to_json
 from strategies.model.memory import Memory
-from strategies.model.plan import Plan
+from strategies.model.plan import CondorAdjust, CondorOpen, Plan
 from strategies.model.snapshots import MarketSnapshot
 
 Row = dict[str, Any]
@@ -135,28 +135,52 @@ def layer_rows(decision_id: int, plan: Plan) -> list[Row]:
 
 
 def condor_rows(decision_id: int, plan: Plan) -> list[Row]:
-    """Return one row a condor to open."""
-    return [
-        {
-            "condor_id": condor.condor_id,
-            "decision_id": decision_id,
-            "session": plan.session,
-            "long_put": condor.legs.long_put.symbol,
-            "short_put": condor.legs.short_put.symbol,
-            "short_call": condor.legs.short_call.symbol,
-            "long_call": condor.legs.long_call.symbol,
-            "expiry": condor.legs.short_put.expiry,
-            "planned_quantity": condor.quantity,
-            "mid_credit": condor.mid_credit,
-            "net_vega": condor.net_vega,
-            "short_put_delta": condor.short_put_delta,
-            "short_call_delta": condor.short_call_delta,
-            "entry_spot": condor.entry_spot,
-            "entry_sigma_sqrt_t": condor.entry_sigma_sqrt_t,
-            "rules": joined(condor.rules),
-        }
-        for condor in plan.opens
+    """Return one row a condor to open, and one a condor that another is to be rolled into."""
+    return [_opened_row(condor) | _common(decision_id, plan, condor) for condor in plan.opens] + [
+        _rolled_row(adjust) | _common(decision_id, plan, adjust) for adjust in plan.adjusts
     ]
+
+
+def _opened_row(condor: CondorOpen) -> Row:
+    unrolled = {"rolled_from": None, "adjustments": 0, "note": ""}
+    return {"condor_id": condor.condor_id, **_leg_columns(condor.legs), **unrolled}
+
+
+def _rolled_row(adjust: CondorAdjust) -> Row:
+    return {
+        "condor_id": adjust.new_condor_id,
+        **_leg_columns(adjust.new_legs),
+        "rolled_from": adjust.condor_id,
+        "adjustments": adjust.adjustments,
+        "note": adjust.note,
+    }
+
+
+def _leg_columns(legs: CondorLegs) -> Row:
+    return {
+        "long_put": legs.long_put.symbol,
+        "short_put": legs.short_put.symbol,
+        "short_call": legs.short_call.symbol,
+        "long_call": legs.long_call.symbol,
+        "short_ratio": legs.short_ratio,
+        "long_ratio": legs.long_ratio,
+        "expiry": min(legs.short_put.expiry, legs.short_call.expiry),
+    }
+
+
+def _common(decision_id: int, plan: Plan, condor: CondorOpen | CondorAdjust) -> Row:
+    return {
+        "decision_id": decision_id,
+        "session": plan.session,
+        "planned_quantity": condor.quantity,
+        "mid_credit": condor.mid_credit,
+        "net_vega": condor.net_vega,
+        "short_put_delta": condor.short_put_delta,
+        "short_call_delta": condor.short_call_delta,
+        "entry_spot": condor.entry_spot,
+        "entry_sigma_sqrt_t": condor.entry_sigma_sqrt_t,
+        "rules": joined(condor.rules),
+    }
 
 
 def close_rows(decision_id: int, plan: Plan) -> list[Row]:

@@ -310,7 +310,8 @@ SELECT condors.condor_id AS condor, states.status, condors.planned_quantity, sta
        states.entry_credit_micros, condors.mid_credit, condors.long_put, condors.short_put,
        condors.short_call, condors.long_call, condors.expiry, condors.net_vega,
        condors.short_put_delta, condors.short_call_delta, condors.entry_spot, condors.rules,
-       states.realised_usd_micros
+       states.realised_usd_micros, condors.short_ratio, condors.long_ratio, condors.rolled_from,
+       condors.adjustments, states.rolled_quantity
 FROM condors JOIN condor_states AS states ON states.condor_id = condors.condor_id
 WHERE condors.condor_id = ?
 """

@@ -70,7 +70,7 @@ from state.projector import (
 from state.snapshots import (
     Payload,
     compress,
-    history_payload,
+    daily_payloads,
     market_payload,
 )
 from state.tables import (
@@ -105,6 +105,7 @@ from strategies.model.book import (
     Account,
     Book,
     CondorLegs,
+    root_id,
 )
 from strategies.model.encoding import from_json
 from strategies.model.fills import CashKind, CashMovement, Fill, Side
@@ -395,10 +396,11 @@ class Ledger:
             )
 
     def open_condor_ids(self) -> frozenset[str]:
-        """Return the ids of the condors that are held."""
+        """Return the ids under which the condors that are held were first opened."""
         query = select(_CONDOR_STATES.c.condor_id).where(_CONDOR_STATES.c.status.in_(OPEN_CONDORS))
         with self._reading() as connection:
-            return frozenset(connection.execute(query).scalars())
+            held = connection.execute(query).scalars()
+            return frozenset(root_id(condor_id) for condor_id in held)
 
     def positions(self) -> dict[str, int]:
         """Return net contracts by symbol, without zeros."""
@@ -589,7 +591,7 @@ class LedgerTransaction:
             return False
         digests = (
             self._keep_blob("market", market_payload(snapshot), _MARKET_LEVEL),
-            self._keep_blob("history", history_payload(snapshot.history), _HISTORY_LEVEL),
+            self._keep_daily(snapshot),
         )
         inputs = DecisionInputs(book=book, account=account, memory=memory_before)
         row = decision_row(run_id, snapshot, inputs, plan, memory_after, digests)
@@ -607,6 +609,13 @@ class LedgerTransaction:
         statement = insert(_COMPLETIONS).on_conflict_do_nothing()
         row = {"decision_id": self._decision_id(plan_id), "at": at}
         return self._connection.execute(statement, row).rowcount == 1
+
+    def _keep_daily(self, snapshot: MarketSnapshot) -> str:
+        years, listed = daily_payloads(snapshot.history, snapshot.factors)
+        if self._connection.execute(_blob_query(), {"digest": listed.digest}).first() is None:
+            for year in years:
+                self._keep_blob("history", year, _HISTORY_LEVEL)
+        return self._keep_blob("history", listed, _HISTORY_LEVEL)
 
     def _keep_blob(self, kind: str, payload: Payload, level: int) -> str:
         given = {"digest": payload.digest}

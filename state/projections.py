@@ -5,7 +5,8 @@ projections to compare them. Averages are carried as exact fractions and rounded
 at the end.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +16,6 @@ from state.amounts import MICROS_PER_UNIT, from_micros, session_of
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.orders import PositionEffect
 
-LEG_SIGNS = (1, -1, -1, 1)  # long put, short put, short call, long call
 CONDOR_MULTIPLIER = 100  # USD per index point of SPX and SPXW
 _MAY_STILL_OPEN = OPEN_STATUSES | {OrderStatus.PLANNED, OrderStatus.ARMED}
 _ZERO = from_micros(0)
@@ -43,7 +43,7 @@ class HedgeState:
 
 @dataclass(frozen=True, slots=True)
 class LegFill:
-    """One fill of a condor's leg."""
+    """One fill of a condor's order."""
 
     symbol: str
     effect: PositionEffect
@@ -63,14 +63,19 @@ class LegSettlement:
 
 @dataclass(frozen=True, slots=True)
 class CondorHistory:
-    """Everything on record about one condor."""
+    """Everything on record about one condor.
 
-    symbols: tuple[str, str, str, str]  # long put, short put, short call, long call
+    Its opening orders are those that roll it where it is made of another condor; they then close
+    one side of that condor too.
+    """
+
+    legs: Mapping[str, int]  # ratios by symbol, long > 0
     fills: tuple[LegFill, ...]
     settlements: Mapping[str, LegSettlement]  # by symbol, of those that settled
-    held: Mapping[str, int]  # net contracts of the account in the four symbols
+    held: Mapping[str, int]  # net contracts of the account in its symbols
     opening: tuple[OrderStatus, ...]  # of its opening orders
     closing: tuple[OrderStatus, ...]
+    rolled_from: str | None = None  # the id of the condor it is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,27 @@ class CondorState:
     opened_quantity: int
     closed_quantity: int
     settled_quantity: int
+    rolled_quantity: int  # now part of another condor
     entry_credit: Decimal  # index points per condor
-    entry_cash_usd: Decimal
+    entry_cash_usd: Decimal  # with what a roll handed it
+    rolled_cash_usd: Decimal  # the part of it that rolls handed on
     exit_cash_usd: Decimal
     settlement_cash_usd: Decimal
     fees_usd: Decimal
     realised_usd: Decimal  # of the part no longer open
     opened_at: datetime | None
+    rolled_on: date | None
     ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Handed:
+    """What a roll hands from one condor to the next, besides what its own fills say."""
+
+    quantity: int  # condors
+    cash_usd: Decimal  # their part of the entry cash
+    legs: Mapping[str, int]  # ratios of the side that stays, by symbol
+    opened_at: datetime | None
 
 
 def rounded(value: Fraction) -> Decimal:
@@ -126,79 +144,145 @@ def packages_filled(ratios: Mapping[str, int], signed: Mapping[str, int]) -> int
     return max(0, min(signed.get(symbol, 0) // ratio for symbol, ratio in ratios.items()))
 
 
-def follow_condor(history: CondorHistory) -> CondorState:
-    """Return where a condor is now.
+def follow_family(histories: Mapping[str, CondorHistory]) -> dict[str, CondorState]:
+    """Return where condors are now, by id; ``histories`` holds those rolled after their parents.
 
-    Its quantity is that of its least filled leg. Settlement ends what is left of it once every leg
-    it still holds has settled: each leg at its price per contract, which shares the cash of one
-    settlement pro rata among the condors that hold the contract. A leg that the account does not
-    hold on balance, because another condor is on its other side, is never settled by the broker:
-    it settles with its companions, at nothing, in both condors.
+    A condor's quantity is that of its least filled leg. Each package of a roll turns one condor
+    into one of the next: its part of the entry cash goes with it, in whole millionths, so that
+    nothing is lost or gained on the way. Nothing is realised by a roll.
+
+    Settlement ends what is left of a condor once every leg it still holds has settled: each leg at
+    its price per contract, which shares the cash of one settlement pro rata among the condors that
+    hold the contract. A leg that the account does not hold on balance, because another condor is
+    on its other side, is never settled by the broker: it settles with its companions, at nothing,
+    in both condors.
     """
-    opened = _contracts(history, PositionEffect.OPEN)
-    closed = [-count for count in _contracts(history, PositionEffect.CLOSE)]
-    remaining = [a - b for a, b in zip(opened, closed, strict=True)]
-    opened_quantity = max(0, min(opened))
-    closed_quantity = max(0, min(*closed, opened_quantity))
-    settled = _is_settled(history, remaining)
-    settled_quantity = opened_quantity - closed_quantity if settled else 0
-    quantity = opened_quantity - closed_quantity - settled_quantity
+    rolls: defaultdict[str, dict[str, CondorHistory]] = defaultdict(dict)
+    for condor_id, history in histories.items():
+        if history.rolled_from is not None:
+            rolls[history.rolled_from][condor_id] = history
+    states: dict[str, CondorState] = {}
+    handed: dict[str, _Handed] = {}
+    for condor_id, history in histories.items():
+        assert history.rolled_from is None or condor_id in handed, "parents come first"
+        states[condor_id], hands_on = _follow(history, handed.get(condor_id), rolls[condor_id])
+        handed |= hands_on
+    return states
 
+
+def _follow(
+    history: CondorHistory, handed: _Handed | None, rolls: Mapping[str, CondorHistory]
+) -> tuple[CondorState, dict[str, _Handed]]:
+    """Return where one condor is, and what it hands to those it is rolled into."""
+    held = _contracts(history, PositionEffect.OPEN)
     entry_cash = _cash(history.fills, PositionEffect.OPEN)
+    opening = [fill.at for fill in history.fills if fill.effect is PositionEffect.OPEN]
+    opened_at = min(opening, default=None)
+    rolled_on: date | None = None
+    if handed is None:
+        opened = _packages(history, held)
+    else:
+        opened = handed.quantity
+        entry_cash += handed.cash_usd
+        for symbol, ratio in handed.legs.items():
+            held[symbol] += abs(ratio) * opened
+        rolled_on = None if opened_at is None else session_of(opened_at)
+        opened_at = handed.opened_at if opened else None
+
+    hands_on: dict[str, _Handed] = {}
+    rolled, gone = 0, dict.fromkeys(history.legs, 0)
+    ends: list[datetime] = []
+    for condor_id, roll in rolls.items():
+        stays = {symbol: n for symbol, n in history.legs.items() if roll.legs.get(symbol) == n}
+        signed = _signed(roll.fills)
+        goes = {symbol: -n for symbol, n in history.legs.items() if symbol not in stays}
+        comes = {symbol: n for symbol, n in roll.legs.items() if symbol not in stays}
+        packages = min(packages_filled(goes | comes, signed), opened - rolled)
+        before, after = (
+            Fraction(entry_cash) * count / max(opened, 1) for count in (rolled, rolled + packages)
+        )
+        hands_on[condor_id] = _Handed(packages, rounded(after) - rounded(before), stays, opened_at)
+        rolled += packages
+        for symbol, ratio in history.legs.items():
+            taken = packages * ratio if symbol in stays else -signed.get(symbol, 0)
+            gone[symbol] += taken if ratio > 0 else -taken
+        ends += [fill.at for fill in roll.fills if fill.effect is PositionEffect.OPEN]
+
+    closing = {symbol: -n for symbol, n in _contracts(history, PositionEffect.CLOSE).items()}
+    closed = min(_packages(history, closing), opened - rolled)
+    remaining = {symbol: held[symbol] - closing[symbol] - gone[symbol] for symbol in history.legs}
+    is_settled = _is_settled(history, remaining)
+    settled = opened - rolled - closed if is_settled else 0
+    quantity = opened - rolled - closed - settled
+
     exit_cash = _cash(history.fills, PositionEffect.CLOSE)
     settlement_cash = _ZERO
-    if settled:
-        for symbol, sign, count in zip(history.symbols, LEG_SIGNS, remaining, strict=True):
+    if is_settled:
+        for symbol, ratio in history.legs.items():
             if symbol in history.settlements:
-                price = history.settlements[symbol].price
-                settlement_cash += sign * count * price * CONDOR_MULTIPLIER
-
-    credit, realised = Fraction(0), Fraction(0)
-    if opened_quantity:
-        credit = Fraction(entry_cash) / (opened_quantity * CONDOR_MULTIPLIER)
-        share = Fraction(opened_quantity - quantity, opened_quantity)
-        realised = Fraction(entry_cash) * share + Fraction(exit_cash + settlement_cash)
-    ends = [fill.at for fill in history.fills if fill.effect is PositionEffect.CLOSE]
-    if settled:
+                price = history.settlements[symbol].price * CONDOR_MULTIPLIER
+                settlement_cash += price * (remaining[symbol] if ratio > 0 else -remaining[symbol])
         ends += [settlement.at for settlement in history.settlements.values()]
-    return CondorState(
-        status=_status(history, opened_quantity, quantity, settled_quantity),
+    ends += [fill.at for fill in history.fills if fill.effect is PositionEffect.CLOSE]
+
+    rolled_cash = sum((each.cash_usd for each in hands_on.values()), _ZERO)
+    credit, realised = Fraction(0), Fraction(0)
+    if opened:
+        credit = Fraction(entry_cash) / (opened * CONDOR_MULTIPLIER)
+        own = opened - rolled  # what was never rolled away
+        share = Fraction(own - quantity, own) if own else Fraction(1)
+        realised = Fraction(entry_cash - rolled_cash) * share
+        realised += Fraction(exit_cash + settlement_cash)
+    state = CondorState(
+        status=_status(history, opened, quantity, closed, settled),
         quantity=quantity,
-        opened_quantity=opened_quantity,
-        closed_quantity=closed_quantity,
-        settled_quantity=settled_quantity,
+        opened_quantity=opened,
+        closed_quantity=closed,
+        settled_quantity=settled,
+        rolled_quantity=rolled,
         entry_credit=rounded(credit),
         entry_cash_usd=entry_cash,
+        rolled_cash_usd=rolled_cash,
         exit_cash_usd=exit_cash,
         settlement_cash_usd=settlement_cash,
         fees_usd=sum((fill.commission_usd for fill in history.fills), _ZERO),
         realised_usd=rounded(realised),
-        opened_at=min(
-            (fill.at for fill in history.fills if fill.effect is PositionEffect.OPEN), default=None
-        ),
-        ended_at=max(ends, default=None) if opened_quantity and quantity == 0 else None,
+        opened_at=opened_at,
+        rolled_on=rolled_on,
+        ended_at=max(ends, default=None) if opened and quantity == 0 else None,
     )
+    return state, hands_on
 
 
-def _contracts(history: CondorHistory, effect: PositionEffect) -> list[int]:
+def _signed(fills: Iterable[LegFill], effect: PositionEffect = PositionEffect.OPEN) -> Counter[str]:
+    """Return signed contracts by symbol of one kind of order."""
+    signed: Counter[str] = Counter()
+    for fill in fills:
+        if fill.effect is effect:
+            signed[fill.symbol] += fill.quantity
+    return signed
+
+
+def _contracts(history: CondorHistory, effect: PositionEffect) -> dict[str, int]:
     """Return contracts by leg, in the direction in which the condor holds them."""
-    return [
-        sign
-        * sum(
-            fill.quantity
-            for fill in history.fills
-            if fill.symbol == symbol and fill.effect is effect
-        )
-        for symbol, sign in zip(history.symbols, LEG_SIGNS, strict=True)
-    ]
+    signed = _signed(history.fills, effect)
+    return {
+        symbol: signed[symbol] if ratio > 0 else -signed[symbol]
+        for symbol, ratio in history.legs.items()
+    }
 
 
-def _is_settled(history: CondorHistory, remaining: Sequence[int]) -> bool:
-    if not history.settlements or not any(remaining):
+def _packages(history: CondorHistory, contracts: Mapping[str, int]) -> int:
+    """Return how many whole condors some contracts by leg make up."""
+    return max(0, min(contracts[symbol] // abs(n) for symbol, n in history.legs.items()))
+
+
+def _is_settled(history: CondorHistory, remaining: Mapping[str, int]) -> bool:
+    if not history.settlements or not any(remaining.values()):
         return False
     return all(
         symbol in history.settlements or history.held.get(symbol, 0) == 0
-        for symbol, count in zip(history.symbols, remaining, strict=True)
+        for symbol, count in remaining.items()
         if count
     )
 
@@ -214,9 +298,11 @@ def _cash(fills: Iterable[LegFill], effect: PositionEffect) -> Decimal:
     )
 
 
-def _status(history: CondorHistory, opened: int, quantity: int, settled: int) -> str:
+def _status(history: CondorHistory, opened: int, quantity: int, closed: int, settled: int) -> str:
     if opened == 0:
         return "PENDING" if _MAY_STILL_OPEN & set(history.opening) else "UNFILLED"
     if quantity > 0:
         return "CLOSING" if OPEN_STATUSES & set(history.closing) else "OPEN"
-    return "SETTLED" if settled else "CLOSED"
+    if settled:
+        return "SETTLED"
+    return "CLOSED" if closed else "ROLLED"

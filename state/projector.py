@@ -31,11 +31,12 @@ from state.projections import (
     LegFill,
     LegSettlement,
     Trade,
-    follow_condor,
+    follow_family,
     hold_hedge,
     packages_filled,
 )
 from state.tables import (
+    LEG_NAMES,
     PROJECTIONS,
     CashMovementRow,
     CondorRow,
@@ -66,6 +67,9 @@ _ORDERS = table_of(OrderRow)
 _LEGS = table_of(OrderLegRow)
 _EVENTS = table_of(OrderEventRow)
 _CONDORS = table_of(CondorRow)
+_ROLLED = _CONDORS.alias("rolled")
+# The condor that an order's fills belong to: the one it rolls into, or else its own
+_SERVED = func.coalesce(_ROLLED.c.condor_id, _ORDERS.c.condor_id).label("condor_id")
 _HEDGE_ROOTS = ("VIX", "VIXW", "VX", "VXM")
 
 
@@ -210,9 +214,18 @@ def holdings(
 
 
 def condor_states(connection: Connection, condors: Collection[str] | None) -> list[Row]:
-    """Return where condors are, for some or for all."""
-    fetch = _Fetch(connection, condors)
-    symbols = {row[0]: (row[1], row[2], row[3], row[4]) for row in fetch(_condor_legs_query)}
+    """Return where condors are, and those they were rolled from or into; None = all."""
+    family: Collection[str] | None = None
+    if condors is not None:
+        family = set(connection.execute(_family_query(), {"ids": list(condors)}).scalars())
+    fetch = _Fetch(connection, family)
+    legs: dict[str, dict[str, int]] = {}
+    rolled_from: dict[str, str | None] = {}
+    for row in fetch(_condor_legs_query).mappings():
+        ratios = (row["long_ratio"], -row["short_ratio"], -row["short_ratio"], row["long_ratio"])
+        symbols = (row[name] for name in LEG_NAMES)
+        legs[row["condor_id"]] = dict(zip(symbols, ratios, strict=True))
+        rolled_from[row["condor_id"]] = row["rolled_from"]
     statuses: defaultdict[tuple[str, str], list[OrderStatus]] = defaultdict(list)
     for condor_id, effect, status in fetch(_condor_orders_query):
         statuses[condor_id, effect].append(OrderStatus(status))
@@ -228,27 +241,29 @@ def condor_states(connection: Connection, condors: Collection[str] | None) -> li
                 at=row["executed_at"],
             )
         )
-    every_leg = {leg for four in symbols.values() for leg in four}
+    every_leg = {leg for four in legs.values() for leg in four}
     settlements = {
         symbol: LegSettlement(price, at)
         for symbol, at, _, _, price in _Fetch(connection, every_leg)(_settlements_query)
     }
     settling = {
-        leg for four in symbols.values() if not settlements.keys().isdisjoint(four) for leg in four
+        leg for four in legs.values() if not settlements.keys().isdisjoint(four) for leg in four
     }
     held = _held(connection, settling) if settling else {}
-    rows = []
-    for condor_id, four in symbols.items():
-        history = CondorHistory(
-            symbols=four,
+    histories = {
+        condor_id: CondorHistory(
+            legs=four,
             fills=tuple(leg_fills[condor_id]),
             settlements={leg: settlements[leg] for leg in four if leg in settlements},
             held=held,
             opening=tuple(statuses[condor_id, PositionEffect.OPEN.value]),
             closing=tuple(statuses[condor_id, PositionEffect.CLOSE.value]),
+            rolled_from=rolled_from[condor_id],
         )
-        rows.append({"condor_id": condor_id, **asdict(follow_condor(history))})
-    return rows
+        for condor_id, four in legs.items()
+    }
+    states = follow_family(histories)
+    return [{"condor_id": condor_id, **asdict(state)} for condor_id, state in states.items()]
 
 
 def hedge_cash(connection: Connection, sessions: Collection[date] | None) -> list[Row]:
@@ -263,12 +278,7 @@ def hedge_cash(connection: Connection, sessions: Collection[date] | None) -> lis
 
 def condors_with_leg(connection: Connection, symbol: str) -> set[str]:
     """Return the condors that have a symbol among their legs."""
-    legs = (
-        _CONDORS.c.long_put,
-        _CONDORS.c.short_put,
-        _CONDORS.c.short_call,
-        _CONDORS.c.long_call,
-    )
+    legs = (_CONDORS.c[name] for name in LEG_NAMES)
     query = select(_CONDORS.c.condor_id).where(or_(*(leg == symbol for leg in legs)))
     return set(connection.execute(query).scalars())
 
@@ -343,15 +353,41 @@ def _settlements_query(scoped: bool) -> "Query":
 
 
 @cache
+def _family_query() -> "Query":
+    """Return the query of some condors with all they were rolled from and into."""
+    own = select(*columns_of(_CONDORS, "condor_id", "rolled_from")).where(
+        _CONDORS.c.condor_id.in_(bindparam("ids", expanding=True))
+    )
+    family = own.cte("family", recursive=True)
+    other = _CONDORS.alias("other")
+    is_related = or_(
+        other.c.condor_id == family.c.rolled_from, other.c.rolled_from == family.c.condor_id
+    )
+    related = select(other.c.condor_id, other.c.rolled_from).join(family, is_related)
+    return select(family.union(related).c.condor_id)
+
+
+@cache
 def _condor_legs_query(scoped: bool) -> "Query":
-    names = ("condor_id", "long_put", "short_put", "short_call", "long_call")
-    return _within(select(*columns_of(_CONDORS, *names)), _CONDORS.c.condor_id, scoped)
+    names = ("condor_id", *LEG_NAMES, "short_ratio", "long_ratio", "rolled_from")
+    query = _within(select(*columns_of(_CONDORS, *names)), _CONDORS.c.condor_id, scoped)
+    return query.order_by(_CONDORS.c.decision_id, _CONDORS.c.condor_id)
+
+
+def _with_rolls(query: "Query") -> "Query":
+    """Join to orders the condor that each of them rolls its own into, if it does."""
+    is_roll = and_(
+        _ROLLED.c.decision_id == _ORDERS.c.decision_id,
+        _ROLLED.c.rolled_from == _ORDERS.c.condor_id,
+        _ORDERS.c.effect == PositionEffect.OPEN.value,
+    )
+    return query.outerjoin(_ROLLED, is_roll)
 
 
 @cache
 def _condor_orders_query(scoped: bool) -> "Query":
     of_condors = (
-        select(_ORDERS.c.condor_id, _ORDERS.c.effect, _EVENTS.c.status)
+        _with_rolls(select(_SERVED, _ORDERS.c.effect, _EVENTS.c.status).select_from(_ORDERS))
         .join(_EVENTS, _EVENTS.c.client_order_id == _ORDERS.c.client_order_id)
         .where(_ORDERS.c.condor_id.is_not(None))
     )
@@ -361,13 +397,14 @@ def _condor_orders_query(scoped: bool) -> "Query":
 
 @cache
 def _condor_fills_query(scoped: bool) -> "Query":
-    names = ("condor_id", "symbol", "side", "quantity", "price", "commission_usd", "executed_at")
+    names = ("symbol", "side", "quantity", "price", "commission_usd", "executed_at")
     query = (
         current_fills(*names)
-        .add_columns(_ORDERS.c.effect)
+        .add_columns(_SERVED, _ORDERS.c.effect)
         .join(_ORDERS, _ORDERS.c.client_order_id == _FILLS.c.client_order_id)
         .where(_FILLS.c.condor_id.is_not(None))
     )
+    query = _with_rolls(query)
     return _within(query, _FILLS.c.condor_id, scoped)
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 
 from state.amounts import instant_of, instant_text
 from state.decisions import unpack_inputs, unpack_text
 from state.errors import AmbiguousId, NothingStored, UnknownRecord
 from state.readers import Reader
-from state.snapshots import decompress, read_snapshot
+from state.snapshots import Daily, decompress, read_daily, read_snapshot
 from strategies.model.book import Account, Book
 from strategies.model.encoding import from_json
 from strategies.model.memory import Memory
@@ -16,6 +17,7 @@ from strategies.model.plan import Plan
 from strategies.model.rules import Rules
 from strategies.model.snapshots import DailyHistory, MarketSnapshot
 
+_YEARS_KEPT = 256  # of history and factors; the next session shares all but one of each
 _ONE = """
 SELECT decisions.at, decisions.session, decisions.inputs, decisions.plan,
        decisions.memory_json,
@@ -122,7 +124,8 @@ class _Loader:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._history: tuple[str, bytes] = ("", b"")
+        self._daily: tuple[str, Daily] | None = None
+        self._year = lru_cache(maxsize=_YEARS_KEPT)(self._blob)
         self._daily: DailyHistory | None = None
         self._rules: tuple[str, Rules] = ("", Rules())
 
@@ -134,12 +137,13 @@ class _Loader:
         at, session, packed_inputs, packed_plan, memory_json, left_json, rules_json = rows[0][:7]
         inputs = unpack_inputs(packed_inputs)
         market_digest, history_digest = rows[0][7:]
-        if self._history[0] != history_digest:
-            self._history = (history_digest, self._blob(history_digest))
+        if self._daily is None or self._daily[0] != history_digest:
+            daily = read_daily(self._blob(history_digest), self._year)
+            self._daily = (history_digest, daily)
             self._daily = None
         if self._rules[0] != rules_json:
             self._rules = (rules_json, from_json(Rules, rules_json))
-        snapshot = read_snapshot(self._blob(market_digest), self._history[1])
+        snapshot = read_snapshot(self._blob(market_digest), self._daily[1])
         # The same object each time: what is worked out once a history is kept by its identity
         self._daily = self._daily or snapshot.history
         return StoredDecision(

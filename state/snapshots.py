@@ -1,17 +1,23 @@
 """Market snapshots as bytes and back, exact to the last bit of every float.
 
-A snapshot is two payloads, stored under the hash of their bytes: the market of one instant, and the
-daily history, which stays the same all session. Each is a JSON header and then columns. A column of
+A snapshot is payloads, stored under the hash of their bytes: the market of one instant; the daily
+history and the factors, which stay the same all session, cut into calendar years so that the next
+session adds its own year and no other; and a list of those years. Each is a JSON header and then
+columns. A column of
 prices that are whole hundredths is kept as steps between neighbours in hundredths (they compress
 to about a byte a price); any other column is kept as the floats themselves. Whether hundredths give
-back the same bits is tried for each column, so nothing depends on where quotes came from.
+back the same bits is tried for each column, so nothing depends on where quotes came from. A column
+that is unknown all year is left out.
 """
 
 import json
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,15 +31,18 @@ from strategies.model.snapshots import (
     DailyHistory,
     EventAhead,
     EventKind,
+    FactorSeries,
     MarketQuotes,
     MarketSnapshot,
 )
 
 _FORMAT = 1
+_YEARS_FORMAT = 2
 _HEADER_LENGTH_BYTES = 4
 _HUNDREDTHS = "hundredths"
 _FLOATS = "floats"
 _LARGEST_STEP = 2**31 - 1
+_NAN_BITS = int(np.array(np.nan).view(np.int64))
 _HISTORY_COLUMNS = tuple(entry.name for entry in fields(DailyHistory) if entry.name != "session")
 
 
@@ -47,6 +56,14 @@ class Payload:
 
     digest: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Daily:
+    """What stays the same all session."""
+
+    history: DailyHistory
+    factors: tuple[FactorSeries, ...]
 
 
 def compress(data: bytes, level: int) -> bytes:
@@ -63,7 +80,7 @@ def decompress(data: bytes) -> bytes:
 
 
 def market_payload(snapshot: MarketSnapshot) -> Payload:
-    """Return everything of a snapshot but its daily history, as bytes under their hash."""
+    """Return everything of a snapshot but its history and factors, as bytes under their hash."""
     market = snapshot.market
     columns = _Columns()
     header = {
@@ -92,21 +109,87 @@ def market_payload(snapshot: MarketSnapshot) -> Payload:
     return _payload(header, columns)
 
 
-def history_payload(history: DailyHistory) -> Payload:
-    """Return the daily history of a snapshot, as bytes under their hash."""
-    columns = _Columns()
-    sessions = history.session.astype("datetime64[D]").astype(np.int64)
-    header: dict[str, Any] = {
-        "format": _FORMAT,
-        "session": columns.add(sessions.astype(np.float64)),
-        **{name: columns.add(getattr(history, name)) for name in _HISTORY_COLUMNS},
+@lru_cache(maxsize=4)
+def daily_payloads(
+    history: DailyHistory, factors: tuple[FactorSeries, ...]
+) -> tuple[tuple[Payload, ...], Payload]:
+    """Return history and factors as bytes: calendar years, and the list that names them.
+
+    Remembered by identity, because both are the same object all session.
+    """
+    columns = {name: getattr(history, name) for name in _HISTORY_COLUMNS}
+    years = list(_years(history.session, columns))
+    of_factors = []
+    for factor in factors:
+        theirs = list(_years(factor.day, {"value": factor.value}))
+        of_factors.append([factor.name, factor.problem, [each.digest for each in theirs]])
+        years += theirs
+    own = len(years) - sum(len(digests) for _, _, digests in of_factors)
+    header = {
+        "format": _YEARS_FORMAT,
+        "history": [each.digest for each in years[:own]],
+        "factors": of_factors,
     }
-    return _payload(header, columns)
+    return tuple(years), _payload(header, _Columns())
 
 
-def read_snapshot(market: bytes, history: bytes) -> MarketSnapshot:
-    """Return the snapshot of two payloads; raises UnreadableSnapshot."""
-    header, body = _open(market)
+def read_daily(listed: bytes, blob: Callable[[str], bytes]) -> Daily:
+    """Return history and factors from the list of their years.
+
+    Args:
+        listed: The list of ``daily_payloads``.
+        blob: Gives the year of a digest.
+
+    Raises: UnreadableSnapshot.
+    """
+    header, _ = _open(listed, _YEARS_FORMAT)
+    days, columns = _joined([blob(digest) for digest in header["history"]], _HISTORY_COLUMNS)
+    factors = []
+    for name, problem, digests in header["factors"]:
+        own_days, own = _joined([blob(digest) for digest in digests], ("value",))
+        factors.append(FactorSeries(name=name, day=own_days, value=own["value"], problem=problem))
+    return Daily(DailyHistory(session=days, **columns), tuple(factors))
+
+
+def _years(days: NDArray[np.datetime64], columns: dict[str, FloatArray]) -> Iterator[Payload]:
+    """Yield the rows of each calendar year as a payload, oldest first."""
+    days = days.astype("datetime64[D]")
+    _, starts = np.unique(days.astype("datetime64[Y]"), return_index=True)
+    for start, stop in pairwise([*starts.tolist(), len(days)]):
+        body = _Columns()
+        header: dict[str, Any] = {
+            "format": _FORMAT,
+            "session": body.add(days[start:stop].astype(np.int64).astype(np.float64)),
+        }
+        for name, column in columns.items():
+            values = np.ascontiguousarray(column[start:stop], dtype=np.float64)
+            if (values.view(np.int64) != _NAN_BITS).any():
+                header[name] = body.add(values)
+        yield _payload(header, body)
+
+
+def _joined(
+    years: list[bytes], names: tuple[str, ...]
+) -> tuple[NDArray[np.datetime64], dict[str, FloatArray]]:
+    """Return days and columns of consecutive years; a column that a year lacks is NaN there."""
+    days = [np.empty(0)]
+    columns: dict[str, list[FloatArray]] = {name: [np.empty(0)] for name in names}
+    for data in years:
+        header, body = _open(data, _FORMAT)
+        days.append(_column(header["session"], body))
+        for name, parts in columns.items():
+            known = name in header
+            parts.append(_column(header[name], body) if known else np.full(len(days[-1]), np.nan))
+    joined = np.concatenate(days).astype(np.int64).astype("datetime64[D]")
+    return joined, {name: np.concatenate(parts) for name, parts in columns.items()}
+
+
+def read_snapshot(market: bytes, daily: Daily) -> MarketSnapshot:
+    """Return the snapshot of a market payload and its session's days.
+
+    Raises: UnreadableSnapshot.
+    """
+    header, body = _open(market, _FORMAT)
     return MarketSnapshot(
         session=date.fromisoformat(header["session"]),
         opens_at=_instant(header["opens_at"]),
@@ -130,7 +213,8 @@ def read_snapshot(market: bytes, history: bytes) -> MarketSnapshot:
             EventAhead(kind=EventKind(kind), day=date.fromisoformat(day), trading_days=days)
             for kind, day, days in header["events"]
         ),
-        history=_history(history),
+        history=daily.history,
+        factors=daily.factors,
     )
 
 
@@ -190,15 +274,15 @@ def _payload(header: dict[str, Any], columns: _Columns) -> Payload:
     return Payload(sha256(data).hexdigest(), data)
 
 
-def _open(data: bytes) -> tuple[dict[str, Any], memoryview]:
+def _open(data: bytes, known: int) -> tuple[dict[str, Any], memoryview]:
     length = int.from_bytes(data[:_HEADER_LENGTH_BYTES], "big")
     start = _HEADER_LENGTH_BYTES + length
     try:
         header: dict[str, Any] = json.loads(data[_HEADER_LENGTH_BYTES:start])
     except ValueError as cause:
         raise UnreadableSnapshot(f"the header is not JSON: {cause}") from cause
-    if header.get("format") != _FORMAT:
-        raise UnreadableSnapshot(f"format {header.get('format')!r}, known is {_FORMAT}")
+    if header.get("format") != known:
+        raise UnreadableSnapshot(f"format {header.get('format')!r}, expected {known}")
     return header, memoryview(data)[start:]
 
 
@@ -274,12 +358,4 @@ def _chain(header: dict[str, Any], body: memoryview) -> OptionChain:
         bid=np.stack([_column(entry, body) for entry in header["bid"]], axis=1),
         ask=np.stack([_column(entry, body) for entry in header["ask"]], axis=1),
         quoted_at=_instant(header["quoted_at"]),
-    )
-
-
-def _history(data: bytes) -> DailyHistory:
-    header, body = _open(data)
-    sessions = _column(header["session"], body).astype(np.int64).astype("datetime64[D]")
-    return DailyHistory(
-        session=sessions, **{name: _column(header[name], body) for name in _HISTORY_COLUMNS}
     )

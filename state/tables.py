@@ -20,8 +20,9 @@ from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.orders import PositionEffect, Urgency
 
+LEG_NAMES = ("long_put", "short_put", "short_call", "long_call")
 BLOB_KINDS = ("market", "history")
-CONDOR_STATUSES = ("PENDING", "UNFILLED", "OPEN", "CLOSING", "CLOSED", "SETTLED")
+CONDOR_STATUSES = ("PENDING", "UNFILLED", "OPEN", "CLOSING", "CLOSED", "SETTLED", "ROLLED")
 JOB_OUTCOMES = ("ran", "late", "missed", "skipped", "failed")
 
 # Names, so that batch migrations can find and keep every constraint
@@ -231,10 +232,14 @@ class LayerPlanRow(LedgerRow, table=True):
 
 
 class CondorRow(LedgerRow, table=True):
-    """Each condor a plan wanted to open."""
+    """Each condor a plan wanted to open, or to make of another by a roll."""
 
     __tablename__ = "condors"
-    __table_args__ = (CheckConstraint("planned_quantity > 0", name="opens_something"),)
+    __table_args__ = (
+        CheckConstraint("planned_quantity > 0", name="opens_something"),
+        CheckConstraint("short_ratio >= 1 AND long_ratio >= short_ratio", name="is_covered"),
+        CheckConstraint("(rolled_from IS NULL) = (adjustments = 0)", name="rolls_are_adjustments"),
+    )
 
     condor_id: str = Field(primary_key=True)
     decision_id: int = Field(foreign_key="decisions.decision_id")
@@ -243,15 +248,20 @@ class CondorRow(LedgerRow, table=True):
     short_put: str
     short_call: str
     long_call: str
-    expiry: date = Field(sa_type=Day)
+    short_ratio: int  # contracts of each short that make one condor
+    long_ratio: int
+    expiry: date = Field(sa_type=Day)  # of the short that expires first
     planned_quantity: int
-    mid_credit: float  # index points
+    mid_credit: float  # index points; of the roll alone where it is rolled
     net_vega: float
     short_put_delta: float
     short_call_delta: float
     entry_spot: float
     entry_sigma_sqrt_t: float
     rules: str
+    rolled_from: str | None = Field(foreign_key="condors.condor_id", index=True)
+    adjustments: int  # rolls since it was first opened
+    note: str  # why it is rolled
 
 
 class CondorCloseRow(LedgerRow, table=True):
@@ -436,9 +446,10 @@ class CondorStateRow(LedgerRow, table=True):
     __table_args__ = (
         one_of("status", CONDOR_STATUSES),
         CheckConstraint(
-            "quantity = opened_quantity - closed_quantity - settled_quantity", name="adds_up"
+            "quantity = opened_quantity - closed_quantity - settled_quantity - rolled_quantity",
+            name="adds_up",
         ),
-        whole("entry_credit_micros", "realised_usd_micros"),
+        whole("entry_credit_micros", "rolled_cash_usd_micros", "realised_usd_micros"),
     )
 
     condor_id: str = Field(primary_key=True, foreign_key="condors.condor_id")
@@ -447,13 +458,16 @@ class CondorStateRow(LedgerRow, table=True):
     opened_quantity: int
     closed_quantity: int
     settled_quantity: int
+    rolled_quantity: int  # now part of another condor
     entry_credit: Decimal = _micros("entry_credit")  # index points per condor, from fills
-    entry_cash_usd: Decimal = _micros("entry_cash_usd")
+    entry_cash_usd: Decimal = _micros("entry_cash_usd")  # with what it was handed by a roll
+    rolled_cash_usd: Decimal = _micros("rolled_cash_usd")  # the part of it handed on by rolls
     exit_cash_usd: Decimal = _micros("exit_cash_usd")
     settlement_cash_usd: Decimal = _micros("settlement_cash_usd")
     fees_usd: Decimal = _micros("fees_usd")  # a cost is > 0
     realised_usd: Decimal = _micros("realised_usd")  # of the part no longer open
-    opened_at: datetime | None = Field(sa_type=Instant)
+    opened_at: datetime | None = Field(sa_type=Instant)  # of the condor it was rolled from, if any
+    rolled_on: date | None = Field(sa_type=Day)  # session of the first fill that rolled it
     ended_at: datetime | None = Field(sa_type=Instant)
 
 

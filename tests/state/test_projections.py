@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from state.projections import (
     CondorHistory,
+    CondorState,
     LegFill,
     LegSettlement,
     Trade,
-    follow_condor,
+    follow_family,
     hold_hedge,
     packages_filled,
     rounded,
@@ -55,13 +56,17 @@ def history(
     closing=(),
 ) -> CondorHistory:
     return CondorHistory(
-        symbols=SYMBOLS,
+        legs=dict(zip(SYMBOLS, SIGNS, strict=True)),
         fills=fills,
         settlements=settlements or {},
         held=held or {},
         opening=opening,
         closing=closing,
     )
+
+
+def follow(condor: CondorHistory) -> CondorState:
+    return follow_family({"C0001": condor})["C0001"]
 
 
 OPEN, CLOSE = PositionEffect.OPEN, PositionEffect.CLOSE
@@ -163,14 +168,14 @@ def test_packages_count_ratios():
 
 def test_a_condor_without_fills_is_pending_while_its_order_may_still_trade():
     for status in (OrderStatus.PLANNED, OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.LIVE):
-        assert follow_condor(history(opening=(status,))).status == "PENDING"
+        assert follow(history(opening=(status,))).status == "PENDING"
     for status in (OrderStatus.CANCELLED, OrderStatus.REJECTED):
-        assert follow_condor(history(opening=(status,))).status == "UNFILLED"
-    assert follow_condor(history(opening=())).status == "UNFILLED"
+        assert follow(history(opening=(status,))).status == "UNFILLED"
+    assert follow(history(opening=())).status == "UNFILLED"
 
 
 def test_an_order_for_thirty_that_fills_twelve_is_a_condor_of_twelve():
-    state = follow_condor(
+    state = follow(
         history(*leg_fills(OPEN, (12, 12, 12, 12)), opening=(OrderStatus.PARTIALLY_FILLED,))
     )
     assert (state.status, state.quantity) == ("OPEN", 12)
@@ -184,13 +189,13 @@ def test_the_credit_is_what_the_fills_paid_and_not_what_was_hoped_for():
         *leg_fills(OPEN, (1, 1, 1, 1)),
         *leg_fills(OPEN, (2, 2, 2, 2), prices=("3.00", "3.80", "2.10", "1.65"), minute=1),
     ]
-    state = follow_condor(history(*fills))
+    state = follow(history(*fills))
     assert state.quantity == 3
     assert state.entry_credit == Decimal("1.216667")  # (1.15 + 2 x 1.25) / 3
 
 
 def test_an_uneven_fill_counts_as_its_least_filled_leg():
-    state = follow_condor(history(*leg_fills(OPEN, (5, 5, 5, 4))))
+    state = follow(history(*leg_fills(OPEN, (5, 5, 5, 4))))
     assert state.quantity == 4
 
 
@@ -199,11 +204,11 @@ def test_closing_in_parts_realises_in_parts():
         *leg_fills(OPEN, (4, 4, 4, 4)),
         *leg_fills(CLOSE, (1, 1, 1, 1), prices=("1.00", "1.30", "0.80", "0.60"), minute=5),
     ]
-    state = follow_condor(history(*fills, closing=(OrderStatus.LIVE,)))
+    state = follow(history(*fills, closing=(OrderStatus.LIVE,)))
     assert (state.status, state.quantity, state.closed_quantity) == ("CLOSING", 3, 1)
     assert state.realised_usd == Decimal("115.00") - Decimal("50.00")
     assert state.ended_at is None
-    stopped = follow_condor(history(*fills, closing=(OrderStatus.CANCELLED,)))
+    stopped = follow(history(*fills, closing=(OrderStatus.CANCELLED,)))
     assert stopped.status == "OPEN"
 
 
@@ -212,7 +217,7 @@ def test_a_condor_bought_back_whole_is_closed_and_its_result_is_exact():
         *leg_fills(OPEN, (3, 3, 3, 3)),
         *leg_fills(CLOSE, (3, 3, 3, 3), prices=("1.00", "1.30", "0.80", "0.60"), minute=5),
     ]
-    state = follow_condor(history(*fills, closing=(OrderStatus.FILLED,)))
+    state = follow(history(*fills, closing=(OrderStatus.FILLED,)))
     assert (state.status, state.quantity) == ("CLOSED", 0)
     assert state.realised_usd == Decimal(3) * (Decimal("115.00") - Decimal("50.00"))
     assert state.ended_at == records.minutes(5)
@@ -227,7 +232,7 @@ def settled(*prices: str, minute: int = 60) -> dict[str, LegSettlement]:
 
 
 def test_a_condor_whose_legs_have_all_settled_is_settled_with_their_cash():
-    state = follow_condor(
+    state = follow(
         history(
             *leg_fills(OPEN, (2, 2, 2, 2)),
             settlements=settled("0.00", "4.25", "0.00", "0.00"),
@@ -241,7 +246,7 @@ def test_a_condor_whose_legs_have_all_settled_is_settled_with_their_cash():
 
 
 def test_a_condor_stays_open_until_its_last_leg_has_settled():
-    state = follow_condor(
+    state = follow(
         history(
             *leg_fills(OPEN, (2, 2, 2, 2)),
             settlements=settled("0.00", "4.25", "0.00"),
@@ -253,7 +258,7 @@ def test_a_condor_stays_open_until_its_last_leg_has_settled():
 
 
 def test_a_leg_that_another_condor_offsets_settles_with_its_companions():
-    state = follow_condor(
+    state = follow(
         history(
             *leg_fills(OPEN, (2, 2, 2, 2)),
             settlements=settled("0.00", "4.25", "0.00"),
@@ -268,9 +273,7 @@ def test_what_was_closed_before_does_not_settle():
         *leg_fills(OPEN, (4, 4, 4, 4)),
         *leg_fills(CLOSE, (3, 3, 3, 3), prices=("1.00", "1.30", "0.80", "0.60"), minute=5),
     ]
-    state = follow_condor(
-        history(*fills, settlements=settled("0.00", "10.00", "0.00", "0.00"), held={})
-    )
+    state = follow(history(*fills, settlements=settled("0.00", "10.00", "0.00", "0.00"), held={}))
     assert (state.closed_quantity, state.settled_quantity, state.quantity) == (3, 1, 0)
     assert state.settlement_cash_usd == Decimal("-1000.00")
     assert state.status == "SETTLED"

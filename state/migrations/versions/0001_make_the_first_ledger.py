@@ -239,6 +239,8 @@ def upgrade() -> None:
         sa.Column("short_put", sa.String(), nullable=False),
         sa.Column("short_call", sa.String(), nullable=False),
         sa.Column("long_call", sa.String(), nullable=False),
+        sa.Column("short_ratio", sa.Integer(), nullable=False),
+        sa.Column("long_ratio", sa.Integer(), nullable=False),
         sa.Column("expiry", sa.String(length=10), nullable=False),
         sa.Column("planned_quantity", sa.Integer(), nullable=False),
         sa.Column("mid_credit", sa.Float(), nullable=False),
@@ -248,14 +250,28 @@ def upgrade() -> None:
         sa.Column("entry_spot", sa.Float(), nullable=False),
         sa.Column("entry_sigma_sqrt_t", sa.Float(), nullable=False),
         sa.Column("rules", sa.String(), nullable=False),
+        sa.Column("rolled_from", sa.String(), nullable=True),
+        sa.Column("adjustments", sa.Integer(), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
         sa.CheckConstraint("planned_quantity > 0", name=op.f("ck_condors_opens_something")),
+        sa.CheckConstraint(
+            "short_ratio >= 1 AND long_ratio >= short_ratio", name=op.f("ck_condors_is_covered")
+        ),
+        sa.CheckConstraint(
+            "(rolled_from IS NULL) = (adjustments = 0)",
+            name=op.f("ck_condors_rolls_are_adjustments"),
+        ),
         sa.ForeignKeyConstraint(
             ["decision_id"],
             ["decisions.decision_id"],
             name=op.f("fk_condors_decision_id_decisions"),
         ),
+        sa.ForeignKeyConstraint(
+            ["rolled_from"], ["condors.condor_id"], name=op.f("fk_condors_rolled_from_condors")
+        ),
         sa.PrimaryKeyConstraint("condor_id", name=op.f("pk_condors")),
     )
+    op.create_index(op.f("ix_condors_rolled_from"), "condors", ["rolled_from"], unique=False)
     op.create_index(op.f("ix_condors_session"), "condors", ["session"], unique=False)
 
     op.create_table(
@@ -329,27 +345,31 @@ def upgrade() -> None:
         sa.Column("opened_quantity", sa.Integer(), nullable=False),
         sa.Column("closed_quantity", sa.Integer(), nullable=False),
         sa.Column("settled_quantity", sa.Integer(), nullable=False),
+        sa.Column("rolled_quantity", sa.Integer(), nullable=False),
         sa.Column("entry_credit_micros", sa.BigInteger(), nullable=False),
         sa.Column("entry_cash_usd_micros", sa.BigInteger(), nullable=False),
+        sa.Column("rolled_cash_usd_micros", sa.BigInteger(), nullable=False),
         sa.Column("exit_cash_usd_micros", sa.BigInteger(), nullable=False),
         sa.Column("settlement_cash_usd_micros", sa.BigInteger(), nullable=False),
         sa.Column("fees_usd_micros", sa.BigInteger(), nullable=False),
         sa.Column("realised_usd_micros", sa.BigInteger(), nullable=False),
         sa.Column("opened_at", sa.String(length=27), nullable=True),
+        sa.Column("rolled_on", sa.String(length=10), nullable=True),
         sa.Column("ended_at", sa.String(length=27), nullable=True),
         sa.CheckConstraint(
-            ("status IN ('PENDING', 'UNFILLED', 'OPEN', 'CLOSING', 'CLOSED', 'SETTLED')"),
+            ("status IN ('PENDING', 'UNFILLED', 'OPEN', 'CLOSING', 'CLOSED', 'SETTLED', 'ROLLED')"),
             name=op.f("ck_condor_states_status_is_known"),
         ),
         sa.CheckConstraint(
             (
                 "typeof(entry_credit_micros) IN ('integer', 'null') AND "
+                "typeof(rolled_cash_usd_micros) IN ('integer', 'null') AND "
                 "typeof(realised_usd_micros) IN ('integer', 'null')"
             ),
             name=op.f("ck_condor_states_amounts_are_whole"),
         ),
         sa.CheckConstraint(
-            "quantity = opened_quantity - closed_quantity - settled_quantity",
+            "quantity = opened_quantity - closed_quantity - settled_quantity - rolled_quantity",
             name=op.f("ck_condor_states_adds_up"),
         ),
         sa.ForeignKeyConstraint(
@@ -550,6 +570,7 @@ def downgrade() -> None:
     op.drop_table("layer_plans")
     op.drop_table("gates")
     op.drop_index(op.f("ix_condors_session"), table_name="condors")
+    op.drop_index(op.f("ix_condors_rolled_from"), table_name="condors")
 
     op.drop_table("condors")
     op.drop_table("completions")
