@@ -1,5 +1,6 @@
 """What records add up to: hedges by average cost, condors from the fills of their legs."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -277,3 +278,174 @@ def test_what_was_closed_before_does_not_settle():
     assert (state.closed_quantity, state.settled_quantity, state.quantity) == (3, 1, 0)
     assert state.settlement_cash_usd == Decimal("-1000.00")
     assert state.status == "SETTLED"
+
+
+# --- rolls ------------------------------------------------------------------------------------
+
+# The put side of LP/SP/SC/LC is bought back, that of LP2/SP2 sold in its place
+ROLLED = {"LP2": 1, "SP2": -1, "SC": -1, "LC": 1}
+ROLL = {"LP": -1, "SP": 1, "LP2": 1, "SP2": -1}
+
+
+def roll_fills(packages: int, prices=("2.00", "2.90", "3.10", "4.20"), minute=30, roll=ROLL):
+    return tuple(
+        LegFill(
+            symbol=symbol,
+            effect=OPEN,
+            quantity=ratio * packages,
+            price=Decimal(price),
+            commission_usd=Decimal("1.00"),
+            at=records.minutes(minute),
+        )
+        for (symbol, ratio), price in zip(roll.items(), prices, strict=True)
+    )
+
+
+def rolled(*fills, opening=(OrderStatus.FILLED,), closing=(), legs=None, of="C0001"):
+    made = history(*fills, opening=opening, closing=closing)
+    return replace(made, legs=ROLLED if legs is None else legs, rolled_from=of)
+
+
+def test_c10_a_roll_turns_condors_into_condors_and_realises_nothing():
+    states = follow_family(
+        {
+            "C0001": history(*leg_fills(OPEN, (12, 12, 12, 12))),
+            "C0001-1": rolled(*roll_fills(12)),
+        }
+    )
+    old, new = states["C0001"], states["C0001-1"]
+    assert (old.status, old.quantity, old.rolled_quantity) == ("ROLLED", 0, 12)
+    assert (old.realised_usd, old.rolled_cash_usd) == (0, Decimal("1380.00"))
+    assert old.ended_at == records.minutes(30)
+    assert (new.status, new.quantity, new.opened_quantity) == ("OPEN", 12, 12)
+    assert new.entry_credit == Decimal("1.15") + Decimal("0.20")
+    assert new.opened_at == records.minutes(0)
+    assert new.rolled_on == date(2020, 2, 3)
+
+
+def test_c10_a_roll_that_fills_in_part_leaves_both_and_each_ends_on_its_own():
+    closing = leg_fills(CLOSE, (7, 7, 7, 7), prices=("1.00", "1.30", "0.80", "0.60"), minute=60)
+    new_closing = tuple(
+        replace(fill, symbol={"LP": "LP2", "SP": "SP2"}.get(fill.symbol, fill.symbol))
+        for fill in leg_fills(
+            CLOSE, (5, 5, 5, 5), prices=("1.00", "1.30", "0.80", "0.60"), minute=61
+        )
+    )
+    family = {
+        "C0001": history(*leg_fills(OPEN, (12, 12, 12, 12))),
+        "C0001-1": rolled(*roll_fills(5), opening=(OrderStatus.PARTIALLY_FILLED,)),
+    }
+    states = follow_family(family)
+    assert [states[name].quantity for name in family] == [7, 5]
+    assert {each.status for each in states.values()} == {"OPEN"}
+    family["C0001"] = history(*family["C0001"].fills, *closing)
+    family["C0001-1"] = rolled(*roll_fills(5), *new_closing)
+    ended = follow_family(family)
+    assert {each.status for each in ended.values()} == {"CLOSED"}
+    assert ended["C0001"].realised_usd == 7 * (Decimal(115) - Decimal(50))
+    assert ended["C0001-1"].realised_usd == 5 * (Decimal(115) + Decimal(20) - Decimal(50))
+
+
+def test_c10_a_roll_waits_while_its_order_may_still_fill_and_is_given_up_after():
+    family = {"C0001": history(*leg_fills(OPEN, (2, 2, 2, 2)))}
+    waiting = follow_family({**family, "C0001-1": rolled(opening=(OrderStatus.LIVE,))})
+    assert (waiting["C0001"].quantity, waiting["C0001-1"].status) == (2, "PENDING")
+    given_up = follow_family({**family, "C0001-1": rolled(opening=(OrderStatus.CANCELLED,))})
+    assert (given_up["C0001"].quantity, given_up["C0001-1"].status) == (2, "UNFILLED")
+    assert given_up["C0001-1"].rolled_on is None
+
+
+def test_c10_a_roll_of_which_one_leg_is_missing_has_moved_no_condor_yet():
+    states = follow_family(
+        {
+            "C0001": history(*leg_fills(OPEN, (2, 2, 2, 2))),
+            "C0001-1": rolled(*roll_fills(2)[:3], opening=(OrderStatus.LIVE,)),
+        }
+    )
+    assert [each.quantity for each in states.values()] == [2, 0]
+
+
+def test_c10_a_second_roll_carries_on_from_the_first():
+    again = {"LC": -1, "SC": 1, "LC2": 1, "SC2": -1}
+    third = {"LP2": 1, "SP2": -1, "SC2": -1, "LC2": 1}
+    states = follow_family(
+        {
+            "C0001": history(*leg_fills(OPEN, (3, 3, 3, 3))),
+            "C0001-1": rolled(*roll_fills(3)),
+            "C0001-2": rolled(
+                *roll_fills(2, ("1.00", "1.50", "2.00", "2.75"), 90, again),
+                legs=third,
+                of="C0001-1",
+            ),
+        }
+    )
+    assert [each.quantity for each in states.values()] == [0, 1, 2]
+    assert states["C0001-2"].entry_credit == Decimal("1.35") + Decimal("0.25")
+    assert states["C0001-2"].opened_at == records.minutes(0)
+
+
+def test_c10_ratio_condors_roll_by_whole_condors():
+    legs = {"LP": 3, "SP": -2, "SC": -2, "LC": 3}
+    roll = {"LP": -3, "SP": 2, "LP2": 3, "SP2": -2}
+    opened = tuple(
+        replace(fill, quantity=fill.quantity * abs(legs[fill.symbol]))
+        for fill in leg_fills(OPEN, (4, 4, 4, 4))
+    )
+    states = follow_family(
+        {
+            "C0001": replace(history(*opened), legs=legs),
+            "C0001-1": rolled(
+                *roll_fills(3, roll=roll), legs={"LP2": 3, "SP2": -2, "SC": -2, "LC": 3}
+            ),
+        }
+    )
+    assert [each.quantity for each in states.values()] == [1, 3]
+
+
+def test_c10_the_settlement_of_what_a_roll_left_behind_counts_it_once():
+    at = records.minutes(120)
+    price = LegSettlement(Decimal("4.00"), at)
+    nothing = LegSettlement(Decimal(0), at)
+    old = history(
+        *leg_fills(OPEN, (3, 3, 3, 3)),
+        settlements={"SP": price, "LP": nothing, "SC": nothing, "LC": nothing},
+    )
+    new = replace(
+        rolled(*roll_fills(2)),
+        settlements={"SP2": price, "LP2": nothing, "SC": nothing, "LC": nothing},
+    )
+    states = follow_family({"C0001": old, "C0001-1": new})
+    assert [each.settlement_cash_usd for each in states.values()] == [-400, -800]
+    assert {each.status for each in states.values()} == {"SETTLED"}
+
+
+@given(
+    opened=st.integers(1, 40),
+    parts=st.lists(st.integers(0, 40), max_size=4),
+    nickel_prices=st.lists(st.integers(1, 400), min_size=8, max_size=8),
+)
+def test_c10_no_cent_is_lost_or_gained_however_a_condor_is_rolled(opened, parts, nickel_prices):
+    """Once everything is bought back, the results add up to the cash of the fills, exactly."""
+    prices = [f"{nickels * 5 / 100:.2f}" for nickels in nickel_prices]
+    family = {"C0001": history(*leg_fills(OPEN, (opened,) * 4, prices[:4]))}
+    left = opened
+    for number, part in enumerate(parts, start=1):
+        family[f"C0001-{number}"] = rolled(*roll_fills(min(part, left), prices[4:], 30 + number))
+        left -= min(part, left)
+    states = follow_family(family)
+    assert states["C0001"].quantity == left
+    for name, state in states.items():
+        legs = family[name].legs
+        bought_back = tuple(
+            LegFill(symbol, CLOSE, -n * state.quantity, Decimal("0.05"), Decimal(0), records.AT)
+            for symbol, n in legs.items()
+            if state.quantity
+        )
+        family[name] = replace(family[name], fills=(*family[name].fills, *bought_back))
+    ended = follow_family(family)
+    cash = sum(
+        (-fill.quantity * fill.price * 100 for each in family.values() for fill in each.fills),
+        Decimal(0),
+    )
+    assert sum(state.quantity for state in ended.values()) == 0
+    assert sum((state.realised_usd for state in ended.values()), Decimal(0)) == cash
