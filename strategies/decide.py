@@ -67,7 +67,7 @@ def decide(
     values = {condor.condor_id: valuer.condor(condor.legs) for condor in book.condors}
     unpriced = tuple(condor_id for condor_id, value in values.items() if value is None)
     before = measure(valuer, book.condors, book.hedges, values)
-    outlook = read_outlook(snapshot, signals, valuer, book.condors, before, rules)
+    outlook = read_outlook(snapshot, signals, valuer, book.condors, before, memory, rules)
     cover = _cover_gate(book)
 
     spx = snapshot.market.spx_options
@@ -178,6 +178,7 @@ def decide(
         core_contracts=hedge.core_contracts,
         condors_insured=hedge.condors_insured,
         condors_opened=memory.condors_opened + (0 if entry.opened is None else 1),
+        parity_used_on=outlook.parity_used_on,
     )
 
 
@@ -210,6 +211,7 @@ def _market_digest(snapshot: MarketSnapshot) -> str:
         snapshot.is_early_close,
         snapshot.entry_due,
         snapshot.events,
+        snapshot.overrides,
         market.at,
         market.indices,
         market.futures,
