@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 
 from state.errors import StateError
 from strategies.model.calendars import EXCHANGE_ZONE
+from strategies.model.encoding import decode, encode
 from strategies.model.instruments import FutureContract, parse_symbol
+from strategies.model.overrides import Override
 from strategies.model.quotes import FloatArray, FutureQuote, IndexValue, OptionChain, Series
 from strategies.model.snapshots import (
     DailyHistory,
@@ -99,6 +101,7 @@ def market_payload(snapshot: MarketSnapshot) -> Payload:
         "spx": _chain_header(market.spx_options, columns),
         "vix": _chain_header(market.vix_options, columns),
         "rate": float(market.rate),
+        "overrides": encode(snapshot.overrides),
         "events": None
         if snapshot.events is None
         else [
@@ -215,6 +218,7 @@ def read_snapshot(market: bytes, daily: Daily) -> MarketSnapshot:
         ),
         history=daily.history,
         factors=daily.factors,
+        overrides=decode(tuple[Override, ...], header["overrides"]),
     )
 
 

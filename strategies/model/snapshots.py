@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies.model.overrides import Override
 from strategies.model.quotes import FloatArray, FutureQuote, IndexValue, OptionChain
 
 _UNKNOWN: FloatArray = np.empty(0)  # stands for a column that nobody supplies
@@ -101,6 +102,7 @@ class MarketSnapshot:
     events: tuple[EventAhead, ...] | None  # the next of each kind; None = no calendar file
     history: DailyHistory
     factors: tuple[FactorSeries, ...] = ()
+    overrides: tuple[Override, ...] = ()  # D3: verified; those in force, or more
 
     @property
     def at(self) -> datetime:

@@ -1,0 +1,1 @@
+"""What people sign: Ed25519 keys, signatures, and the records they stand under (D2, D3)."""
