@@ -1,7 +1,7 @@
 """Stored decisions with everything they depended on, to be decided again."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from strategies.model.encoding import from_json
 from strategies.model.memory import Memory
 from strategies.model.plan import Plan
 from strategies.model.rules import Rules
-from strategies.model.snapshots import DailyHistory, MarketSnapshot
+from strategies.model.snapshots import MarketSnapshot
 
 _YEARS_KEPT = 256  # of history and factors; the next session shares all but one of each
 _ONE = """
@@ -126,7 +126,6 @@ class _Loader:
         self._reader = reader
         self._daily: tuple[str, Daily] | None = None
         self._year = lru_cache(maxsize=_YEARS_KEPT)(self._blob)
-        self._daily: DailyHistory | None = None
         self._rules: tuple[str, Rules] = ("", Rules())
 
     def load(self, plan_id: str) -> StoredDecision:
@@ -138,19 +137,16 @@ class _Loader:
         inputs = unpack_inputs(packed_inputs)
         market_digest, history_digest = rows[0][7:]
         if self._daily is None or self._daily[0] != history_digest:
+            # Read once: what is worked out once a history is kept by its identity
             daily = read_daily(self._blob(history_digest), self._year)
             self._daily = (history_digest, daily)
-            self._daily = None
         if self._rules[0] != rules_json:
             self._rules = (rules_json, from_json(Rules, rules_json))
-        snapshot = read_snapshot(self._blob(market_digest), self._daily[1])
-        # The same object each time: what is worked out once a history is kept by its identity
-        self._daily = self._daily or snapshot.history
         return StoredDecision(
             plan_id=plan_id,
             at=instant_of(at),
             session=date.fromisoformat(session),
-            snapshot=replace(snapshot, history=self._daily),
+            snapshot=read_snapshot(self._blob(market_digest), self._daily[1]),
             book=inputs.book,
             account=inputs.account,
             memory=inputs.memory,

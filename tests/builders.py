@@ -37,7 +37,13 @@ from strategies.model.quotes import (
     Quote,
     Series,
 )
-from strategies.model.snapshots import DailyHistory, EventAhead, MarketQuotes, MarketSnapshot
+from strategies.model.snapshots import (
+    DailyHistory,
+    EventAhead,
+    FactorSeries,
+    MarketQuotes,
+    MarketSnapshot,
+)
 from strategies.pricing import black76
 
 VolFunction = Callable[[FloatArray, float, float], FloatArray]  # (strike, forward, t_years) -> vol
@@ -408,6 +414,7 @@ def market_snapshot(
     entry_due: bool = True,
     is_early_close: bool = False,
     events: tuple[EventAhead, ...] | None = (),
+    factors: tuple[FactorSeries, ...] = (),
 ) -> MarketSnapshot:
     """Return a snapshot of one interval; the session is the day of the market's instant."""
     market = market or market_quotes()
@@ -424,6 +431,7 @@ def market_snapshot(
         market=market,
         events=events,
         history=history or daily_history(before=session),
+        factors=factors,
     )
 
 

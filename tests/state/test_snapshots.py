@@ -9,23 +9,50 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from bot.history.store import History
 from state.snapshots import (
+    Daily,
     UnreadableSnapshot,
     compress,
+    daily_payloads,
     decompress,
-    history_payload,
     market_payload,
+    read_daily,
     read_snapshot,
 )
 from strategies.model.encoding import to_json
 from strategies.model.quotes import IndexValue, OptionChain
-from strategies.model.snapshots import EventAhead, EventKind, MarketSnapshot
+from strategies.model.snapshots import (
+    DailyHistory,
+    EventAhead,
+    EventKind,
+    FactorSeries,
+    MarketSnapshot,
+)
 from tests import builders
 
 
+@pytest.fixture(scope="module")
+def bundled() -> History:
+    return History.bundled()
+
+
 def round_trip(snapshot: MarketSnapshot) -> MarketSnapshot:
-    payloads = (market_payload(snapshot), history_payload(snapshot.history))
-    return read_snapshot(*(decompress(compress(payload.data, 3)) for payload in payloads))
+    years, listed = daily_payloads(snapshot.history, snapshot.factors)
+    stored = {each.digest: compress(each.data, 3) for each in years}
+    daily = read_daily(listed.data, lambda digest: decompress(stored[digest]))
+    market = decompress(compress(market_payload(snapshot).data, 3))
+    return read_snapshot(market, daily)
+
+
+def factor(name="stress", first="2018-12-28", values=(1.5, np.nan, -0.0, 2.25), problem=""):
+    days = np.datetime64(first, "D") + np.arange(len(values))
+    return FactorSeries(name=name, day=days, value=np.array(values), problem=problem)
+
+
+def digests(snapshot):
+    years, listed = daily_payloads(snapshot.history, snapshot.factors)
+    return {each.digest for each in (*years, listed)}
 
 
 def assert_same_bits(left, right, path="snapshot"):
@@ -128,9 +155,70 @@ def test_any_prices_a_chain_may_hold_come_back_to_the_bit(prices):
 def test_equal_contents_have_one_name_and_other_contents_another():
     first, again = builders.market_snapshot(), builders.market_snapshot()
     assert market_payload(first).digest == market_payload(again).digest
-    assert history_payload(first.history).digest == history_payload(again.history).digest
+    assert daily_payloads(first.history, ()) == daily_payloads(again.history, ())
     later = replace(first, entry_due=not first.entry_due)
     assert market_payload(later).digest != market_payload(first).digest
+
+
+def test_e_factors_come_back_to_the_bit_and_so_does_what_is_wrong_with_them():
+    absent = factor("gone", values=(), problem="gone.csv: cannot be read: no such file")
+    snapshot = builders.market_snapshot(factors=(factor(), absent, factor("other")))
+    back = round_trip(snapshot)
+    assert_same_bits(snapshot, back)
+    assert back.factors[1].problem == absent.problem
+    assert back.factors[0].day.dtype == np.dtype("datetime64[D]")
+
+
+def test_an_empty_history_comes_back_empty():
+    snapshot = replace(builders.market_snapshot(), history=cut(builders.daily_history(), 0))
+    assert_same_bits(snapshot, round_trip(snapshot))
+
+
+def cut(history, bars):
+    columns = {entry.name: getattr(history, entry.name)[:bars] for entry in fields(history)}
+    return DailyHistory(**columns)
+
+
+COLUMNS = [entry.name for entry in fields(DailyHistory) if entry.name != "session"]
+NUMBERS = st.one_of(st.just(np.nan), st.sampled_from([0.0, 1.0, -0.0]), st.floats(width=64))
+
+
+@given(data=st.data(), bars=st.integers(1, 40), step=st.integers(1, 60))
+def test_any_history_comes_back_to_the_bit_across_years(data, bars, step):
+    days = np.datetime64("2019-11-28") + step * np.arange(bars)
+    columns = {
+        name: data.draw(npst.arrays(np.float64, bars, elements=NUMBERS)) for name in COLUMNS[:4]
+    }
+    history = DailyHistory(
+        session=days,
+        **columns,
+        **{name: np.full(bars, 2.5) for name in COLUMNS[4:7]},
+    )
+    snapshot = builders.market_snapshot(history=history)
+    assert_same_bits(history, round_trip(snapshot).history)
+
+
+def test_the_next_session_adds_its_own_year_and_the_list_and_nothing_else(bundled):
+    until_thursday, until_friday = (bundled.daily_history(date(2020, 3, day)) for day in (13, 16))
+    series = factor(first="2018-12-28", values=tuple(np.arange(400.0)))
+    longer = factor(first="2018-12-28", values=tuple(np.arange(401.0)))
+    years, _ = daily_payloads(until_thursday, (series,))
+    assert len(years) == 17 + 3  # 2004 to 2020, 2018 to 2020
+    before = digests(builders.market_snapshot(history=until_thursday, factors=(series,)))
+    after = digests(builders.market_snapshot(history=until_friday, factors=(longer,)))
+    assert len(after - before) == 3
+
+
+def test_a_year_of_history_takes_little_room_and_a_session_less(bundled):
+    years, listed = daily_payloads(bundled.daily_history(date(2020, 3, 16)), ())
+    sizes = [len(compress(each.data, 6)) for each in years]
+    assert sum(sizes) < 350_000
+    assert len(compress(listed.data, 6)) < 1_000
+
+
+def test_payloads_of_a_session_are_made_once(bundled):
+    history = bundled.daily_history(date(2020, 3, 16))
+    assert daily_payloads(history, ()) is daily_payloads(history, ())
 
 
 def test_a_market_of_two_thousand_quotes_takes_less_than_eight_kilobytes():
@@ -152,8 +240,11 @@ def test_a_market_of_two_thousand_quotes_takes_less_than_eight_kilobytes():
     ],
 )
 def test_bytes_that_are_no_snapshot_are_refused(data, complaint):
+    daily = Daily(builders.daily_history(), ())
     with pytest.raises(UnreadableSnapshot, match=complaint):
-        read_snapshot(data, data)
+        read_snapshot(data, daily)
+    with pytest.raises(UnreadableSnapshot, match=complaint):
+        read_daily(data, lambda digest: b"")
 
 
 def test_bytes_that_do_not_unpack_are_refused():
