@@ -14,7 +14,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from strategies.model.book import Book, CondorLegs, WorkingOrder
+from strategies.model.book import Book, CondorPosition, WorkingOrder
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import (
@@ -35,13 +35,14 @@ from strategies.model.orders import (
 from strategies.model.quotes import Quote, to_price
 from strategies.model.structures import (
     SignedLegs,
+    after_roll,
     as_condor,
     legs_at_work,
     option_positions,
     reversed_legs,
 )
 from strategies.model.ticks import order_tick
-from strategies.pricing.margin import is_covered
+from strategies.pricing.margin import condor_max_loss_usd, is_covered
 from strategies.risk.cover import uncovered_by
 
 # A feed's clock may be this far ahead of ours; quotes dated later than that are from nowhere
@@ -65,6 +66,8 @@ class RefusalReason(StrEnum):
     PRICE_COLLAR = "outside the price collar"
     STRUCTURE = "structure not allowed"
     NOT_A_REDUCTION = "not a reduction"
+    NOT_A_ROLL = "not a roll"
+    CONDOR_AT_WORK = "condor at work"
     UNCOVERED = "uncovered short"
     DUPLICATE = "duplicate"
     PURPOSE_AT_WORK = "purpose at work"
@@ -104,6 +107,14 @@ class _Request:
     @property
     def legs(self) -> SignedLegs:
         return tuple((leg.instrument, leg.ratio) for leg in self.intent.legs)
+
+    @property
+    def rolls(self) -> CondorPosition | None:
+        """The held condor that this order changes into another (C10, C11)."""
+        if not self.opens or self.intent.condor_id is None or as_condor(self.legs) is not None:
+            return None
+        held = (c for c in self.book.condors if c.condor_id == self.intent.condor_id)
+        return next(held, None)
 
 
 _Verdict = tuple[RefusalReason, str] | None
@@ -249,9 +260,11 @@ def _check_structure(request: _Request) -> _Verdict:
     if not request.opens:
         return _check_condor_close(request) if request.intent.condor_id else _check_sale(request)
     if request.intent.condor_id is not None:
+        if request.rolls is not None:
+            return _check_roll(request, request.rolls)
         condor = as_condor(request.legs)
         if condor is None:
-            return RefusalReason.STRUCTURE, "a condor opens as four legs of one series, or not"
+            return RefusalReason.STRUCTURE, "a condor opens as its four legs, or not"
         if not 0 < -request.intent.worst_price < condor.worst_points:
             return RefusalReason.STRUCTURE, f"a credit of {-request.intent.worst_price} is none"
         return None
@@ -260,6 +273,25 @@ def _check_structure(request: _Request) -> _Verdict:
         return RefusalReason.STRUCTURE, "a hedge opens as one long VIX instrument"
     if isinstance(instrument, OptionContract) and instrument.right is not Right.CALL:
         return RefusalReason.STRUCTURE, f"{instrument} is not a call"
+    return None
+
+
+def _check_roll(request: _Request, held: CondorPosition) -> _Verdict:
+    """C10, C11: one side of a held condor for another of the same right, and nothing paid for it.
+
+    Some of the condors may become others while the rest stays as it is, in any number.
+    """
+    intent, condor_id = request.intent, held.condor_id
+    if after_roll(held.legs, request.legs) is None:
+        return RefusalReason.NOT_A_ROLL, f"these legs do not make another condor of {condor_id}"
+    if intent.worst_price > 0:
+        return RefusalReason.NOT_A_ROLL, f"a roll pays nothing, this one {intent.worst_price}"
+    if intent.quantity > held.quantity:
+        return RefusalReason.NOT_A_ROLL, f"{condor_id} has {held.quantity} condors to roll"
+    for order in request.book.working:
+        if order.condor_id == condor_id:
+            detail = f"{order.client_order_id} already works on {condor_id}"
+            return RefusalReason.CONDOR_AT_WORK, detail
     return None
 
 
@@ -343,41 +375,66 @@ def _check_identity(request: _Request) -> _Verdict:
 # --- worst case and limits ------------------------------------------------------------------------
 
 
-def _opening_condors(book: Book) -> list[tuple[CondorLegs, WorkingOrder]]:
-    return [
-        (condor, order)
-        for order in book.working
-        if (condor := as_condor(legs_at_work(order))) is not None
-    ]
-
-
 def _check_max_loss(request: _Request) -> _Verdict:
-    condor = as_condor(request.legs) if request.opens else None
-    if condor is None:
+    if not request.opens or request.intent.condor_id is None:
         return None
-    limits, book, quantity = request.limits, request.book, request.intent.quantity
-    loss = (condor.worst_points + request.intent.worst_price) * 100 * quantity
-    if loss > limits.condor_max_loss_usd:
+    limits, book = request.limits, request.book
+    loss, added = _loss_usd(request.legs, request.intent, request.rolls)
+    if loss > limits.condor_max_loss_usd and added > 0:
         detail = f"{loss:.0f} USD, limit {limits.condor_max_loss_usd:.0f}"
         return RefusalReason.CONDOR_MAX_LOSS, detail
     held = sum((position.max_loss_usd for position in book.condors), Decimal(0))
-    at_work = sum(
-        (legs.worst_points * 100 * order.leaves_quantity for legs, order in _opening_condors(book)),
-        Decimal(0),
-    )
-    total = held + at_work + loss
-    if total > limits.total_max_loss_usd:
+    at_work = sum((_added_at_work_usd(order, book) for order in book.working), Decimal(0))
+    total = held + at_work + added
+    if total > limits.total_max_loss_usd and added > 0:
         detail = f"{total:.0f} USD with this order, limit {limits.total_max_loss_usd:.0f}"
         return RefusalReason.TOTAL_MAX_LOSS, detail
     return None
 
 
+def _loss_usd(
+    legs: SignedLegs, intent: OrderIntent, held: CondorPosition | None
+) -> tuple[Decimal, Decimal]:
+    """Return the max loss of the condor an order makes, and by how much it raises the book's.
+
+    A roll is bounded by the fill that raises it most: none of it, if it lowers the loss.
+    """
+    if held is None:
+        condor = as_condor(legs)
+        assert condor is not None, "checked before"
+        loss = condor_max_loss_usd(condor, -intent.worst_price, intent.quantity)
+        return loss, loss
+    rolled = after_roll(held.legs, legs)
+    assert rolled is not None, "checked before"
+    credit = held.entry_credit - intent.worst_price
+    loss = condor_max_loss_usd(rolled, credit, intent.quantity)
+    before = condor_max_loss_usd(held.legs, held.entry_credit, intent.quantity)
+    return loss, max(Decimal(0), loss - before)
+
+
+def _added_at_work_usd(order: WorkingOrder, book: Book) -> Decimal:
+    """Return what an order at work may add to the max loss, its own credit counted as nothing."""
+    legs, leaves = legs_at_work(order), order.leaves_quantity
+    if (condor := as_condor(legs)) is not None:
+        return condor_max_loss_usd(condor, Decimal(0), leaves)
+    for held in book.condors:
+        rolled = after_roll(held.legs, legs) if held.condor_id == order.condor_id else None
+        if rolled is not None:
+            points = max(Decimal(0), rolled.worst_points - held.legs.worst_points)
+            return points * rolled.short_put.multiplier * leaves
+    return Decimal(0)
+
+
 def _check_condor_count(request: _Request) -> _Verdict:
-    if not request.opens or request.intent.condor_id is None:
-        return None
+    if not request.opens or request.intent.condor_id is None or request.rolls is not None:
+        return None  # a roll leaves as many condors as there were
     count = (
         sum(position.quantity for position in request.book.condors)
-        + sum(order.leaves_quantity for _, order in _opening_condors(request.book))
+        + sum(
+            order.leaves_quantity
+            for order in request.book.working
+            if as_condor(legs_at_work(order)) is not None
+        )
         + request.intent.quantity
     )
     if count > request.limits.condors_max:
