@@ -124,8 +124,6 @@ def _short_strike(
     values: SeriesValues, side: int, usable: BoolArray, rules: CondorRules
 ) -> Short | None:
     distance = np.where(usable, np.abs(np.abs(values.delta[:, side]) - rules.short_delta), np.inf)
-    if not len(distance):
-        return None
     row = int(np.argmin(distance))
     # A chain whose nearest strike is further than this from the delta aimed at has no such option
     if distance[row] > rules.delta_tolerance:

@@ -1,22 +1,31 @@
-"""C1, C6 and C7: whether a condor is sold, and how many."""
+"""C1, C6, C7 and C8: whether a condor is sold, and how many."""
 
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
-from strategies.condor.entry import credit_gate, plan_entry, schedule_gates, size
+from strategies.condor.entry import (
+    credit_gate,
+    plan_entry,
+    return_gate,
+    schedule_gates,
+    size,
+)
 from strategies.condor.selection import CondorChoice
 from strategies.model.orders import PositionEffect, Urgency
 from strategies.model.rules import CondorRules
 from strategies.model.snapshots import EventAhead, EventKind
+from strategies.pricing.returns import condor_irr
 from strategies.pricing.valuation import Valuer
 from tests.builders import (
     AT,
     TODAY,
     account,
     condor_legs,
+    daily_history,
     instant,
     market_quotes,
     market_snapshot,
@@ -148,11 +157,106 @@ def test_c7_unequal_wings_cost_the_margin_of_both():
     assert quantity == 6  # 1,500 USD: the wider wing
 
 
+# --- C8 -------------------------------------------------------------------------------------------
+
+
+MARKET = market_quotes()
+
+
+def chosen() -> CondorChoice:
+    found = entry().opened
+    return CondorChoice(
+        legs=found.legs,
+        mid_credit=found.mid_credit,
+        credit=-entry().order.worst_price,
+        net_vega=found.net_vega,
+        short_put_delta=found.short_put_delta,
+        short_call_delta=found.short_call_delta,
+        sigma_sqrt_t=found.entry_sigma_sqrt_t,
+    )
+
+
+def rate_gate(*, ratio=0.8, wacc=0.06, hedge_share=0.10, hurdle=0.18):
+    return return_gate(
+        chosen(),
+        Valuer(MARKET, TODAY),
+        ratio=ratio,
+        hedge_share=hedge_share,
+        wacc=wacc,
+        rules=replace(RULES, hurdle=hurdle),
+    )
+
+
+def expected_rate(**changes) -> float:
+    """Return the rate by the pricing module, unrounded."""
+    condor = chosen()
+    return condor_irr(
+        Valuer(MARKET, TODAY),
+        condor.legs,
+        credit=condor.credit,
+        hedge_usd=condor.credit * 100 * Decimal(repr(changes.get("hedge_share", 0.10))),
+        ratio=changes.get("ratio", 0.8),
+        convention="ib",
+    ).rate
+
+
+@pytest.mark.parametrize(("offset", "passed"), [(-1e-9, True), (0.0, True), (1e-9, False)])
+def test_c8_the_expected_rate_must_reach_the_hurdle(offset, passed):
+    gate = rate_gate(hurdle=expected_rate() + offset)
+    assert (gate.rule, gate.passed) == ("C8", passed)
+    assert gate.value == pytest.approx(expected_rate(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("offset", "passed"), [(-1e-9, True), (0.0, True), (1e-9, False)])
+def test_c8_the_expected_rate_must_reach_the_cost_of_capital_too(offset, passed):
+    gate = rate_gate(wacc=expected_rate() + offset)
+    assert gate.passed is passed
+    assert gate.threshold == pytest.approx(expected_rate(), abs=1e-6)
+    assert gate.note == f"hurdle 18.00%, WACC {expected_rate() + offset:.2%}"
+
+
+def test_c8_the_hedge_s_cost_lowers_the_rate():
+    dear = rate_gate(hedge_share=0.12)
+    assert dear.value == pytest.approx(expected_rate(hedge_share=0.12), abs=1e-6)
+    assert dear.value < rate_gate(hedge_share=0.08).value
+
+
+def test_c8_without_a_cost_of_capital_the_hurdle_alone_counts():
+    gate = rate_gate(wacc=None)
+    assert (gate.passed, gate.threshold) == (True, 0.18)
+    assert gate.note == "hurdle 18.00%, WACC not known"
+
+
+def test_c8_a_rate_that_nobody_knows_is_no_reason_to_sell():
+    gate = rate_gate(ratio=None)
+    assert (gate.passed, gate.value) == (False, None)
+    assert gate.note == "no realised to implied ratio; hurdle 18.00%, WACC 6.00%"
+
+
+def test_c8_a_market_more_volatile_than_its_options_say_is_not_sold_and_the_journal_says_so():
+    returns = np.where(np.arange(300) % 2, 0.018, -0.018)  # 29 % a year against a VIX of 15
+    wild = daily_history(spx=3250.0 * np.exp(np.cumsum(returns)))
+    plan = entry(history=wild)
+    assert plan.order is None
+    assert [gate.rule for gate in plan.gates if not gate.passed] == ["C8"]
+    assert plan.reasons[0].startswith("C8: expected IRR net of hedge cost -")
+
+
+def test_c8_an_entry_says_that_it_was_asked():
+    assert entry().order.rules == ("C1", "C2", "C3", "C4", "C6", "C7", "C8")
+    ratio = replace(RULES, bias="neutral", wings="ratio", min_credit_to_width=0.0, hurdle=0.0)
+    plan = entry(ratio)
+    assert "C5" in plan.order.rules
+    assert "C4" not in plan.order.rules
+    assert [leg.ratio for leg in plan.order.legs] in ([2, -1, -1, 2], [3, -2, -2, 3])
+    assert plan.opened.legs.long_ratio == plan.order.legs[0].ratio
+
+
 # --- the whole entry ------------------------------------------------------------------------------
 
 
-def entry(rules=RULES, *, worth="1000000", used="0", market=None):
-    snapshot = market_snapshot(market=market)
+def entry(rules=RULES, *, worth="1000000", used="0", market=None, wacc=0.06, history=None):
+    snapshot = market_snapshot(market=market, history=history)
     return plan_entry(
         snapshot,
         Valuer(snapshot.market, TODAY),
@@ -160,6 +264,8 @@ def entry(rules=RULES, *, worth="1000000", used="0", market=None):
         condor_id="C0007",
         positions={},
         margin_used_usd=Decimal(used),
+        hedge_share=0.10,
+        wacc=wacc,
         plan_id="p",
         rules=rules,
     )
@@ -177,7 +283,7 @@ def test_an_entry_is_a_guaranteed_four_legged_credit():
     assert opened.quantity == order.quantity
     assert opened.entry_spot == 3250.0
     assert all(gate.passed for gate in plan.gates)
-    assert [gate.rule for gate in plan.gates] == ["C2", "C3", "C3", "C4", "C6", "C7", "C7"]
+    assert [gate.rule for gate in plan.gates] == ["C2", "C3", "C3", "C4", "C6", "C7", "C7", "C8"]
     assert plan.reasons == ()
 
 
@@ -238,6 +344,8 @@ def test_an_entry_does_not_sell_what_the_same_plan_buys_back():
             positions={contract: 9 * sign for contract, sign in free.signed()},
             closing=closing,
             margin_used_usd=Decimal(0),
+            hedge_share=0.10,
+            wacc=None,
             plan_id="p",
             rules=RULES,
         ).opened.legs

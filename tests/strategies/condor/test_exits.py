@@ -6,12 +6,16 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strategies.condor.exits import (
     CloseMark,
     Unpriceable,
+    close_now,
     exit_reason,
     legs_being_closed,
+    most_to_pay,
     plan_exits,
     quoted_mark,
 )
@@ -85,7 +89,7 @@ def test_c9_stops_at_a_loss_of_two_credits(mid, note):
     reason = exit_reason(CONDOR, mark(mid), session=FAR, rules=RULES)
     assert (reason.note if reason else None) == note
     if reason:
-        assert reason.urgency is Urgency.URGENT
+        assert reason.urgency is Urgency.NORMAL  # from mid in even steps
 
 
 @pytest.mark.parametrize("credit", ["2.2", "1.1", "0.55", "3.3", "0.35", "7.05"])
@@ -164,14 +168,79 @@ def test_a_close_buys_the_condor_back_from_mid_toward_the_natural_price():
     ("mid", "natural", "limit", "worst"),
     [
         (6.0, 6.5, "6.00", "6.60"),  # a stop may pay two ticks more
-        (9.0, 11.0, "9.00", "10.00"),  # ... and never more than the wings are wide
+        (6.0, 7.85, "6.00", "7.95"),  # the cap, half of the way from 6 to 10, is just above
+        (6.0, 7.90, "6.00", "8.00"),  # at it
+        (6.0, 7.95, "6.00", "8.00"),  # beyond it
+        (9.0, 11.0, "9.00", "9.50"),
+        (9.85, 11.0, "9.85", "9.90"),  # 9.925 on the grid
+        (9.95, 11.0, "9.95", "9.95"),
+        (10.0, 12.0, "9.95", "9.95"),  # holding on costs 10 at most: never that
+        (11.0, 12.0, "9.95", "9.95"),
         (0.02, 0.06, "0.05", "0.10"),  # nothing trades at zero
-        (11.0, 12.0, "10.00", "10.00"),
     ],
 )
-def test_a_close_never_pays_more_than_the_width(mid, natural, limit, worst):
+def test_c9_a_close_pays_part_of_the_way_to_the_width_and_never_the_width(
+    mid, natural, limit, worst
+):
     (order,) = exits(mid, natural=natural).orders
     assert (order.limit_price, order.worst_price) == (Decimal(limit), Decimal(worst))
+    assert order.worst_price < CONDOR.legs.width
+
+
+@given(
+    mid=st.integers(-400, 2400).map(lambda n: Decimal(n) / 40),
+    worst=st.integers(20, 1000).map(lambda n: Decimal(n) / 20),
+    reach=st.floats(0.0, 0.9),
+)
+def test_c9_no_close_pays_what_holding_on_costs_at_worst(mid, worst, reach):
+    tick = Decimal("0.05")
+    most = most_to_pay(mid, worst, tick, replace(RULES, close_reach=reach))
+    assert most < worst
+    assert most % tick == 0
+    if mid <= worst - tick:
+        assert mid - tick < most <= mid + Decimal(repr(reach)) * (worst - mid)
+
+
+def test_c9_the_reach_is_a_rule_value():
+    never = replace(RULES, close_reach=0.0)
+    assert most_to_pay(Decimal("6.03"), Decimal(10), Decimal("0.05"), never) == Decimal("6.00")
+
+
+def test_c9_a_later_long_raises_the_worst_by_its_carry_and_the_cap_with_it():
+    legs = CONDOR.legs
+    late = replace(legs.long_put, expiry=legs.long_put.expiry + timedelta(days=73))
+    diagonal = replace(CONDOR, legs=replace(legs, long_put=late))
+    assert diagonal.legs.worst_points == Decimal("46.48")  # 10 + 3040 x 6 % x 73 / 365
+    (order,) = exits(11.0, natural=60.0, condor=diagonal).orders
+    assert order.worst_price == Decimal("28.70")  # half of the way from 11 to 46.48
+
+
+def test_c9_a_condor_of_ratio_wings_may_be_closed_for_a_credit():
+    ratio = replace(CONDOR, legs=replace(CONDOR.legs, long_ratio=2))
+    (order,) = exits(-1.22, natural=-0.51, condor=ratio).orders
+    assert (order.limit_price, order.worst_price) == (Decimal("-1.25"), Decimal("-0.50"))
+    assert [leg.ratio for leg in order.legs] == [-2, 1, 1, -2]
+    (order,) = exits(7.0, natural=30.0, condor=replace(ratio, legs=ratio.legs)).orders
+    assert order.worst_price == Decimal("8.50")
+
+
+def test_g6_an_urgent_close_is_capped_too():
+    close, order = close_now(
+        CONDOR,
+        value=value(9.0, 12.0),
+        chain=None,
+        asked_by=("G6",),
+        note="quick ratio 0.9000",
+        plan_id="p",
+        rules=RULES,
+    )
+    assert (close.rules, order.rules) == (("G6",), ("G6",))
+    assert order.urgency is Urgency.URGENT
+    assert order.worst_price == Decimal("9.50")
+    blind = close_now(
+        CONDOR, value=None, chain=None, asked_by=("G6",), note="", plan_id="p", rules=RULES
+    )
+    assert blind == Unpriceable("quotes are too old")
 
 
 def test_a_condor_that_is_being_closed_is_not_closed_again():
@@ -231,7 +300,7 @@ def test_c9_a_series_without_a_surface_has_no_value_but_its_legs_have_quotes():
     ("short_put", "days", "note", "urgency"),
     [
         ("3.00 x 3.20", 46, None, None),  # 5.30: a loss of 1.65 credits
-        ("3.60 x 4.00", 46, "stop loss", Urgency.URGENT),  # 6.00: two credits
+        ("3.60 x 4.00", 46, "stop loss", Urgency.NORMAL),  # 6.00: two credits
         ("3.00 x 3.20", 21, "21 days to expiry", Urgency.NORMAL),
     ],
 )
@@ -246,7 +315,8 @@ def test_c9_stop_and_clock_act_on_the_legs_quotes(short_put, days, note, urgency
     (order,) = plan.orders
     assert order.urgency is urgency
     assert order.limit_price <= to_price(plan.closes[0].mark_debit)
-    assert order.worst_price == CONDOR.legs.width
+    debit = plan.closes[0].mark_debit
+    assert float(order.worst_price) == pytest.approx(debit + (10 - debit) / 2, abs=0.05)
     assert plan.gates[0].note == f"{note}, by the quotes of its legs"
 
 
