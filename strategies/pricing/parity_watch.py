@@ -1,14 +1,14 @@
 """Parity watch (D4): what a conversion or a reversal at natural prices would lock in.
 
-A conversion sells the call at its bid, buys the put at its offer and holds the underlying forward;
-a reversal is its mirror. Per package, with D the discount factor,
+A conversion sells the call at its bid, buys the put at its offer and holds the forward; a reversal
+is its mirror. With m = (C - P) - D (F - K) at mids, D the discount factor, s the spreads of put and
+call together and h half the spread of the forward, the better of the two locks in
 
-    conversion   (C bid - P ask) - D (F ask - K)
-    reversal     D (F bid - K) - (C ask - P bid)
+    abs(m) - s / 2 - D h
 
-and what is left after commissions is the edge. The forward of a VIX option is the VX future of its
-expiry at its own bid and offer. That of an SPX option is the forward which the other strikes of
-its expiry imply, at their mids: each strike is judged by its neighbours, never by itself.
+and what is left of it after commissions is the edge. The forward of a VIX option is the VX future
+of its expiry. That of an SPX option is what the other strikes of its expiry imply (h = 0): a strike
+is judged by its neighbours, never by itself.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,8 @@ from strategies.model.errors import MissingData
 from strategies.model.fees import FeeSchedule
 from strategies.model.instruments import FutureContract
 from strategies.model.plan import Gate
-from strategies.model.quotes import CALL, PUT, BoolArray, FloatArray, IntArray, OptionChain
-from strategies.pricing.forwards import Forwards
-from strategies.pricing.valuation import FutureValue, Valuer
+from strategies.model.quotes import CALL, PUT, BoolArray, FloatArray, OptionChain
+from strategies.pricing.valuation import Valuer
 
 _OPTION_MULTIPLIER = 100
 _LEAST_SPREAD = 0.01  # points; keeps the weight of a locked market finite
@@ -36,8 +35,8 @@ _VIX_LEGS = 2
 class ParityTrade(StrEnum):
     """The package that would earn the edge."""
 
-    CONVERSION = "conversion"  # call sold, put bought, underlying held
-    REVERSAL = "reversal"  # call bought, put sold, underlying sold
+    CONVERSION = "conversion"  # call sold, put bought, forward bought
+    REVERSAL = "reversal"  # call bought, put sold, forward sold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,44 +54,42 @@ class ParityEdge:
 def best_parity_edge(valuer: Valuer, underlying: str, fees: FeeSchedule) -> ParityEdge:
     """Return the strike and package with the largest edge of the chain on ``underlying``.
 
-    Pairs count of which all four sides are quoted and not crossed, in series with a forward.
-    Commissions are those of the dearest premium tier.
+    Strikes count whose put and call are quoted on both sides and not crossed, in series with a
+    forward. Commissions are those of the dearest premium tier.
 
-    Raises: MissingData if there is no such pair, or nothing to judge it by.
+    Raises: MissingData if there is no such strike, or nothing to judge it by.
     Source: rule D4.
     """
-    if underlying == "SPX":
-        chain, forwards = valuer.market.spx_options, valuer.spx.forwards
+    is_spx = underlying == "SPX"
+    chain = valuer.market.spx_options if is_spx else valuer.market.vix_options
+    forwards = (valuer.spx if is_spx else valuer.vix).forwards
+    size = np.diff(chain.row_starts)
+    put_bid, call_bid = chain.bid[:, PUT], chain.bid[:, CALL]
+    put_ask, call_ask = chain.ask[:, PUT], chain.ask[:, CALL]
+    counts = np.repeat(forwards.ok, size) & (put_bid > 0) & (call_bid > 0)
+    counts &= (put_ask >= put_bid) & (call_ask >= call_bid)
+    spread = call_ask - call_bid + put_ask - put_bid
+    discount = np.repeat(forwards.discount, size)
+    dear = 0.5 * (call_bid + call_ask - put_bid - put_ask)
+    dear -= discount * (np.repeat(forwards.forward, size) - chain.strike)
+    costs = 0.5 * spread
+    if is_spx:
+        dear -= _dear_among_others(chain, dear, spread, counts)
     else:
-        chain, forwards = valuer.market.vix_options, valuer.vix.forwards
-    rows = np.flatnonzero(
-        forwards.ok[chain.series_index] & ((chain.bid > 0) & (chain.ask >= chain.bid)).all(axis=1)
-    )
-    discount = forwards.discount[chain.series_index[rows]]
-    if underlying == "SPX":
-        low, known = _forward_of_others(chain, forwards, rows)
-        high = low
-    else:
-        low, high, known = _future_quotes(chain, valuer, rows)
-    rows, discount, low, high = rows[known], discount[known], low[known], high[known]
-    if not rows.size:
-        raise MissingData(f"no {underlying} pair to hold against a forward")
-    strike, bid, ask = chain.strike[rows], chain.bid[rows], chain.ask[rows]
-    edges = np.stack(
-        [
-            bid[:, CALL] - ask[:, PUT] - discount * (high - strike),
-            discount * (low - strike) - (ask[:, CALL] - bid[:, PUT]),
-        ]
-    )
-    trade, best = divmod(int(edges.argmax()), len(rows))
-    series = chain.series[int(chain.series_index[rows[best]])]
+        costs += discount * np.repeat(_half_spreads(chain, valuer), size)
+    edges = np.abs(dear) - costs
+    known = np.flatnonzero(counts & np.isfinite(edges))
+    if not known.size:
+        raise MissingData(f"no {underlying} strike to hold against a forward")
+    best = int(known[edges[known].argmax()])
+    quoted_in = chain.series[int(chain.series_index[best])]
     return ParityEdge(
         underlying=underlying,
-        root=series.root,
-        expiry=series.expiry,
-        strike=float(strike[best]),
-        trade=tuple(ParityTrade)[trade],
-        points=round(float(edges[trade, best]) - package_cost(underlying, fees), 6),
+        root=quoted_in.root,
+        expiry=quoted_in.expiry,
+        strike=float(chain.strike[best]),
+        trade=ParityTrade.CONVERSION if dear[best] > 0 else ParityTrade.REVERSAL,
+        points=round(float(edges[best]) - package_cost(underlying, fees), 6),
     )
 
 
@@ -145,42 +142,34 @@ def _week(day: date | None) -> tuple[int, int] | None:
     return None if day is None else day.isocalendar()[:2]
 
 
-def _forward_of_others(
-    chain: OptionChain, forwards: Forwards, rows: IntArray
-) -> tuple[FloatArray, BoolArray]:
-    """Return for each pair the forward that the others of its series imply, and whether one can.
+def _dear_among_others(
+    chain: OptionChain, dear: FloatArray, spread: FloatArray, counts: BoolArray
+) -> FloatArray:
+    """Return what the other strikes of each strike's series say ``dear`` should be.
 
     The others count that agree with the fitted forward within their own spreads, by 1 / spread^2.
+    NaN where fewer than three do.
     """
-    series, strike = chain.series_index[rows], chain.strike[rows]
-    bid, ask = chain.bid[rows], chain.ask[rows]
-    call_less_put = 0.5 * (bid[:, CALL] + ask[:, CALL] - bid[:, PUT] - ask[:, PUT])
-    implied = strike + call_less_put / forwards.discount[series]
-    spread = np.maximum((ask - bid).sum(axis=1), _LEAST_SPREAD)
-    agrees = np.abs(implied - forwards.forward[series]) <= 0.5 * spread
-    weight = agrees / (spread * spread)
-    count = len(chain.series)
-    total = np.bincount(series, weight, count)[series] - weight
-    # taken about the strikes' own fitted forward, so that nothing is lost to cancellation
-    miss = implied - forwards.forward[series]
-    missed = np.bincount(series, weight * miss, count)[series] - weight * miss
-    others = np.bincount(series, agrees, count)[series] - agrees
-    known = others >= _FEWEST_OTHERS
-    forward = forwards.forward[series] + missed / np.where(known, total, 1.0)
-    return forward, known
+    size = np.diff(chain.row_starts)
+    agrees = counts & (np.abs(dear) <= 0.5 * spread)
+    weight = agrees / np.maximum(spread, _LEAST_SPREAD) ** 2
+
+    def among_others(each: FloatArray) -> FloatArray:
+        """Return the sums over the series, less each strike's own part."""
+        sums = np.bincount(chain.series_index, each, len(chain.series))
+        return np.repeat(sums, size) - each
+
+    known = among_others(agrees.astype(np.float64)) >= _FEWEST_OTHERS
+    total = np.where(known, among_others(weight), np.nan)
+    return among_others(weight * dear) / total
 
 
-def _future_quotes(
-    chain: OptionChain, valuer: Valuer, rows: IntArray
-) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Return for each pair the bid and the offer of its future, and whether it has one."""
-    quotes = [_future(valuer, series.expiry) for series in chain.series]
-    low = np.array([0.0 if each is None else each.bid for each in quotes])
-    high = np.array([0.0 if each is None else each.ask for each in quotes])
-    series = chain.series_index[rows]
-    return low[series], high[series], low[series] > 0
-
-
-def _future(valuer: Valuer, expiry: date) -> FutureValue | None:
-    large = valuer.future(FutureContract(root="VX", expiry=expiry))
-    return large or valuer.future(FutureContract(root="VXM", expiry=expiry))
+def _half_spreads(chain: OptionChain, valuer: Valuer) -> FloatArray:
+    """Return half the spread of the future that is each VIX series' forward; NaN without one."""
+    spreads = []
+    for series in chain.series:
+        future = valuer.future(FutureContract(root="VX", expiry=series.expiry)) or valuer.future(
+            FutureContract(root="VXM", expiry=series.expiry)
+        )
+        spreads.append(np.nan if future is None else 0.5 * (future.ask - future.bid))
+    return np.array(spreads)

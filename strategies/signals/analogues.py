@@ -55,7 +55,7 @@ class _Past:
     """The past days that may be analogues; one entry a day, oldest first."""
 
     row: IntArray  # (n,) into the history
-    state: FloatArray  # (n, 7), standardised
+    state: FloatArray  # (7, n), standardised
     mean: FloatArray  # (7,) of the states before that
     sigma: FloatArray  # (7,)
     changes: FloatArray  # (n, 3): of VIX over the sessions after the day
@@ -76,15 +76,17 @@ def find_analogues(snapshot: MarketSnapshot, signals: Signals, rules: Rules) -> 
     completed = int(np.searchsorted(history.session, np.datetime64(snapshot.session, "D")))
     past = _past_days(history, completed, rules.signals.rsi_period)
     today = (_today(snapshot, signals, rules) - past.mean) / past.sigma
-    distance: FloatArray = np.sqrt(((past.state - today) ** 2).sum(axis=1))
-    left = distance.copy()
+    distance: FloatArray = np.sqrt(((past.state - today[:, None]) ** 2).sum(axis=0))
+    left, gap = distance.copy(), windows.analogue_gap_days
     chosen: list[int] = []
     for _ in range(windows.analogues):
-        nearest = int(left.argmin()) if left.size else 0
-        if not left.size or left[nearest] == np.inf:
+        nearest = int(left.argmin())
+        if left[nearest] == np.inf:
             raise MissingData(f"{len(chosen)} analogues, {windows.analogues} needed")
         chosen.append(nearest)
-        left[np.abs(past.row - past.row[nearest]) < windows.analogue_gap_days] = np.inf
+        around = past.row[nearest] + np.array([1 - gap, gap])
+        first, last = np.searchsorted(past.row, around)
+        left[first:last] = np.inf
     figures = np.percentile(past.changes[chosen], (50, 75, 90), axis=0)  # (figure, horizon)
     changes = tidied(figures).T.tolist()
     week, fortnight, month = changes
@@ -152,7 +154,7 @@ def _past_days(history: DailyHistory, completed: int, rsi_period: int) -> _Past:
     sigma = np.where(sigma > 0, sigma, 1.0)  # what never varied tells no days apart
     return _Past(
         row=row,
-        state=(state[row] - mean) / sigma,
+        state=np.ascontiguousarray(((state[row] - mean) / sigma).T),
         mean=mean,
         sigma=sigma,
         changes=changes[row],
