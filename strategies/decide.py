@@ -16,13 +16,13 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-from strategies.alvh.governors import quick_ratio, quick_ratio_gates
+from strategies.alvh.governors import quick_ratio_gates
 from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
 from strategies.alvh.liquidity import lacking_usd, relief_usd
 from strategies.alvh.rebalance import Trade
 from strategies.condor.entry import Entry, plan_entry, schedule_gates
 from strategies.condor.exits import Exits, Unpriceable, close_now, legs_being_closed, plan_exits
-from strategies.model.book import Account, Book, CondorLegs, CondorPosition, HedgePosition
+from strategies.model.book import Account, Book, CondorPosition, HedgePosition
 from strategies.model.encoding import to_json
 from strategies.model.ids import digest
 from strategies.model.instruments import OptionContract
@@ -33,10 +33,11 @@ from strategies.model.quotes import OptionChain
 from strategies.model.rules import Rules, rules_hash
 from strategies.model.snapshots import DailyHistory, FactorSeries, MarketSnapshot
 from strategies.model.structures import as_condor, legs_at_work, option_positions
-from strategies.pricing.breakevens import expiry_breakevens, today_breakevens
+from strategies.pricing.capital import quick_ratio
 from strategies.pricing.margin import condor_margin_usd, is_covered
 from strategies.pricing.valuation import CondorValue, Valuer
-from strategies.risk.measures import SHOCKS, condor_vega_usd, measure
+from strategies.risk.breakeven_journal import flip_journal
+from strategies.risk.measures import Measurer, condor_vega_usd
 from strategies.signals.outlook import read_outlook
 from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
@@ -66,7 +67,8 @@ def decide(
     valuer = Valuer(snapshot.market, snapshot.session, max_age=max_age)
     values = {condor.condor_id: valuer.condor(condor.legs) for condor in book.condors}
     unpriced = tuple(condor_id for condor_id, value in values.items() if value is None)
-    before = measure(valuer, book.condors, book.hedges, values)
+    measurer = Measurer(valuer, account, snapshot.history, rules)
+    before = measurer.measure(book.condors, book.hedges, values)
     outlook = read_outlook(snapshot, signals, valuer, book.condors, before, memory, rules)
     cover = _cover_gate(book)
 
@@ -130,8 +132,7 @@ def decide(
     )
     after = before
     if orders:
-        after = measure(
-            valuer,
+        after = measurer.measure(
             (*staying, *_opened(entry, snapshot)),
             _hedges_after(book.hedges, hedge.trades, snapshot),
             values,
@@ -144,7 +145,7 @@ def decide(
         *hedge.gates,
         *_vega_gates(before, after, rules),
         cover,
-        *(_flip_journal(valuer, book.condors, before) if regime.flipped_now else ()),
+        *(flip_journal(before) if regime.flipped_now else ()),
     )
     plan = Plan(
         plan_id=plan_id,
@@ -476,54 +477,6 @@ def _cover_gate(book: Book) -> Gate:
         passed=not uncovered,
         note=", ".join(str(contract) for contract in uncovered),
     )
-
-
-def _flip_journal(
-    valuer: Valuer, condors: Sequence[CondorPosition], before: Measures | None
-) -> tuple[Gate, ...]:
-    """Return B1's first step: how far break-evens move and what is lost for VIX +5 and +8."""
-    losses = (None, None) if before is None else (before.loss_vix_5_usd, before.loss_vix_8_usd)
-    lower = {c.condor_id: expiry_breakevens(c.legs, c.entry_credit)[0] for c in condors}
-    nearest = max(condors, key=lambda c: lower[c.condor_id] or 0.0, default=None)
-    gates = []
-    for points, loss in zip(SHOCKS, losses, strict=True):
-        low, high = (None, None)
-        if nearest is not None:
-            low, high = _breakeven_shift(valuer, nearest.legs, nearest.entry_credit, points)
-        note = "" if nearest is None else f"of {nearest.condor_id}, the nearest below"
-        for name, value in (("lower", low), ("upper", high)):
-            gates.append(
-                Gate(
-                    rule="B1",
-                    name=f"shift of the {name} break-even for VIX +{points:g}",
-                    value=value,
-                    threshold=None,
-                    passed=True,
-                    note=note,
-                )
-            )
-        gates.append(
-            Gate(
-                rule="B1",
-                name=f"profit and loss for VIX +{points:g} in USD",
-                value=loss,
-                threshold=None,
-                passed=True,
-            )
-        )
-    return tuple(gates)
-
-
-def _breakeven_shift(
-    valuer: Valuer, legs: CondorLegs, credit: Decimal, points: float
-) -> tuple[float | None, float | None]:
-    calm = today_breakevens(legs, credit, valuer)
-    shocked = today_breakevens(legs, credit, valuer, vix_shock=points)
-    low, high = (
-        None if was is None or then is None else round(then - was, 2)
-        for was, then in zip(calm, shocked, strict=True)
-    )
-    return low, high
 
 
 def _reasons(

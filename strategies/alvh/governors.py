@@ -27,6 +27,7 @@ from strategies.model.book import Account, CondorPosition
 from strategies.model.plan import Gate
 from strategies.model.quotes import FloatArray
 from strategies.model.rules import GovernorRules
+from strategies.pricing.capital import quick_ratio
 from strategies.pricing.margin import future_margin_usd
 from strategies.signals.regimes import Regime
 
@@ -40,14 +41,6 @@ _EPSILON = 1e-9
 def whole(contracts: float) -> int:
     """Return contracts rounded toward zero, forgiving the last digit of a float (L4)."""
     return max(0, int(contracts + _EPSILON))
-
-
-def quick_ratio(account: Account) -> float | None:
-    """Return (cash + excess liquidity) / maintenance margin (G6); None if no margin is in use."""
-    if account.maintenance_margin_usd <= 0:
-        return None
-    liquid = account.cash_usd + account.excess_liquidity_usd
-    return float(liquid / account.maintenance_margin_usd)
 
 
 def quick_ratio_gates(account: Account, rules: GovernorRules) -> tuple[Gate, ...]:

@@ -19,7 +19,7 @@ from strategies.alvh.core import (
     core_held,
     core_vega_usd,
 )
-from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio, quick_ratio_gates
+from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio_gates
 from strategies.alvh.holdings import LAYERS, Lot, read_lots
 from strategies.alvh.instruments import FALL_POINTS, Candidate, rank_candidates
 from strategies.alvh.layers import LayerTarget, ShortVega, layer_targets
@@ -50,6 +50,7 @@ from strategies.model.orders import OrderIntent
 from strategies.model.plan import Gate, LayerPlan, LayerReason
 from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
+from strategies.pricing.capital import quick_ratio
 from strategies.pricing.shocks import shock_pnls, usual_spx_fraction
 from strategies.pricing.valuation import Valuer
 from strategies.signals.analogues import Analogues

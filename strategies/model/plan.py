@@ -22,6 +22,23 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BookBreakevens:
+    """C12: SPX levels between which the book gains since it was opened, after a VIX shock.
+
+    ``today``: model prices; None on a side where it gains as far as was looked, on both where it
+    gains nowhere. ``expiry``: every condor at its expiry, the hedge worth what the shock makes it
+    worth now; None likewise.
+    """
+
+    vix_points: float  # the shock; 0 = none
+    hedged: bool  # condors with the hedge, or alone
+    today_low: float | None  # index points
+    today_high: float | None
+    expiry_low: float | None
+    expiry_high: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
     """The book in numbers, before or after the plan. Money in USD, vega as the rule book has it."""
 
@@ -46,6 +63,7 @@ class Measures:
     shock_coverage: float | None = None  # hedge's gain over the condors' loss there
     book_breakeven_low: float | None = None  # SPX where condors + hedge break even today (C12)
     book_breakeven_high: float | None = None
+    breakevens: tuple[BookBreakevens, ...] = ()  # alone and hedged, today and under B1's shocks
     forward_vega: tuple[tuple[str, float, float, float, float], ...] = ()
     # T3: (layer, hedge factor vega in USD now, in 10, 30 and 60 days), and "book" as a whole
 

@@ -1,9 +1,9 @@
 """Books under many shocks at once, each option priced under all of them once a decision.
 
 The books of one decision (before it, after it, condors alone) hold nearly the same options. A
-``Repricer`` keeps the model prices of every option it has been asked for, now and under each pair
-of shocks of its grids, so that a further book costs one sum. Conventions as in ``shocks``: condors
-move with SPX and VIX, hedges with VIX alone.
+``Repricer`` keeps the model prices of every option it has been asked for, now, under each pair of
+shocks of its grids and expected at expiry, so that a further book costs one sum. Conventions as in
+``shocks``: condors move with SPX and VIX, hedges with VIX alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from strategies.model.book import CondorPosition, HedgePosition
 from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.quotes import FloatArray, IntArray
+from strategies.pricing.payoffs import expected_payoffs
 from strategies.pricing.shocks import least_move, shocked_prices
 from strategies.pricing.valuation import Terms, Valuer
 
@@ -48,18 +49,21 @@ class Holding:
 
 
 class Repricer:
-    """Model values of books under the grids it was made with."""
+    """Model values of books under the grids it was made with.
 
-    def __init__(self, valuer: Valuer, grids: Sequence[Shocks]) -> None:
+    ``ratio``: physical over implied vol of expected payoffs; None where none are asked for.
+    """
+
+    def __init__(
+        self, valuer: Valuer, grids: Sequence[Shocks] = (), ratio: float | None = None
+    ) -> None:
         self._valuer = valuer
         self._grids = tuple(grids)
-        self._spx = _Columns(valuer, self._grids)
+        self._spx = _Columns(valuer, self._grids, ratio)
         # VIX options do not ask where SPX went: one row serves all
         at_rest = np.zeros(1)
-        self._vix = _Columns(
-            valuer,
-            [Shocks(spx_fraction=at_rest, vix_points=grid.vix_points) for grid in self._grids],
-        )
+        rows = [Shocks(spx_fraction=at_rest, vix_points=grid.vix_points) for grid in self._grids]
+        self._vix = _Columns(valuer, rows, ratio)
 
     def condors(self, condors: Iterable[CondorPosition]) -> Holding | None:
         """Return condors as held; None if one of their options has no surface."""
@@ -111,8 +115,7 @@ class Repricer:
 
     def gains_usd(self, holding: Holding, grid: int = 0) -> FloatArray:
         """Return what a book gains under each pair of one grid, USD: (g, v)."""
-        shocks = self._grids[grid]
-        points = shocks.vix_points[:, None]
+        points = self._grids[grid].vix_points[:, None]
         move = np.maximum(points * holding.futures_beta, least_move(holding.futures_mid))
         gains: FloatArray = (
             self._spx.gains(grid, holding.spx_usd)
@@ -121,15 +124,34 @@ class Repricer:
         )
         return gains
 
+    def payoffs_usd(self, holding: Holding) -> tuple[FloatArray, FloatArray]:
+        """Return days and USD of what each option held is expected to pay; both (n + m,)."""
+        spx, vix = len(holding.spx_usd), len(holding.vix_usd)
+        return np.concatenate((self._spx.days[:spx], self._vix.days[:vix])), np.concatenate(
+            (self._spx.payoff[:spx] * holding.spx_usd, self._vix.payoff[:vix] * holding.vix_usd)
+        )
+
+    def at_expiry_usd(self, holding: Holding) -> tuple[FloatArray, FloatArray]:
+        """Return SPX strikes, ascending, all held among them, and what the options pay there."""
+        count = len(holding.spx_usd)
+        strike = self._spx.strike[:count]
+        levels = np.unique(strike)
+        beyond = self._spx.side[:count] * (levels[:, None] - strike)
+        paid: FloatArray = np.maximum(beyond, 0.0) @ holding.spx_usd
+        return levels, paid
+
 
 class _Columns:
     """Model prices of the options of one underlying, one column each, grown as they are asked."""
 
-    def __init__(self, valuer: Valuer, grids: Sequence[Shocks]) -> None:
+    def __init__(self, valuer: Valuer, grids: Sequence[Shocks], ratio: float | None) -> None:
         self._valuer = valuer
         self._grids = grids
+        self._ratio = ratio
         self._column: dict[OptionContract, int] = {}
-        self.now: FloatArray = np.empty(0)
+        nothing: FloatArray = np.empty(0)
+        self.now = self.days = self.payoff = self.strike = nothing
+        self.side = nothing  # 1 of a call, -1 of a put
         self._gains: list[FloatArray] = [
             np.empty((len(grid.spx_fraction), len(grid.vix_points), 0)) for grid in grids
         ]
@@ -161,6 +183,12 @@ class _Columns:
     def _add(self, terms: Terms) -> None:
         now = shocked_prices(self._valuer, terms, 0.0, 0.0)
         self.now = np.concatenate((self.now, now))
+        self.days = np.concatenate((self.days, terms.days))
+        self.strike = np.concatenate((self.strike, terms.strike))
+        self.side = np.concatenate((self.side, np.where(terms.is_call, 1.0, -1.0)))
+        if self._ratio is not None:
+            payoff = expected_payoffs(self._valuer, terms, self._ratio)
+            self.payoff = np.concatenate((self.payoff, payoff))
         for n, grid in enumerate(self._grids):
             fraction, points = grid.spx_fraction[:, None, None], grid.vix_points[:, None]
             gains = shocked_prices(self._valuer, terms, fraction, points) - now

@@ -2,21 +2,14 @@
 
 Flows are those of holding from now on to expiry. A condor ties up its margin today and is sold for
 its credit (one that is held: for what buying it back costs at the mids); each of its options is
-settled at its own expiry at what it is expected to pay; the margin comes back when its last short
-expires. A VIX call is bought at today's mid and pays what it is expected to. A VIX future ties up
-its initial margin, which comes back with its carry: it is expected to settle half way between its
-price and spot VIX.
-
-Expected payoff of an option: the integral of its payoff over a lognormal around the forward whose
-vol is the physical one, that is the smoothed implied vol of its strike times the trailing ratio of
-realised to implied vol. For a payoff max(s (S - K), 0) and S = F exp(v z - v^2 / 2), z normal, that
-integral is s (F N(s d1) - K N(s d2)): Black's formula with the physical vol and nothing discounted.
-A condor's payoff is a sum of such pieces, and so is its expectation. The forward is the market's:
-nothing is assumed to be earned by direction.
+settled at its own expiry at what it is expected to pay (see ``payoffs``); the margin comes back
+when its last short expires. A VIX call is bought at today's mid and pays what it is expected to. A
+VIX future ties up its initial margin, which comes back with its carry: it is expected to settle
+half way between its price and spot VIX.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -26,12 +19,13 @@ import numpy as np
 from scipy.optimize import brentq
 
 from strategies.model.book import CondorLegs, CondorPosition, HedgePosition
-from strategies.model.instruments import OptionContract
 from strategies.model.quotes import FloatArray
 from strategies.model.snapshots import DailyHistory
 from strategies.pricing import black76
 from strategies.pricing.margin import MarginConvention, condor_margin_usd, future_margin_usd
-from strategies.pricing.valuation import CondorValue, Valuer
+from strategies.pricing.payoffs import expected_payoffs
+from strategies.pricing.repricing import Repricer
+from strategies.pricing.valuation import CondorValue, OptionValue, Valuer
 
 _REALISED_DAYS = 21  # sessions, what the 30 days of VIX span
 _RATIO_DAYS = 252  # sessions the median ratio is taken over
@@ -147,93 +141,77 @@ def realised_ratio(history: DailyHistory) -> float | None:
     return float(np.clip(np.median(ratios), _RATIO_LOW, _RATIO_HIGH))
 
 
-def expected_payoffs(
-    valuer: Valuer, contracts: Sequence[OptionContract], ratio: float
-) -> tuple[FloatArray, FloatArray] | None:
-    """Return what one of each option is expected to pay at expiry, and its days; both (n,).
+class Expectation:
+    """The flows that books of one decision are expected to have, and their rate of return.
 
-    None where a series has no trusted surface. ``ratio``: physical over implied vol.
-
-    Units: index points, calendar days.
+    ``repricer`` has to have been made with a ratio of physical to implied vol. ``convention``:
+    whose margin counts as the capital invested.
     """
-    terms = valuer.terms(contracts)
-    if terms is None:
-        return None
-    vol = np.empty(len(contracts))
-    for surface, rows in ((valuer.spx, terms.is_spx), (valuer.vix, ~terms.is_spx)):
-        if rows.any():
-            vol[rows] = surface.vol(terms.series_index[rows], terms.strike[rows])
-    payoffs = black76.price(
-        terms.forward, terms.strike, terms.t_years, ratio * vol, 1.0, terms.is_call
-    )
-    return payoffs, terms.days
 
+    def __init__(self, valuer: Valuer, repricer: Repricer, convention: MarginConvention) -> None:
+        self._valuer = valuer
+        self._repricer = repricer
+        self._convention = convention
 
-def condor_flows(
-    valuer: Valuer,
-    condors: Sequence[CondorPosition],
-    values: Mapping[str, CondorValue | None],
-    *,
-    ratio: float,
-    convention: MarginConvention,
-) -> Flows | None:
-    """Return the flows of holding condors from now to expiry; None if one cannot be priced.
+    def condors(
+        self, condors: Sequence[CondorPosition], values: Mapping[str, CondorValue | None]
+    ) -> Flows | None:
+        """Return the flows of holding condors to expiry; None if one cannot be priced.
 
-    Args:
-        valuer: The market's values.
-        condors: What is held.
-        values: By condor id, of one condor each.
-        ratio: Physical over implied vol.
-        convention: Whose margin counts as the capital invested.
-    """
-    today, contracts, dollars = 0.0, list[OptionContract](), list[float]()
-    margins: list[tuple[float, float]] = []
-    for condor in condors:
-        value = values[condor.condor_id]
-        if value is None:
-            return None
-        legs = condor.legs
-        multiplier = legs.short_put.multiplier
-        margin = float(condor_margin_usd(legs, condor.quantity, convention))
-        today += value.mid_debit * multiplier * condor.quantity - margin
-        margins.append((_days_at_work(legs, valuer), margin))
-        for contract, sign in legs.signed():
-            contracts.append(contract)
-            dollars.append(float(sign * condor.quantity * multiplier))
-    return _flows(valuer, today, contracts, dollars, margins, ratio)
-
-
-def hedge_flows(valuer: Valuer, hedges: Sequence[HedgePosition], *, ratio: float) -> Flows | None:
-    """Return the flows of holding VIX instruments from now to expiry; None without a value of all.
-
-    Args:
-        valuer: The market's values; futures need spot VIX besides.
-        hedges: What is held; sold futures count too.
-        ratio: Physical over implied vol.
-    """
-    spot = valuer.market.indices.get("VIX")
-    today, contracts, dollars = 0.0, list[OptionContract](), list[float]()
-    back: list[tuple[float, float]] = []
-    for hedge in hedges:
-        usd = float(hedge.net_contracts * hedge.instrument.multiplier)
-        if isinstance(hedge.instrument, OptionContract):
-            option = valuer.option(hedge.instrument)
-            if option is None:
+        ``values``: by condor id, of one condor each.
+        """
+        holding = self._repricer.condors(condors)
+        today = 0.0
+        back: list[tuple[int, float]] = []
+        for condor in condors:
+            value = values[condor.condor_id]
+            if value is None or holding is None:
                 return None
-            today -= option.mid * usd
-            contracts.append(hedge.instrument)
-            dollars.append(usd)
-            continue
-        future = valuer.future(hedge.instrument)
-        if future is None or spot is None:
-            return None
-        settle = Decimal(repr(future.mid))
-        root = hedge.instrument.root
-        margin = float(future_margin_usd(root, settle, future.days, hedge.net_contracts)[0])
-        today -= margin
-        carry = usd * _CONVERGENCE * (spot.value - future.mid)
-        back.append((float(future.days), margin + carry))
-    return _flows(valuer, today, contracts, dollars, back, ratio)
+            legs, quantity = condor.legs, condor.quantity
+            margin = float(condor_margin_usd(legs, quantity, self._convention))
+            today += value.mid_debit * legs.short_put.multiplier * quantity - margin
+            back.append((_days_at_work(legs, self._valuer), margin))
+        assert holding is not None, "what has values can be priced"
+        return _flows(today, back, self._repricer.payoffs_usd(holding))
+
+    def hedges(self, hedges: Iterable[HedgePosition]) -> Flows | None:
+        """Return the flows of holding VIX instruments to expiry; None if one cannot be priced.
+
+        Futures need spot VIX besides; sold ones count too.
+        """
+        hedges = tuple(hedges)
+        holding = self._repricer.hedges(hedges)
+        spot = self._valuer.market.indices.get("VIX")
+        today = 0.0
+        back: list[tuple[int, float]] = []
+        for hedge in hedges:
+            value = self._valuer.value(hedge.instrument)
+            if value is None or holding is None:
+                return None
+            usd = float(hedge.net_contracts * hedge.instrument.multiplier)
+            if isinstance(value, OptionValue):
+                today -= value.mid * usd
+                continue
+            if spot is None:
+                return None
+            settle, root = Decimal(repr(value.mid)), hedge.instrument.root
+            margin = float(future_margin_usd(root, settle, value.days, hedge.net_contracts)[0])
+            today -= margin
+            back.append((value.days, margin + usd * _CONVERGENCE * (spot.value - value.mid)))
+        assert holding is not None, "what has values can be priced"
+        return _flows(today, back, self._repricer.payoffs_usd(holding))
+
+    def irr(
+        self,
+        condors: Sequence[CondorPosition],
+        hedges: Iterable[HedgePosition],
+        values: Mapping[str, CondorValue | None],
+    ) -> Irr:
+        """Return the rate of a book held from now on (G4), or why it has none."""
+        short, hedge = self.condors(condors, values), self.hedges(hedges)
+        if short is None or hedge is None:
+            return Irr(rate=None, reason=NoRate.UNPRICEABLE)
+        return irr(short + hedge)
 
 
 def condor_irr(
@@ -258,60 +236,35 @@ def condor_irr(
     """
     if ratio is None:
         return Irr(rate=None, reason=NoRate.NO_RATIO)
-    multiplier = legs.short_put.multiplier
-    margin = float(condor_margin_usd(legs, 1, convention))
-    flows = _flows(
-        valuer,
-        float(credit * multiplier - hedge_usd) - margin,
-        [contract for contract, _ in legs.signed()],
-        [float(sign * multiplier) for _, sign in legs.signed()],
-        [(_days_at_work(legs, valuer), margin)],
-        ratio,
-    )
-    return Irr(rate=None, reason=NoRate.UNPRICEABLE) if flows is None else irr(flows)
-
-
-def book_irr(
-    valuer: Valuer,
-    condors: Sequence[CondorPosition],
-    hedges: Sequence[HedgePosition],
-    values: Mapping[str, CondorValue | None],
-    *,
-    ratio: float | None,
-    convention: MarginConvention,
-) -> Irr:
-    """Return the expected rate of a book held from now on (G4), arguments as the flows' own."""
-    if ratio is None:
-        return Irr(rate=None, reason=NoRate.NO_RATIO)
-    condor = condor_flows(valuer, condors, values, ratio=ratio, convention=convention)
-    hedge = hedge_flows(valuer, hedges, ratio=ratio)
-    if condor is None or hedge is None:
+    terms = valuer.terms([contract for contract, _ in legs.signed()])
+    if terms is None:
         return Irr(rate=None, reason=NoRate.UNPRICEABLE)
-    return irr(condor + hedge)
+    multiplier = legs.short_put.multiplier
+    usd = np.array([float(sign * multiplier) for _, sign in legs.signed()])
+    margin = float(condor_margin_usd(legs, 1, convention))
+    return irr(
+        _flows(
+            float(credit * multiplier - hedge_usd) - margin,
+            [(_days_at_work(legs, valuer), margin)],
+            (terms.days, expected_payoffs(valuer, terms, ratio) * usd),
+        )
+    )
 
 
-def _days_at_work(legs: CondorLegs, valuer: Valuer) -> float:
+def _days_at_work(legs: CondorLegs, valuer: Valuer) -> int:
     """Return calendar days until the last short has expired: so long is margin tied up."""
     last = max(legs.short_put.expiry, legs.short_call.expiry)
-    return float((last - valuer.session).days)
+    return (last - valuer.session).days
 
 
 def _flows(
-    valuer: Valuer,
     today_usd: float,
-    contracts: Sequence[OptionContract],
-    usd_per_point: Sequence[float],
-    later: Sequence[tuple[float, float]],
-    ratio: float,
-) -> Flows | None:
-    """Return a flow today, expected payoffs of signed options, and later flows (days, USD)."""
-    paid = expected_payoffs(valuer, contracts, ratio) if contracts else (np.empty(0), np.empty(0))
-    if paid is None:
-        return None
-    payoffs, days = paid
+    back: Sequence[tuple[int, float]],
+    payoffs: tuple[FloatArray, FloatArray],
+) -> Flows:
+    """Return a flow today, later ones (days, USD), and payoffs as columns of the same."""
+    days, usd = payoffs
     return Flows(
-        days=np.concatenate(([0.0], days, [when for when, _ in later])),
-        usd=np.concatenate(
-            ([today_usd], payoffs * np.array(usd_per_point), [usd for _, usd in later])
-        ),
+        days=np.concatenate(([0.0], days, [float(when) for when, _ in back])),
+        usd=np.concatenate(([today_usd], usd, [each for _, each in back])),
     )

@@ -6,8 +6,9 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio, quick_ratio_gates
+from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio_gates
 from strategies.model.rules import GovernorRules
+from strategies.pricing.capital import quick_ratio
 from tests.builders import account, condor_position
 from tests.strategies.alvh.builders import candidate, lot, regime, usd
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from strategies.alvh.governors import quick_ratio
 from strategies.alvh.liquidity import lacking_usd, relief_usd, sell_for_liquidity
 from strategies.alvh.rebalance import Sales
 from strategies.model.orders import Urgency
+from strategies.pricing.capital import quick_ratio
 from tests.builders import account
 from tests.strategies.alvh.builders import lot
 

@@ -2,10 +2,18 @@
 
 import pytest
 
+from strategies.model.rules import Rules
 from strategies.pricing.shocks import shock_pnl
 from strategies.pricing.valuation import Valuer
-from strategies.risk.measures import condor_vega_usd, measure
-from tests.builders import TODAY, condor_position, hedge_position, market_quotes
+from strategies.risk.measures import Measurer, condor_vega_usd
+from tests.builders import (
+    TODAY,
+    account,
+    condor_position,
+    daily_history,
+    hedge_position,
+    market_quotes,
+)
 
 CONDOR = condor_position("SPXW 20MAR20 3040/3050/3405/3415", quantity=10, credit="2.50")
 OTHER = condor_position(
@@ -21,7 +29,8 @@ def values(*condors):
 
 
 def measures(condors=(), hedges=()):
-    return measure(VALUER, condors, hedges, values(*condors))
+    measurer = Measurer(VALUER, account(), daily_history(), Rules())
+    return measurer.measure(condors, hedges, values(*condors))
 
 
 def test_an_empty_book_measures_nothing():

@@ -1,0 +1,58 @@
+"""B1's first step: what a flip of the curve would do to the book, before anything is traded.
+
+The shift of the break-evens of condors and hedge together, and the book's profit or loss, for VIX
++5 and +8. Today's break-evens count; where the book is under water today, now or after the shock,
+it has none, and those at expiry take their place. The gate's note says which.
+"""
+
+from strategies.model.plan import BookBreakevens, Gate, Measures
+from strategies.risk.measures import SHOCKS
+
+_NO_CONDORS = "no condors"
+_UNKNOWN = "the book cannot be priced"
+
+
+def flip_journal(before: Measures | None) -> tuple[Gate, ...]:
+    """Return B1's entries for the book as the flip finds it; values None where nobody knows."""
+    losses = (None, None) if before is None else (before.loss_vix_5_usd, before.loss_vix_8_usd)
+    gates = []
+    for points, loss in zip(SHOCKS, losses, strict=True):
+        calm, shocked = _hedged(before, 0.0), _hedged(before, points)
+        for side in ("lower", "upper"):
+            shift, note = _shift(calm, shocked, side, before)
+            gates.append(_entry(f"shift of the {side} break-even for VIX +{points:g}", shift, note))
+        gates.append(_entry(f"profit and loss for VIX +{points:g} in USD", loss, ""))
+    return tuple(gates)
+
+
+def _entry(name: str, value: float | None, note: str) -> Gate:
+    return Gate(rule="B1", name=name, value=value, threshold=None, passed=True, note=note)
+
+
+def _hedged(before: Measures | None, points: float) -> BookBreakevens | None:
+    rows = () if before is None else before.breakevens
+    return next((row for row in rows if row.hedged and row.vix_points == points), None)
+
+
+def _shift(
+    calm: BookBreakevens | None,
+    shocked: BookBreakevens | None,
+    side: str,
+    before: Measures | None,
+) -> tuple[float | None, str]:
+    """Return how far one break-even moves, index points, and which one it is."""
+    if calm is None or shocked is None:
+        is_empty = before is not None and before.condor_contracts == 0
+        return None, _NO_CONDORS if is_empty else _UNKNOWN
+    is_lower = side == "lower"
+    for when, was, then in (
+        ("today", calm.today_low, shocked.today_low)
+        if is_lower
+        else ("today", calm.today_high, shocked.today_high),
+        ("at expiry", calm.expiry_low, shocked.expiry_low)
+        if is_lower
+        else ("at expiry", calm.expiry_high, shocked.expiry_high),
+    ):
+        if was is not None and then is not None:
+            return round(then - was, 2), f"of condors and hedge, {when}"
+    return None, "the book loses everywhere, or nowhere on this side"
