@@ -7,7 +7,7 @@ from state.snapshots import compress, decompress
 from strategies.model.book import Account, Book, CondorLegs
 from strategies.model.encoding import from_json, to_json
 from strategies.model.memory import Memory
-from strategies.model.plan import CondorAdjust, CondorOpen, Plan
+from strategies.model.plan import CondorAdjust, CondorOpen, LayerPlan, Plan
 from strategies.model.snapshots import MarketSnapshot
 
 Row = dict[str, Any]
@@ -108,6 +108,13 @@ def gate_rows(decision_id: int, plan: Plan) -> list[Row]:
     ]
 
 
+def trades_of(layer: LayerPlan) -> tuple[tuple[str, int], ...]:
+    """Return everything a layer trades: (symbol, signed contracts)."""
+    if layer.trades or layer.instrument is None or not layer.change_contracts:
+        return layer.trades
+    return ((layer.instrument, layer.change_contracts),)
+
+
 def layer_rows(decision_id: int, plan: Plan) -> list[Row]:
     """Return one row a layer, changed or not."""
     return [
@@ -129,6 +136,7 @@ def layer_rows(decision_id: int, plan: Plan) -> list[Row]:
             "rules": joined(layer.rules),
             "binding_cap": layer.binding_cap,
             "note": layer.note,
+            "trades_json": to_json(trades_of(layer)),
         }
         for position, layer in enumerate(plan.layers)
     ]

@@ -13,6 +13,7 @@ StateError
 ├── StorageFailed        the disk or the operating system refused
 ├── RecordConflict       the same identity arrived with different contents
 │   ├── FillConflict, CashConflict, DecisionConflict, OrderConflict
+├── OverrideReplayed     a signed override whose serial number was used before
 ├── UnknownRecord        an id that nothing is stored under
 ├── AmbiguousId          a shortened id that fits several records
 ├── NothingStored        no decision at or before an instant
@@ -157,6 +158,16 @@ class DecisionConflict(RecordConflict):
 
 class OrderConflict(RecordConflict):
     """One client order id with two contents."""
+
+
+class OverrideReplayed(StateError):
+    """A serial number that its signer has used before."""
+
+    def __init__(self, override_id: str, *, serial: int, used_by: str) -> None:
+        self.override_id = override_id
+        self.used_by = used_by
+        again = "it was taken before" if used_by == override_id else f"{used_by} has used it"
+        super().__init__(f"override {override_id}: serial number {serial} is spent: {again}")
 
 
 class UnknownRecord(StateError):

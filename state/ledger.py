@@ -48,8 +48,10 @@ from state.errors import (
     FillConflict,
     LeaseLost,
     OrderConflict,
+    OverrideReplayed,
     UnknownRecord,
 )
+from state.governance import ConfigEdit, StoredOverride, override_row, stored_override
 from state.leases import Lease
 from state.orders import (
     UNFINISHED,
@@ -81,6 +83,7 @@ from state.tables import (
     CondorCloseRow,
     CondorRow,
     CondorStateRow,
+    ConfigEditRow,
     DailyPnlRow,
     DecisionRow,
     FillRow,
@@ -95,6 +98,7 @@ from state.tables import (
     OrderLegRow,
     OrderRow,
     OrderStateRow,
+    OverrideRow,
     PositionRow,
     RunRow,
     SystemStateRow,
@@ -115,6 +119,7 @@ from strategies.model.limits import HaltScope, SystemState
 from strategies.model.memory import Memory
 from strategies.model.orders import OrderIntent
 from strategies.model.plan import Plan
+from strategies.model.rules import RULE_BOOK_VERSION
 from strategies.model.snapshots import MarketSnapshot
 
 if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
@@ -145,6 +150,7 @@ _HEDGES = table_of(HedgeRow)
 _CONDOR_STATES = table_of(CondorStateRow)
 _HEDGE_CASH = table_of(HedgeCashRow)
 _DAILY = table_of(DailyPnlRow)
+_OVERRIDES = table_of(OverrideRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -499,6 +505,23 @@ class Ledger:
             row["at"],
         )
 
+    def overrides_in_force(self, at: datetime) -> tuple[StoredOverride, ...]:
+        """Return the overrides on record that hold at an instant, oldest first (D3)."""
+        query = select(*columns_of(_OVERRIDES)).where(
+            _OVERRIDES.c.issued_at <= at, _OVERRIDES.c.expires_at > at
+        )
+        query = query.order_by(_OVERRIDES.c.issued_at, _OVERRIDES.c.override_id)
+        with self._reading() as connection:
+            return tuple(stored_override(row) for row in connection.execute(query).mappings())
+
+    def last_rules(self) -> tuple[str, str] | None:
+        """Return hash and canonical JSON of the newest start's rules; None before the first."""
+        query = select(_RUNS.c.rules_hash, _RUNS.c.rules_json)
+        query = query.order_by(_RUNS.c.epoch.desc()).limit(1)
+        with self._reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row[0], row[1])
+
     def daily_pnl(self, session: date) -> DailyPnl | None:
         """Return the end of one session; None if it was not recorded."""
         return self._pnl(select(*columns_of(_DAILY)).where(_DAILY.c.session == session))
@@ -561,6 +584,7 @@ class LedgerTransaction:
             config_json=config_redacted_json,
             rules_hash=rules_hash,
             rules_json=rules_json,
+            rule_book_version=RULE_BOOK_VERSION,
             package_version=package_version,
             seed=seed,
         )
@@ -833,6 +857,24 @@ class LedgerTransaction:
                 self._touched.symbols.add(movement.symbol)
                 self._touched.condors |= condors_with_leg(self._connection, movement.symbol)
         return True
+
+    # --- governance -------------------------------------------------------------------------
+
+    def record_override(self, stored: StoredOverride, at: datetime) -> None:
+        """Record an override that was verified; raises OverrideReplayed if its serial is spent."""
+        query = select(_OVERRIDES.c.override_id).where(
+            _OVERRIDES.c.public_key == stored.public_key, _OVERRIDES.c.serial == stored.serial
+        )
+        used_by = self._connection.execute(query).scalar()
+        if used_by is not None:
+            raise OverrideReplayed(
+                stored.override.override_id, serial=stored.serial, used_by=used_by
+            )
+        self._insert(OverrideRow, **override_row(stored, at))
+
+    def record_config_edit(self, run_id: str, at: datetime, edit: ConfigEdit) -> None:
+        """Record that a file of the configuration is not, or again, what the run began with."""
+        self._insert(ConfigEditRow, run_id=run_id, at=at, **asdict(edit))
 
     # --- the program itself -----------------------------------------------------------------
 

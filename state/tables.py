@@ -11,7 +11,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Column, Label, LargeBinary, MetaData, Table
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Label,
+    LargeBinary,
+    MetaData,
+    Table,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 from state.columns import Day, Instant, Micros, Scalar, one_of, whole
@@ -92,6 +100,7 @@ class RunRow(LedgerRow, table=True):
     config_json: str  # without secrets
     rules_hash: str
     rules_json: str  # canonical, strategies.model.rules.Rules
+    rule_book_version: str  # what the hash covers besides the values
     package_version: str
     seed: int | None
 
@@ -127,6 +136,38 @@ class JobRunRow(LedgerRow, table=True):
     finished_at: datetime | None = Field(sa_type=Instant)
     outcome: str
     note: str
+
+
+class ConfigEditRow(LedgerRow, table=True):
+    """Each time a running bot found a file of its configuration edited, and left it alone (D1)."""
+
+    __tablename__ = "config_edits"
+
+    sequence: int | None = Field(default=None, primary_key=True)
+    run_id: str = Field(foreign_key="runs.run_id", index=True)
+    at: datetime = _instant()
+    file: str
+    digest_in_force: str  # SHA-256 of the file the run began with
+    digest_found: str | None  # NULL = it is gone; as in force = it was put back
+
+
+class OverrideRow(LedgerRow, table=True):
+    """Each override that was verified and taken, with the words and the signature (D3)."""
+
+    __tablename__ = "overrides"
+    __table_args__ = (UniqueConstraint("public_key", "serial"),)
+
+    override_id: str = Field(primary_key=True)
+    accepted_at: datetime = _instant()
+    action: str
+    reason: str
+    signer: str
+    public_key: str
+    account: str
+    serial: int
+    issued_at: datetime = _instant()
+    expires_at: datetime = _instant(index=True)
+    signature: str
 
 
 # --- records: decisions -----------------------------------------------------------------------
@@ -229,6 +270,7 @@ class LayerPlanRow(LedgerRow, table=True):
     rules: str  # "," between
     binding_cap: str | None
     note: str
+    trades_json: str  # all of its trades: [[symbol, signed contracts], ...]
 
 
 class CondorRow(LedgerRow, table=True):
@@ -517,6 +559,8 @@ APPEND_ONLY: Sequence[type[LedgerRow]] = (
     RunRow,
     SystemStateRow,
     JobRunRow,
+    ConfigEditRow,
+    OverrideRow,
     BlobRow,
     DecisionRow,
     CompletionRow,

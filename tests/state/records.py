@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from state.governance import ConfigEdit, StoredOverride
 from state.ledger import Ledger, LedgerTransaction
 from strategies.model.book import Book, CondorLegs
 from strategies.model.encoding import to_json
@@ -14,6 +15,7 @@ from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.memory import Curve, Memory
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
+from strategies.model.overrides import Override
 from strategies.model.plan import (
     CondorClose,
     CondorOpen,
@@ -330,6 +332,27 @@ def sent(tx: LedgerTransaction, intent: OrderIntent, at: datetime = AT) -> None:
     order_id = intent.client_order_id
     tx.record_order_event(order_id, at, OrderStatus.SENDING, arrival_mid=Decimal("-1.20"))
     tx.record_order_event(order_id, at, OrderStatus.LIVE, broker_order_id="9001")
+
+
+EDIT = ConfigEdit(file="paper_config.yaml", digest_in_force="aa", digest_found="bb")
+
+
+def override(action: str = "skip_entries", *, serial: int = 1, hours: float = 24) -> StoredOverride:
+    """Return an override in force for some hours from the tests' first instant."""
+    return StoredOverride(
+        override=Override(
+            override_id=f"O{serial:012d}",
+            action=action,
+            reason="the desk expects a settlement",
+            signer="alice",
+            issued_at=AT,
+            expires_at=AT + timedelta(hours=hours),
+        ),
+        account=ACCOUNT,
+        serial=serial,
+        public_key="k" * 43 + "=",
+        signature="s" * 86 + "==",
+    )
 
 
 def minutes(count: float) -> datetime:

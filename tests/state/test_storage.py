@@ -55,6 +55,8 @@ def fill_every_table(ledger: Ledger) -> None:
         tx.complete_interval("plan-1", AT)
         tx.record_job_run("interval", AT, AT, AT, "ran")
         tx.set_system_state(ledger.system_state().state, AT, None, "start", by="bot")
+        tx.record_override(records.override(), AT)
+        tx.record_config_edit(records.RUN, AT, records.EDIT)
     closing = CondorClose(condor_id="C0001", rules=("C9",), mark_debit=None, note="")
     with ledger.transaction() as tx:
         record(tx, records.plan("plan-2", at=records.minutes(15), closes=[closing]))

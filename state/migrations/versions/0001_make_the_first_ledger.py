@@ -169,11 +169,45 @@ def upgrade() -> None:
         sa.Column("config_json", sa.String(), nullable=False),
         sa.Column("rules_hash", sa.String(), nullable=False),
         sa.Column("rules_json", sa.String(), nullable=False),
+        sa.Column("rule_book_version", sa.String(), nullable=False),
         sa.Column("package_version", sa.String(), nullable=False),
         sa.Column("seed", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["epoch"], ["leases.epoch"], name=op.f("fk_runs_epoch_leases")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
+    op.create_table(
+        "overrides",
+        sa.Column("override_id", sa.String(), nullable=False),
+        sa.Column("accepted_at", sa.String(length=27), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("signer", sa.String(), nullable=False),
+        sa.Column("public_key", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("serial", sa.Integer(), nullable=False),
+        sa.Column("issued_at", sa.String(length=27), nullable=False),
+        sa.Column("expires_at", sa.String(length=27), nullable=False),
+        sa.Column("signature", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("override_id", name=op.f("pk_overrides")),
+        sa.UniqueConstraint("public_key", "serial", name=op.f("uq_overrides_public_key_serial")),
+    )
+    op.create_index(op.f("ix_overrides_expires_at"), "overrides", ["expires_at"], unique=False)
+
+    op.create_table(
+        "config_edits",
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("file", sa.String(), nullable=False),
+        sa.Column("digest_in_force", sa.String(), nullable=False),
+        sa.Column("digest_found", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.run_id"], name=op.f("fk_config_edits_run_id_runs")
+        ),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_config_edits")),
+    )
+    op.create_index(op.f("ix_config_edits_run_id"), "config_edits", ["run_id"], unique=False)
+
     op.create_table(
         "decisions",
         sa.Column("decision_id", sa.Integer(), nullable=False),
@@ -310,6 +344,7 @@ def upgrade() -> None:
         sa.Column("rules", sa.String(), nullable=False),
         sa.Column("binding_cap", sa.String(), nullable=True),
         sa.Column("note", sa.String(), nullable=False),
+        sa.Column("trades_json", sa.String(), nullable=False),
         sa.CheckConstraint("active IN (0, 1)", name=op.f("ck_layer_plans_active_is_flag")),
         sa.ForeignKeyConstraint(
             ["decision_id"],
@@ -578,6 +613,12 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_decisions_at"), table_name="decisions")
 
     op.drop_table("decisions")
+    op.drop_index(op.f("ix_config_edits_run_id"), table_name="config_edits")
+
+    op.drop_table("config_edits")
+    op.drop_index(op.f("ix_overrides_expires_at"), table_name="overrides")
+
+    op.drop_table("overrides")
     op.drop_table("runs")
     op.drop_table("system_states")
     op.drop_table("positions")
