@@ -272,10 +272,10 @@ class FactorRule:
     """E: one factor feed of the evidence panel; its data stands in the snapshot under its name.
 
     What is compared with the thresholds is, with n = ``window`` observations: *level* the newest
-    value; *change* the newest less the one n before it; *zscore* the newest less the mean of the
-    last n, over their deviation; *percentile* the share of the last n at or below the newest, 0 to
-    100. Above ``fear_above`` or below ``fear_below`` votes fear, above ``technical_above`` or below
-    ``technical_below`` technical, anything else abstains.
+    value; *change* the newest less the one n before it; *zscore* the newest less the mean of the n
+    before it, over their deviation; *percentile* the share of the n before it that lie below it, 0
+    to 100. Above ``fear_above`` or below ``fear_below`` votes fear, above ``technical_above`` or
+    below ``technical_below`` technical, anything else abstains.
     """
 
     name: str
@@ -288,15 +288,15 @@ class FactorRule:
     technical_above: float | None = None
     technical_below: float | None = None
     weight: float = 1.0
-    max_age_days: int = 7  # calendar days the newest observation may be old; longest gap allowed
-    lag_days: int = 0  # weekdays from an observation's date to the day it is published
+    max_age: int = 7  # calendar days the newest observation may be old; longest gap allowed
+    lag: int = 0  # weekdays from an observation's date to the day it is published
 
 
 _FACTOR_BOUNDS = {
     "window": (1, 5000),
     "weight": (0.0, 5.0),
-    "max_age_days": (1, 400),
-    "lag_days": (0, 250),
+    "max_age": (1, 400),
+    "lag": (0, 250),
 }
 _THRESHOLDS = ("fear_above", "fear_below", "technical_above", "technical_below")
 # No value may be asked to vote both ways: (this one, must not be below, that one)

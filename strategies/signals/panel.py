@@ -257,7 +257,7 @@ def _fed_value(rule: FactorRule, feed: FactorSeries | None, session: date) -> fl
     if not known.size:
         raise MissingData("no observation yet")
     age_days = int((today - feed.day[known[-1]]).astype(np.int64))
-    if age_days > rule.max_age_days:
+    if age_days > rule.max_age:
         raise MissingData(f"the newest observation is {age_days} days old")
     return _TRANSFORMS[rule.transform](feed.value[known], rule.window)
 
