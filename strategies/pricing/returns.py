@@ -9,7 +9,7 @@ half way between its price and spot VIX.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -24,7 +24,7 @@ from strategies.model.snapshots import DailyHistory
 from strategies.pricing import black76
 from strategies.pricing.margin import MarginConvention, condor_margin_usd, future_margin_usd
 from strategies.pricing.payoffs import expected_payoffs
-from strategies.pricing.repricing import Repricer
+from strategies.pricing.repricing import Holding, Repricer
 from strategies.pricing.valuation import CondorValue, OptionValue, Valuer
 
 _REALISED_DAYS = 21  # sessions, what the 30 days of VIX span
@@ -154,13 +154,17 @@ class Expectation:
         self._convention = convention
 
     def condors(
-        self, condors: Sequence[CondorPosition], values: Mapping[str, CondorValue | None]
+        self,
+        condors: Sequence[CondorPosition],
+        values: Mapping[str, CondorValue | None],
+        holding: Holding | None = None,
     ) -> Flows | None:
         """Return the flows of holding condors to expiry; None if one cannot be priced.
 
-        ``values``: by condor id, of one condor each.
+        ``values``: by condor id, of one condor each. ``holding``: the condors in the repricer's
+        columns, if that is known already.
         """
-        holding = self._repricer.condors(condors)
+        holding = holding or self._repricer.condors(condors)
         today = 0.0
         back: list[tuple[int, float]] = []
         for condor in condors:
@@ -174,13 +178,14 @@ class Expectation:
         assert holding is not None, "what has values can be priced"
         return _flows(today, back, self._repricer.payoffs_usd(holding))
 
-    def hedges(self, hedges: Iterable[HedgePosition]) -> Flows | None:
+    def hedges(
+        self, hedges: Sequence[HedgePosition], holding: Holding | None = None
+    ) -> Flows | None:
         """Return the flows of holding VIX instruments to expiry; None if one cannot be priced.
 
-        Futures need spot VIX besides; sold ones count too.
+        Futures need spot VIX besides; sold ones count too. ``holding``: as in ``condors``.
         """
-        hedges = tuple(hedges)
-        holding = self._repricer.hedges(hedges)
+        holding = holding or self._repricer.hedges(hedges)
         spot = self._valuer.market.indices.get("VIX")
         today = 0.0
         back: list[tuple[int, float]] = []
@@ -200,18 +205,6 @@ class Expectation:
             back.append((value.days, margin + usd * _CONVERGENCE * (spot.value - value.mid)))
         assert holding is not None, "what has values can be priced"
         return _flows(today, back, self._repricer.payoffs_usd(holding))
-
-    def irr(
-        self,
-        condors: Sequence[CondorPosition],
-        hedges: Iterable[HedgePosition],
-        values: Mapping[str, CondorValue | None],
-    ) -> Irr:
-        """Return the rate of a book held from now on (G4), or why it has none."""
-        short, hedge = self.condors(condors, values), self.hedges(hedges)
-        if short is None or hedge is None:
-            return Irr(rate=None, reason=NoRate.UNPRICEABLE)
-        return irr(short + hedge)
 
 
 def condor_irr(

@@ -21,13 +21,13 @@ from strategies.pricing.repricing import Holding, Repricer, Shocks
 from strategies.pricing.shocks import usual_spx_fraction
 
 VIX_SHOCKS: Final = (0.0, 5.0, 8.0)  # none, and those of B1 and C12
-# Steps of SPX's usual move for one VIX point, so that the usual move of each shock is on the grid
-_STEPS: Final = 24  # 21 % down and up
-PROFILE: Final = Shocks.of(
-    [usual_spx_fraction(1.0) * -step for step in range(-_STEPS, _STEPS + 1)], VIX_SHOCKS
-)
+# In steps of SPX's usual move for one VIX point, so that the usual move of each shock is among
+# them: each of the first twelve (10.5 %), every other one beyond (to 21 %)
+_STEPS: Final = (*range(-24, -12, 2), *range(-12, 13), *range(14, 25, 2))
+PROFILE: Final = Shocks.of([-step * usual_spx_fraction(1.0) for step in _STEPS], VIX_SHOCKS)
 _DIGITS = 2  # of a level: SPX is quoted in cents
-_HALVINGS = 20  # a millionth of a step
+_CUBIC = 4  # points that a cubic goes through
+_HALVINGS = 20  # of a step: to a millionth
 
 Edges = tuple[float | None, float | None]
 
@@ -37,8 +37,7 @@ def usual_loss_usd(gains_usd: FloatArray, vix_points: float) -> float:
 
     Shapes: ``gains_usd`` (g, v) of the profile.
     """
-    row = _STEPS - round(vix_points)
-    return float(gains_usd[row, VIX_SHOCKS.index(vix_points)])
+    return float(gains_usd[_STEPS.index(-vix_points), VIX_SHOCKS.index(vix_points)])
 
 
 def book_breakevens(
@@ -133,41 +132,36 @@ def _piecewise_edges(levels: FloatArray, gained: FloatArray, inside: BoolArray) 
 
 
 def _grid_edges(levels: FloatArray, gained: FloatArray, inside: BoolArray) -> Edges:
-    """Return where the smooth curve through equally spaced (levels, gained) meets zero."""
+    """Return where the smooth curve through (levels, gained) meets zero."""
     sides = _sides(gained, inside)
     if sides is None:
         return None, None
     low, high = sides
-    step = float(levels[1] - levels[0])
-
-    def zero(start: int) -> float:
-        return float(levels[start]) + step * _cubic_zero(gained, start)
-
-    return None if low is None else zero(low), None if high is None else zero(high - 1)
+    return (
+        None if low is None else _cubic_zero(levels, gained, low, low + 1),
+        None if high is None else _cubic_zero(levels, gained, high, high - 1),
+    )
 
 
-def _cubic_zero(gained: FloatArray, start: int) -> float:
-    """Return where, between 0 and 1 after ``start``, the cubic through four points is zero.
-
-    Beside the grid's ends the curve is continued straight.
-    """
-    y0, y1 = float(gained[start]), float(gained[start + 1])
-    before = float(gained[start - 1]) if start > 0 else 2 * y0 - y1
-    after = float(gained[start + 2]) if start + 2 < len(gained) else 2 * y1 - y0
-    low, high = 0.0, 1.0
+def _cubic_zero(levels: FloatArray, gained: FloatArray, losing: int, gaining: int) -> float:
+    """Return the zero between two neighbours of the cubic through them and their neighbours."""
+    first = min(max(min(losing, gaining) - 1, 0), len(levels) - _CUBIC)
+    start, step = float(levels[losing]), float(levels[gaining] - levels[losing])
+    x = ((levels[first : first + _CUBIC] - start) / step).tolist()
+    y = gained[first : first + _CUBIC].tolist()
+    # Newton's divided differences
+    c1 = [(y[n + 1] - y[n]) / (x[n + 1] - x[n]) for n in range(3)]
+    c2 = [(c1[n + 1] - c1[n]) / (x[n + 2] - x[n]) for n in range(2)]
+    c3 = (c2[1] - c2[0]) / (x[3] - x[0])
+    low, high = 0.0, 1.0  # from the losing to the gaining neighbour
     for _ in range(_HALVINGS):
         u = 0.5 * (low + high)
-        value = (
-            -u * (u - 1) * (u - 2) / 6 * before
-            + (u + 1) * (u - 1) * (u - 2) / 2 * y0
-            - (u + 1) * u * (u - 2) / 2 * y1
-            + (u + 1) * u * (u - 1) / 6 * after
-        )
-        if (value > 0) == (y1 > 0):
+        value = y[0] + (u - x[0]) * (c1[0] + (u - x[1]) * (c2[0] + (u - x[2]) * c3))
+        if value > 0:
             high = u
         else:
             low = u
-    return 0.5 * (low + high)
+    return start + 0.5 * (low + high) * step
 
 
 def _shown(level: float | None) -> float | None:

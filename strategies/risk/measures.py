@@ -13,7 +13,7 @@ from strategies.model.snapshots import DailyHistory
 from strategies.pricing.breakevens import expiry_breakevens
 from strategies.pricing.capital import capm_beta, quick_ratio, wacc
 from strategies.pricing.repricing import Repricer, Shocks
-from strategies.pricing.returns import Expectation, realised_ratio
+from strategies.pricing.returns import Expectation, irr, realised_ratio
 from strategies.pricing.shock_table import SPX_FRACTIONS, VIX_POINTS, table_of
 from strategies.pricing.valuation import CondorValue, OptionValue, Valuer
 from strategies.risk.book_breakevens import (
@@ -129,7 +129,10 @@ class Measurer:
         )
         expected = None
         if self.expectation is not None:
-            expected = self.expectation.irr(condors, hedges, values).rate
+            condor_flows = self.expectation.condors(condors, values, short)
+            hedge_flows = self.expectation.hedges(hedges, hedge)
+            if condor_flows is not None and hedge_flows is not None:
+                expected = irr(condor_flows + hedge_flows).rate
         return Measures(
             condor_contracts=contracts,
             condor_factor_vega_usd=round(condor_vega, _DIGITS),
