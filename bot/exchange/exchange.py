@@ -320,7 +320,7 @@ class Exchange:
         probability = fill_probability(limit, package, offer, self._fill_model.probability_max)
         if probability <= 0:
             return
-        luck = draw(self._seed, record.order.client_order_id, self._now)
+        luck = draw(self._seed, record.order.legs, record.order.quantity, self._now)
         if luck.chance >= probability:
             return
         # an order that has been waiting is hit at its own price, not at a better one

@@ -5,13 +5,13 @@ quotes lie on ticks of a cent or more), so nothing is lost between a net price a
 """
 
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from math import ceil, floor
 
-from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.orders import Leg
 from strategies.model.quotes import Quote
@@ -20,6 +20,7 @@ _CENTS = 100
 _SNAP = 1e-6  # of a cent: a quote this near a whole cent is that cent
 _UINT64_SPAN = 2**64
 _CENT = Decimal("0.01")
+_CENTS_A_LEG = 2  # enough for any two ratios up to three without a common divisor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +149,15 @@ class Draw:
         return least + int(self.size * (most - least + 1))
 
 
-def draw(seed: int, client_order_id: ClientOrderId, instant: datetime) -> Draw:
-    """Return the luck of an order at an instant: a hash, so no other order or question matters."""
-    text = f"{seed}|{client_order_id}|{instant.isoformat()}"
+def draw(seed: int, legs: Sequence[Leg], quantity: int, instant: datetime) -> Draw:
+    """Return the luck of an order at an instant: a hash, so no other order or question matters.
+
+    It rests on what is asked for and not on the order's id, which is derived from a whole plan: the
+    last bit of a float in there, another one on another interpreter, must not change fills. The
+    order of the legs is nothing the market sees.
+    """
+    asked = sorted(f"{leg.ratio}*{leg.instrument.symbol}" for leg in legs)
+    text = f"{seed}|{','.join(asked)}|{quantity}|{instant.isoformat()}"
     data = hashlib.blake2b(text.encode(), digest_size=16).digest()
     first, second = int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big")
     return Draw(first / _UINT64_SPAN, second / _UINT64_SPAN)
@@ -160,7 +167,8 @@ def allocate(package: PackageQuote, net: int) -> tuple[int, ...] | None:
     """Split a net price over the legs, in cents, exactly.
 
     Each leg moves from its mid toward its worse side by the same share of its half spread; what
-    rounding leaves over is spread over the legs of ratio one, widest first. No leg trades at zero.
+    rounding leaves over is spread over the legs of ratio one, widest first, or over pairs of legs
+    where none has that ratio. No leg trades at zero.
 
     Returns:
         One price a leg, in cents; None if no split keeps every leg at a cent or more.
@@ -176,19 +184,34 @@ def allocate(package: PackageQuote, net: int) -> tuple[int, ...] | None:
 
 
 def _balance(legs: Sequence[LegQuote], prices: list[int], net: int) -> tuple[int, ...] | None:
-    """Move the legs of ratio one, a cent at a time in turns, until the net is exact."""
+    """Move legs a cent or two at a time, in turns, until the net is exact."""
     residual = net - sum(leg.ratio * price for leg, price in zip(legs, prices, strict=True))
-    units = sorted(
-        (index for index, leg in enumerate(legs) if abs(leg.ratio) == 1),
-        key=lambda index: legs[index].bid - legs[index].ask,
-    )
+    way = 1 if residual > 0 else -1
+    moves = _moves(legs, way)
     while residual:
         before = residual
-        for index in units:
-            step = (1 if residual > 0 else -1) * legs[index].ratio
-            if residual and prices[index] + step >= 1:
-                prices[index] += step
-                residual -= 1 if residual > 0 else -1
+        for move in moves:
+            moved = {index: prices[index] + cents for index, cents in move.items()}
+            if residual and min(moved.values()) >= 1:
+                for index, price in moved.items():
+                    prices[index] = price
+                residual -= way
         if residual == before:
             return None
     return tuple(prices)
+
+
+def _moves(legs: Sequence[LegQuote], way: int) -> list[dict[int, int]]:
+    """Return the moves of leg prices that change the net by one cent, the widest legs first.
+
+    Each leg of ratio one makes a move of its own; where no leg has, two legs together do.
+    """
+    widest = sorted(range(len(legs)), key=lambda index: legs[index].bid - legs[index].ask)
+    units = [{index: way * legs[index].ratio} for index in widest if abs(legs[index].ratio) == 1]
+    cents = sorted(range(-_CENTS_A_LEG, _CENTS_A_LEG + 1), key=abs)
+    return units or [
+        {first: a, second: b}
+        for first, second in itertools.combinations(widest, 2)
+        for a, b in itertools.product(cents, repeat=2)
+        if a * legs[first].ratio + b * legs[second].ratio == way
+    ]

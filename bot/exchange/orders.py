@@ -1,5 +1,6 @@
 """Orders as the exchange keeps them: what was asked for, and what has become of it."""
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -58,8 +59,8 @@ class NewOrder:
             return RejectReason.LEGS, f"{len(self.legs)} legs, from 1 to {LEGS_MAX} are possible"
         if 0 in ratios or len(set(instruments)) < len(instruments):
             return RejectReason.LEGS, "a leg has ratio 0 or stands twice"
-        if 1 not in map(abs, ratios):
-            return RejectReason.LEGS, "the smallest ratio must be 1"
+        if math.gcd(*ratios) > 1:
+            return RejectReason.LEGS, "the ratios have a common divisor"
         kinds = {(isinstance(i, OptionContract), i.underlying, i.multiplier) for i in instruments}
         if len(kinds) > 1:
             return RejectReason.LEGS, "legs of different products"

@@ -193,19 +193,53 @@ def test_ratio_spreads_give_the_net_price_exactly(bid, width, bought):
         assert bought * prices[0] - prices[1] == net
 
 
+@given(
+    bids=st.lists(st.integers(0, 900), min_size=4, max_size=4),
+    width=st.integers(1, 90),
+    share=st.floats(0, 1),
+    side=st.sampled_from([-1, 1]),
+)
+def test_three_longs_to_two_shorts_give_the_net_price_exactly(bids, width, share, side):
+    ratios = (3 * side, -2 * side, -2 * side, 3 * side)
+    market = package(*((r, b, b + width) for r, b in zip(ratios, bids, strict=True)))
+    net = round(market.mid_twice / 2 + share * (market.natural - market.mid_twice / 2))
+    prices = allocate(market, net)
+    assert prices is not None
+    assert sum(r * p for r, p in zip(ratios, prices, strict=True)) == net
+    assert min(prices) >= 1
+
+
 # --- luck ---------------------------------------------------------------------------------------
 
 
-def test_luck_depends_on_seed_order_and_instant_and_on_nothing_else():
-    first = draw(7, "a", AT)
-    assert draw(7, "a", AT) == first
-    others = [draw(8, "a", AT), draw(7, "b", AT), draw(7, "a", instant("2020-02-03 10:00:10"))]
+CONDOR = (
+    leg("+1 SPXW 20MAR20 3040 P"),
+    leg("-1 SPXW 20MAR20 3050 P"),
+    leg("-1 SPXW 20MAR20 3405 C"),
+    leg("+1 SPXW 20MAR20 3415 C"),
+)
+
+
+def test_luck_depends_on_seed_legs_quantity_and_instant_and_on_nothing_else():
+    first = draw(7, CONDOR, 3, AT)
+    assert draw(7, CONDOR[::-1], 3, AT) == first
+    closing = [Leg(instrument=each.instrument, ratio=-each.ratio) for each in CONDOR]
+    others = [
+        draw(8, CONDOR, 3, AT),
+        draw(7, closing, 3, AT),
+        draw(7, CONDOR, 4, AT),
+        draw(7, CONDOR, 3, instant("2020-02-03 10:00:10")),
+    ]
     assert first not in others
+    assert len(set(others)) == len(others)
+
+
+def draws():
+    return [draw(7, CONDOR, 1 + n, AT) for n in range(4000)]
 
 
 def test_luck_is_uniform():
-    draws = [draw(7, f"order {n}", AT) for n in range(4000)]
-    for values in ([d.chance for d in draws], [d.size for d in draws]):
+    for values in ([d.chance for d in draws()], [d.size for d in draws()]):
         assert all(0 <= value < 1 for value in values)
         assert sum(values) / len(values) == pytest.approx(0.5, abs=0.02)
 
@@ -216,5 +250,5 @@ def test_luck_is_uniform():
 )
 def test_displayed_sizes_fill_the_range_of_their_product(text, least, most):
     limits = DEFAULT_FILL_MODEL.displayed_range(instrument(text))
-    sizes = {draw(7, f"order {n}", AT).displayed(*limits) for n in range(4000)}
+    sizes = {each.displayed(*limits) for each in draws()}
     assert (min(sizes), max(sizes)) == (least, most)
