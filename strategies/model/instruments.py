@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from strategies.model.errors import InvalidInstrument
 
@@ -60,6 +61,11 @@ def _spec(root: str, *, is_option: bool) -> RootSpec:
     return spec
 
 
+@lru_cache(maxsize=1024)  # a decision spells hundreds of symbols of a few dozen days
+def _six_digits(day: date) -> str:
+    return f"{day:%y%m%d}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class OptionContract:
     """One listed option.
@@ -98,7 +104,7 @@ class OptionContract:
     def symbol(self) -> str:
         """The OCC symbol, 21 characters."""
         thousandths = int(self.strike * _STRIKE_SCALE)
-        return f"{self.root:<6}{self.expiry:%y%m%d}{self.right}{thousandths:08d}"
+        return f"{self.root:<6}{_six_digits(self.expiry)}{self.right}{thousandths:08d}"
 
     def __str__(self) -> str:
         """Return the trader's spelling: ``SPXW 18DEC26 5800 P``."""
@@ -128,7 +134,7 @@ class FutureContract:
     @property
     def symbol(self) -> str:
         """The 12-character symbol, ``VX    200415``."""
-        return f"{self.root:<6}{self.expiry:%y%m%d}"
+        return f"{self.root:<6}{_six_digits(self.expiry)}"
 
     def __str__(self) -> str:
         """Return the trader's spelling: ``VX 15APR20``."""

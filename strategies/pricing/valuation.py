@@ -250,9 +250,15 @@ class _ChainValues:
         self._forward: list[float] = forwards.forward.tolist()
         self._discount: list[float] = forwards.discount.tolist()
         self._t_years: list[float] = forwards.t_years.tolist()
+        self._options: dict[OptionContract, OptionValue | None] = {}
 
     def option(self, contract: OptionContract) -> OptionValue | None:
         """Return the value of a contract, or None if it cannot be priced."""
+        if contract not in self._options:
+            self._options[contract] = self._find(contract)
+        return self._options[contract]
+
+    def _find(self, contract: OptionContract) -> OptionValue | None:
         series_index = self._series.get((contract.root, contract.expiry))
         if series_index is None:
             return None
@@ -263,7 +269,7 @@ class _ChainValues:
             return None
         column = CALL if contract.right is Right.CALL else PUT
         bid, ask, mid, vol, delta, gamma, vega, theta, factor_vega = self._table[
-            row, column
+            :, row, column
         ].tolist()
         if not mid:
             return None
@@ -286,22 +292,22 @@ class _ChainValues:
     def series(self, series_index: int) -> SeriesValues:
         """Return one series in columns."""
         rows = slice(self._starts[series_index], self._starts[series_index + 1])
-        table = self._table[rows]
+        table = self._table[:, rows]
         return SeriesValues(
             ok=self._ok[series_index],
             days=self._days[series_index],
             t_years=self._t_years[series_index],
             forward=self._forward[series_index],
             strike=self._chain.strike[rows],
-            bid=table[..., 0],
-            ask=table[..., 1],
-            mid=table[..., 2],
-            vol=table[..., 3],
-            delta=table[..., 4],
-            gamma=table[..., 5],
-            vega=table[..., 6],
-            theta=table[..., 7],
-            quoted=table[..., 2] > 0,
+            bid=table[0],
+            ask=table[1],
+            mid=table[2],
+            vol=table[3],
+            delta=table[4],
+            gamma=table[5],
+            vega=table[6],
+            theta=table[7],
+            quoted=table[2] > 0,
         )
 
     def terms(self, contract: OptionContract) -> tuple[int, float, float, float, int] | None:
@@ -318,7 +324,7 @@ class _ChainValues:
 
     @cached_property
     def _table(self) -> FloatArray:
-        """(m, 2, 9): bid, ask, mid, vol, delta, gamma, vega, theta, factor vega in USD."""
+        """(9, m, 2): bid, ask, mid, vol, delta, gamma, vega, theta, factor vega in USD."""
         chain, surface, forwards = self._chain, self.surface, self.surface.forwards
         series = chain.series_index
         ok = surface.ok[series]
@@ -328,23 +334,23 @@ class _ChainValues:
         vol = surface.vol(series, chain.strike)
         call = black76.greeks(forward, chain.strike, t_years, vol, discount, True, self._rate)
         priceable = ok[:, None] & (chain.ask > 0) & (chain.ask >= chain.bid)
-        table = np.empty((len(ok), 2, 9))
-        table[..., 0] = chain.bid
-        table[..., 1] = chain.ask
-        table[..., 2] = np.where(priceable, 0.5 * (chain.bid + chain.ask), 0.0)
-        table[..., 3] = vol[:, None]
-        table[:, CALL, 4] = call.delta
-        table[:, PUT, 4] = call.delta - discount  # parity: C - P = D (F - K)
-        table[..., 5] = call.gamma[:, None]
-        table[..., 6] = call.vega[:, None]
-        table[:, CALL, 7] = call.theta
+        table = np.empty((9, len(ok), 2))
+        table[0] = chain.bid
+        table[1] = chain.ask
+        table[2] = np.where(priceable, 0.5 * (chain.bid + chain.ask), 0.0)
+        table[3] = vol[:, None]
+        table[4, :, CALL] = call.delta
+        table[4, :, PUT] = call.delta - discount  # parity: C - P = D (F - K)
+        table[5] = call.gamma[:, None]
+        table[6] = call.vega[:, None]
+        table[7, :, CALL] = call.theta
         accrual = self._rate * discount * (forward - chain.strike) / black76.DAYS_PER_YEAR
-        table[:, PUT, 7] = call.theta - accrual
+        table[7, :, PUT] = call.theta - accrual
         days = np.array(self._days)
         if chain.underlying == "SPX":
             weight = _OPTION_MULTIPLIER * spx_vega_weight(days)
-            table[..., 8] = table[..., 6] * weight[series, None]
+            table[8] = table[6] * weight[series, None]
         else:
             weight = _OPTION_MULTIPLIER * future_beta(days)
-            table[..., 8] = table[..., 4] * weight[series, None]
+            table[8] = table[4] * weight[series, None]
         return table
