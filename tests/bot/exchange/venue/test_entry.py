@@ -45,6 +45,7 @@ def reason(report: OrderReport) -> str:
         (f"+1 {CALL}, -1 {CALL}", "0.50", RejectReason.LEGS),
         (f"+2 {CALL}", "0.50", RejectReason.LEGS),
         (f"+2 {CALL}, -2 VIX 18MAR20 30 C", "0.50", RejectReason.LEGS),
+        (f"+4 {CALL}, -2 VIX 18MAR20 30 C", "0.50", RejectReason.LEGS),
         (f"+1 {CALL}, +1 {VX}", "0.50", RejectReason.LEGS),
         ("+1 VIX 18MAR20 25 C, +1 SPXW 06MAR20 3000 P", "0.50", RejectReason.LEGS),
         ("+1 VX 18MAR20, -1 VXM 18MAR20", "0.50", RejectReason.LEGS),

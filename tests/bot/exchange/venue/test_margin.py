@@ -1,5 +1,6 @@
 """Margin and coverage of option and futures positions."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from bot.exchange.margin import future_margin_usd, option_margin_usd, uncovered_shorts
 from strategies.model.instruments import OptionContract
-from tests.builders import TODAY, future, option
+from strategies.pricing.margin import condor_margin_usd
+from tests.builders import TODAY, condor_legs, future, option
 
 
 def positions(text: str) -> dict[OptionContract, int]:
@@ -92,6 +94,42 @@ def test_a_calendar_shares_its_margin_with_nobody():
     calendar = "1 SPXW 20MAR20 3000 P, -1 SPXW 06MAR20 3050 P"
     assert margin(f"{calendar}, {call_spread}", "ib") == 10_000
     assert margin(f"{calendar}, {call_spread}", "cboe") == 10_000
+
+
+@pytest.mark.parametrize(("longs", "shorts", "usd"), [(1, 1, 5_000), (2, 1, 5_000), (3, 2, 10_000)])
+@pytest.mark.parametrize("convention", ["ib", "cboe"])
+def test_ratio_wings_are_margined_by_their_shorts(longs, shorts, usd, convention):
+    held = (
+        f"{longs} SPXW 06MAR20 3000 P, -{shorts} SPXW 06MAR20 3050 P,"
+        f"-{shorts} SPXW 06MAR20 3350 C, {longs} SPXW 06MAR20 3400 C"
+    )
+    assert uncovered_shorts(positions(held)) == []
+    assert margin(held, convention) == usd
+
+
+@pytest.mark.parametrize("convention", ["ib", "cboe"])
+@pytest.mark.parametrize(
+    "legs",
+    [
+        condor_legs("SPXW 06MAR20 3000/3050/3350/3400"),
+        condor_legs("SPXW 06MAR20 3000/3050/3350/3425"),
+        replace(condor_legs("SPXW 06MAR20 3000/3050/3350/3400"), short_ratio=2, long_ratio=3),
+        replace(condor_legs("SPXW 06MAR20 3000/3050/3350/3390"), long_ratio=2),
+        replace(
+            condor_legs("SPXW 06MAR20 3000/3050/3350/3400"),
+            long_put=option("SPXW 20MAR20 3000 P"),
+            long_call=option("SPXW 20MAR20 3410 C"),
+        ),
+        replace(
+            condor_legs("SPXW 06MAR20 3000/3050/3350/3400"),
+            short_put=option("SPXW 20MAR20 3050 P"),
+            long_put=option("SPXW 20MAR20 3000 P"),
+        ),
+    ],
+)
+def test_exchange_and_bot_agree_on_the_margin_of_every_kind_of_condor(legs, convention):
+    held = {contract: 2 * ratio for contract, ratio in legs.signed()}
+    assert option_margin_usd(held, convention) == condor_margin_usd(legs, 2, convention)
 
 
 def test_shorts_use_the_longs_that_cost_least_margin():
