@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -102,13 +102,16 @@ def read_signals(snapshot: MarketSnapshot, rules: Rules) -> Signals:
     missing: list[str] = []
     for rule_id, readers in _READERS.items():
         for name, reader in readers.items():
-            reading = None
-            try:
-                reading = _finite(reader(series, rules))
-            except MissingData as reason:
-                missing.append(f"{rule_id} {name}: {reason}")
-            readings[name] = reading
-            values[f"{rule_id} {name}"] = _as_recorded(reading)
+            reading, reason = _read(reader, series, rules)
+            threshold = _THRESHOLDS.get(name)
+            read = {name: reading}
+            if threshold is not None:
+                read[threshold.name] = None if reason else threshold.is_met(reading, rules)
+            for each, value in read.items():
+                readings[each] = value
+                values[f"{rule_id} {each}"] = _as_recorded(value)
+                if reason:
+                    missing.append(f"{rule_id} {each}: {reason}")
     for kind, days in days_to_events(snapshot.events).items():
         values[f"S11 {kind}_days"] = days
         if days is None:
@@ -124,12 +127,15 @@ def days_to_events(events: tuple[EventAhead, ...] | None) -> dict[EventKind, flo
     return days
 
 
-def _finite(reading: Reading) -> Reading:
-    if isinstance(reading, float):
-        if not math.isfinite(reading):
-            raise MissingData("not a number")
-        return tidy(reading)
-    return reading
+def _read(reader: Reader, series: SnapshotSeries, rules: Rules) -> tuple[Any, str]:
+    """Return a reading, or None and the reason why it is absent."""
+    try:
+        reading = reader(series, rules)
+    except MissingData as reason:
+        return None, str(reason)
+    if not isinstance(reading, float):
+        return reading, ""
+    return (tidy(reading), "") if math.isfinite(reading) else (None, "not a number")
 
 
 def _as_recorded(reading: Reading) -> Reading:
@@ -157,18 +163,6 @@ def basis_macd(series: SnapshotSeries, rules: Rules) -> Macd:
 def _rsi(values: FloatArray, period: int) -> float:
     require_bars(values, rsi_warm_bars(period))
     return tidy(float(rsi(values, period)[-1]))
-
-
-def _rsi_vix(series: SnapshotSeries, rules: Rules) -> float:
-    return _rsi(series.vix, rules.signals.rsi_period)
-
-
-def _rsi_vix_l3(series: SnapshotSeries, rules: Rules) -> float:
-    return _rsi(series.vix, rules.layers.l3_rsi_period)
-
-
-def _rsi_spx(series: SnapshotSeries, rules: Rules) -> float:
-    return _rsi(series.spx, rules.signals.rsi_period)
 
 
 def _ad_divergence(series: SnapshotSeries, rules: Rules) -> bool:
@@ -238,18 +232,27 @@ def _is_below_week_ago(series: SnapshotSeries, _: Rules) -> bool:
     return bool(series.spx[-1] < series.spx[-1 - WEEK_BARS])
 
 
-# Every reading but S11, under its rule and the name of its field.
+class _Threshold(NamedTuple):
+    """A reading that says whether another is beyond its threshold."""
+
+    name: str  # its field
+    is_met: Callable[[float, Rules], bool]
+
+
+_THRESHOLDS = {
+    "rsi_vix": _Threshold("rsi_vix_low", lambda x, r: x < r.signals.rsi_vix_low),
+    "rsi_vix_l3": _Threshold("rsi_vix_l3_low", lambda x, r: x < r.signals.rsi_vix_low),
+    "rsi_spx": _Threshold("rsi_spx_weak", lambda x, r: x < r.signals.rsi_spx_weak),
+    "dislocation_z": _Threshold("dislocated", lambda x, r: abs(x) > r.signals.dislocation_z),
+}
+
+# Every other reading but S11, under its rule and the name of its field.
 _READERS: dict[str, dict[str, Reader]] = {
     "S1": {
-        "rsi_vix": _rsi_vix,
-        "rsi_vix_low": lambda s, r: _rsi_vix(s, r) < r.signals.rsi_vix_low,
-        "rsi_vix_l3": _rsi_vix_l3,
-        "rsi_vix_l3_low": lambda s, r: _rsi_vix_l3(s, r) < r.signals.rsi_vix_low,
+        "rsi_vix": lambda s, r: _rsi(s.vix, r.signals.rsi_period),
+        "rsi_vix_l3": lambda s, r: _rsi(s.vix, r.layers.l3_rsi_period),
     },
-    "S2": {
-        "rsi_spx": _rsi_spx,
-        "rsi_spx_weak": lambda s, r: _rsi_spx(s, r) < r.signals.rsi_spx_weak,
-    },
+    "S2": {"rsi_spx": lambda s, r: _rsi(s.spx, r.signals.rsi_period)},
     "S3": {
         "macd_vix": lambda s, r: daily_macd(s.vix, r).side(),
         "macd_vix_crossed": lambda s, r: daily_macd(s.vix, r).has_crossed,
@@ -273,10 +276,7 @@ _READERS: dict[str, dict[str, Reader]] = {
         "contango_closes": lambda s, r: contango_closes(s.curve_closes, r.regime.dead_band),
         "deep_backwardation_closes": _deep_closes,
     },
-    "S8": {
-        "dislocation_z": _dislocation,
-        "dislocated": lambda s, r: abs(_dislocation(s, r)) > r.signals.dislocation_z,
-    },
+    "S8": {"dislocation_z": _dislocation},
     "S9": {"order_flow_z": _order_flow},
     "S13": {
         "skew_index": lambda s, _: _newest(s, "skew_close"),

@@ -57,6 +57,7 @@ class SnapshotSeries:
         self._session = session
         self._completed = int(np.searchsorted(snapshot.history.session, session))
         self._first = max(0, self._completed - SIGNAL_BARS)
+        self._rows: dict[tuple[str, ...], IntArray] = {}
 
     @property
     def completed_bars(self) -> int:
@@ -68,6 +69,8 @@ class SnapshotSeries:
 
         Raises: MissingData if there are none, or if the newest is too old.
         """
+        if columns in self._rows:
+            return self._rows[columns]
         history = self._snapshot.history
         is_known = np.ones(self._completed - self._first, dtype=np.bool_)
         for column in columns:
@@ -79,6 +82,7 @@ class SnapshotSeries:
         age_days = int((self._session - history.session[rows[-1]]).astype(np.int64))
         if age_days > self._max_history_age_days:
             raise MissingData(f"the newest {names} is {age_days} days old")
+        self._rows[columns] = rows
         return rows
 
     def closes(self, column: str, rows: IntArray) -> FloatArray:

@@ -324,6 +324,59 @@ def test_r4_and_l3_compare_spx_with_its_means_and_with_5_days_ago():
     assert read(steps, spx=2999.0).spx_below_5_days_ago is True
 
 
+# --- S9 and S13 ---------------------------------------------------------------------------------
+
+
+def test_s9_is_the_z_of_the_newest_days_share_of_calls_among_the_days_before():
+    flows = np.tile([0.1, 0.3], 10)  # mean 0.2, sigma 0.1
+    newest = 0.5
+    share = np.append(flows, newest)
+    history = with_columns(
+        random_history(), vix_call_volume=500 * (1 + share), vix_put_volume=500 * (1 - share)
+    )
+    assert read(history).order_flow_z == pytest.approx(3.0)
+    mirrored = with_columns(
+        random_history(), vix_call_volume=500 * (1 - share), vix_put_volume=500 * (1 + share)
+    )
+    assert read(mirrored).order_flow_z == pytest.approx(-3.0)
+    assert read(history, with_signal_rules(order_flow_window=19)).order_flow_z != 3.0
+
+
+def test_s9_leaves_out_days_without_any_volume_and_never_takes_them_for_zero():
+    volumes = {
+        name: getattr(random_history(), name) for name in ("vix_call_volume", "vix_put_volume")
+    }
+    quiet = {name: volume.copy() for name, volume in volumes.items()}
+    for volume in quiet.values():
+        volume[-5] = 0.0
+    without = {name: np.delete(volume, BARS - 5) for name, volume in volumes.items()}
+    expected = read(with_columns(random_history(), **without)).order_flow_z
+    assert read(with_columns(random_history(), **quiet)).order_flow_z == expected
+
+
+def test_s9_of_volumes_that_never_vary_is_absent():
+    even = dict.fromkeys(("vix_call_volume", "vix_put_volume"), np.full(BARS, 1000.0))
+    reading = read(with_columns(random_history(), **even))
+    assert reading.order_flow_z is None
+    assert "S9 order_flow_z: it did not vary" in reading.missing
+
+
+def test_s9_has_no_trades_to_sign_and_every_plan_says_so():
+    assert read().values["S9 trade_imbalance"] is None
+
+
+def test_s13_reads_the_newest_closes_and_their_z_over_the_panels_window():
+    closes = np.append(np.tile([120.0, 140.0], 126), 150.0)  # mean 130, sigma 10
+    history = with_columns(random_history(), skew_close=closes, cor1m_close=closes / 10)
+    reading = read(history)
+    assert (reading.skew_index, reading.cor1m) == (150.0, 15.0)
+    assert reading.skew_index_z == pytest.approx(2.0)
+    assert reading.cor1m_z == pytest.approx(2.0)
+    shorter = replace(RULES, panel=replace(RULES.panel, window=60))
+    drifting = with_columns(random_history(), skew_close=np.linspace(100, 150, BARS))
+    assert read(drifting, shorter).skew_index_z != read(drifting).skew_index_z
+
+
 # --- absence ------------------------------------------------------------------------------------
 
 
@@ -355,6 +408,7 @@ FROM_LIVE_CURVE = {
 }  # fmt: skip
 FROM_VVIX = {"macd_vvix_vix", "macd_vvix_vix_crossed"}
 FROM_CURVE_CLOSES = {"contango_closes", "deep_backwardation_closes"}
+FROM_OTHER_CLOSES = {"order_flow_z", "skew_index", "skew_index_z", "cor1m", "cor1m_z"}
 
 
 @pytest.mark.parametrize(
@@ -387,6 +441,10 @@ def test_a_live_input_that_is_missing_or_stale_takes_its_signals_and_no_others(l
         ("spx_close", FROM_SPX),
         ("vvix_close", FROM_VVIX),
         ("net_breadth", {"ad_divergence"}),
+        ("vix_call_volume", {"order_flow_z"}),
+        ("vix_put_volume", {"order_flow_z"}),
+        ("skew_close", {"skew_index", "skew_index_z"}),
+        ("cor1m_close", {"cor1m", "cor1m_z"}),
         (
             "vx1_settle",
             FROM_CURVE_CLOSES
@@ -407,7 +465,7 @@ def test_a_column_that_ended_too_long_ago_takes_its_signals_and_no_others(column
 def test_a_history_that_ended_too_long_ago_takes_everything_that_needs_it():
     reading = read(at=instant("2020-02-06 10:00"))  # the newest bar is that of Friday the 31st
     assert absent_names(reading) == (
-        FROM_VIX | FROM_SPX | FROM_VVIX | FROM_LIVE_CURVE | FROM_CURVE_CLOSES
+        FROM_VIX | FROM_SPX | FROM_VVIX | FROM_LIVE_CURVE | FROM_CURVE_CLOSES | FROM_OTHER_CLOSES
     ) - {"backwardation_fraction", "backwardation_points", "slope"}
     assert not absent_names(read(at=instant("2020-02-05 10:00")))
 
@@ -435,6 +493,11 @@ def test_a_gap_is_left_out_of_its_own_series_alone():
         (273, "ad_divergence"),
         (253, "dislocation_z"),
         (257, "vix_z5"),
+        (21, "order_flow_z"),
+        (1, "skew_index"),
+        (253, "skew_index_z"),
+        (1, "cor1m"),
+        (253, "cor1m_z"),
         (49, "spx_below_sma50"),
         (19, "spx_below_sma20"),
         (5, "spx_below_5_days_ago"),

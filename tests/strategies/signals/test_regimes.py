@@ -569,7 +569,6 @@ def test_what_is_absent_moves_nothing():
             "R2": "absent",
             "R3": "absent",
             "R4": "absent",
-            "R5": "absent",
         }
 
 
