@@ -83,6 +83,10 @@ class AuditReader(Reader):
         """Return every start of the bot with what was in force, oldest first."""
         return self.table(_RUNS, filters.parameters())
 
+    def config_edits(self, filters: Filters = EVERYTHING) -> Table:
+        """Return edits of the configuration that a running bot noticed and left, oldest first."""
+        return self.table(_EDITS, filters.parameters())
+
     def positions(self) -> Table:
         """Return what is held, with the layer or condors it is held for."""
         return self.table(_POSITIONS)
@@ -356,10 +360,18 @@ ORDER BY sequence
 
 _RUNS = """
 SELECT run_id, started_at AS at, mode, account, config_hash, rules_hash, package_version, seed,
-       (SELECT count(*) FROM decisions WHERE decisions.run_id = runs.run_id) AS decisions
+       (SELECT count(*) FROM decisions WHERE decisions.run_id = runs.run_id) AS decisions,
+       rule_book_version
 FROM runs
 WHERE (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until)
 ORDER BY epoch, started_at
+"""
+
+_EDITS = """
+SELECT at, file, run_id, digest_in_force, digest_found
+FROM config_edits
+WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
+ORDER BY sequence
 """
 
 _POSITIONS = """
@@ -398,10 +410,22 @@ SELECT binding.mode,
         WHERE status IN ('SENDING', 'UNKNOWN', 'LIVE', 'PARTIALLY_FILLED')) AS orders_working,
        (SELECT count(*) FROM condor_states WHERE quantity > 0) AS condors_open,
        (SELECT count(*) FROM hedges WHERE net_contracts <> 0) AS hedges_held,
-       (SELECT max(session) FROM daily_pnl) AS last_session_booked
+       (SELECT max(session) FROM daily_pnl) AS last_session_booked,
+       run.run_id,
+       run.rules_hash,
+       run.rule_book_version,
+       (SELECT group_concat(file, ', ') FROM config_edits AS edit
+        WHERE edit.run_id = run.run_id AND edit.digest_found IS NOT edit.digest_in_force
+          AND edit.sequence = (SELECT max(sequence) FROM config_edits AS other
+                               WHERE other.run_id = edit.run_id AND other.file = edit.file)
+       ) AS config_edited,
+       (SELECT count(*) FROM overrides
+        WHERE overrides.issued_at <= decision.at AND overrides.expires_at > decision.at)
+           AS overrides_in_force
 FROM binding
 LEFT JOIN system_states AS latest
     ON latest.sequence = (SELECT max(sequence) FROM system_states)
 LEFT JOIN decisions AS decision
     ON decision.decision_id = (SELECT max(decision_id) FROM decisions)
+LEFT JOIN runs AS run ON run.epoch = (SELECT max(epoch) FROM runs)
 """

@@ -402,6 +402,7 @@ _audit_table("positions", "List what is held.", "positions --format json")
 _audit_table("jobs", "List what the scheduler ran, skipped and missed.", "jobs --last 20")
 _audit_table("states", "List starts, halts and resumptions.", "states")
 _audit_table("runs", "List starts with what was in force.", "runs --format json")
+_audit_table("edits", "List edits of the configuration under a running bot.", "edits")
 
 
 @audit.command("hedge", cls=_Guarded, epilog="Example: alvh audit hedge --layer L2 --rule B1")

@@ -20,6 +20,7 @@ from apscheduler.triggers.date import DateTrigger
 
 from bot.app.config.loader import LoadedConfig
 from bot.app.config.schema import WEEKDAYS, ScheduleSection
+from bot.app.config.watch import ConfigWatch, edit_words, rule_changes
 from bot.app.logs import LogAlerts, start_logging
 from bot.app.paths import RunPaths
 from bot.app.render.pictures import write_run_pictures
@@ -177,6 +178,8 @@ class _Life:
         )
         self._day = _Day()
         self._is_watched = True
+        self._alerts = LogAlerts()
+        self._watch = ConfigWatch(in_force=config.files)
         self._engine = Engine(
             EngineSettings(
                 run_id=run_id,
@@ -194,7 +197,7 @@ class _Life:
             broker=wiring.broker,
             market_data=wiring.market_data,
             clock=wiring.clock,
-            alerts=LogAlerts(),
+            alerts=self._alerts,
             on_interval=self._on_interval,
             on_session=self._on_session,
             decide=wiring.decide,
@@ -264,10 +267,18 @@ class _Life:
         return schedule
 
     async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:
+        self._look_at_configuration(at)
         outcome = await self._engine.run_interval(at, entry_due=entry_due)
         if self._options.once and outcome.startswith("ran"):
             schedule.stop()
         return outcome
+
+    def _look_at_configuration(self, at: datetime) -> None:
+        """Say and record it if a file was edited; what the bot began with stays in force (D1)."""
+        for edit in self._watch.look():
+            self._alerts.raise_alert("warning", edit_words(edit))
+            with self._ledger.transaction() as tx:
+                tx.record_config_edit(self._run_id, at, edit)
 
     def _obey_signals(self, schedule: Schedule) -> None:
         loop = asyncio.get_running_loop()
@@ -281,6 +292,10 @@ class _Life:
 
     def _record_start(self, start: datetime) -> None:
         config = self._config
+        before = self._ledger.last_rules()
+        if before is not None and before[0] != rules_hash(config.rules):
+            changes = "; ".join(rule_changes(before[1], config.rules)) or "the rule book itself"
+            self._alerts.raise_alert("warning", f"other rules than at the last start: {changes}")
         with self._ledger.transaction() as tx:
             tx.start_run(
                 self._run_id,

@@ -13,7 +13,7 @@ from tests.state.test_audit import tell
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "database.md").read_text()
 QUERIES = re.findall(r"\*\*(\d+\. [^*]+)\*\*\n\n```sql\n(.*?)```", PAGE, flags=re.DOTALL)
-AUDIT_TABLES = {"jobs": "job_runs", "states": "system_states"}
+AUDIT_TABLES = {"jobs": "job_runs", "states": "system_states", "edits": "config_edits"}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,7 @@ def test_the_cookbook_answers_what_it_promises(audit):
         "jobs",
         "states",
         "runs",
+        "edits",
     ],
 )
 def test_the_keys_of_audit_tables_are_those_on_the_page(audit, command):

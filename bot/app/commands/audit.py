@@ -87,6 +87,7 @@ def table_command(
                     "jobs": reader.job_runs,
                     "states": reader.system_states,
                     "runs": reader.runs,
+                    "edits": reader.config_edits,
                 }[name]
                 table = ask(filters)
     _write(name, table, options)

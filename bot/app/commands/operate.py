@@ -72,6 +72,16 @@ def _print_status(
         ("held", f"{status['condors_open']} condors, {status['hedges_held']} hedge positions"),
         ("at work", f"{status['orders_working']} orders"),
     ]
+    if status["rules_hash"] is not None:
+        version = status["rule_book_version"]
+        lines.append(("rules", f"{str(status['rules_hash'])[:16]}, rule book {version}"))
+    if status["config_edited"]:
+        edited = (
+            f"{status['config_edited']} edited since the start: not in force, restart to use it"
+        )
+        lines.append(("config", edited))
+    if status["overrides_in_force"]:
+        lines.append(("overrides", f"{status['overrides_in_force']} in force at that decision"))
     if waiting:
         lines.append(("commands", f"{waiting} waiting for the running bot"))
     for name, words in lines:

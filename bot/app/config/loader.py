@@ -17,6 +17,7 @@ from bot.app.config.limits import load_limits
 from bot.app.config.problems import ConfigInvalid, Place, Problem
 from bot.app.config.schema import BotConfig
 from bot.app.config.validation import Layers, Override, validate
+from bot.app.config.watch import file_digest
 from strategies.model.encoding import encode
 from strategies.model.limits import Limits
 from strategies.model.rules import Rules
@@ -46,6 +47,7 @@ class LoadedConfig:
     limits: Limits
     limits_path: Path
     text_hash: str  # SHA-256 of the file as it stands
+    files: Mapping[Path, str]  # configuration and limits file, with the SHA-256 of their bytes
     config_hash: str  # SHA-256 of the canonical effective values and limits, secrets left out
     redacted_json: str  # the effective values and limits, secrets starred out
     values: tuple[EffectiveValue, ...]
@@ -83,12 +85,14 @@ def load_config(
 
     Raises: ConfigInvalid, or ConfigUnsafe where only safeguards stand in the way.
     """
+    digests = {path: file_digest(path)}  # before it is read: a later edit is then seen as one
     document = read_document(path, label=path.name)
     layers = Layers(document=document)
     layers.apply(_environment_overrides(environment))
     layers.apply(_flag_override(flag) for flag in flags)
     bot = validate(BotConfig, layers)
     limits_path = path.parent / bot.limits
+    digests[limits_path] = file_digest(limits_path)
     limits = _load_limits(limits_path, layers, bot)
     redacted = {"config": bot.model_dump(mode="json", by_alias=True), "limits": encode(limits)}
     return LoadedConfig(
@@ -97,6 +101,7 @@ def load_config(
         bot=bot,
         limits=limits,
         limits_path=limits_path,
+        files={file: digest for file, digest in digests.items() if digest is not None},
         text_hash=hashlib.sha256(document.text.encode()).hexdigest(),
         config_hash=hashlib.sha256(_canonical(_without_secrets(redacted)).encode()).hexdigest(),
         redacted_json=_canonical(redacted),
@@ -145,18 +150,23 @@ def _without_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _effective_values(
-    values: Mapping[str, Any], layers: Layers, path: KeyPath = ()
+    values: Mapping[str, Any] | list[Any], layers: Layers, path: KeyPath = ()
 ) -> list[EffectiveValue]:
     rows = []
-    for key, value in values.items():
+    items = enumerate(values) if isinstance(values, list) else values.items()
+    for key, value in items:
         here = (*path, key)
-        if isinstance(value, dict) and value:
+        if value and (isinstance(value, dict) or _is_blocks(value)):
             rows += _effective_values(value, layers, here)
             continue
         rows.append(
             EffectiveValue(key=dotted(here), value=_shown(value), origin=layers.origin(here))
         )
     return rows
+
+
+def _is_blocks(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _shown(value: object) -> str:

@@ -36,7 +36,8 @@ _FIRST: Mapping[str, str] = {
     "hedge_realised_usd hedge_unrealised_usd fees_usd",
     "jobs": "at job outcome note",
     "states": "at state scope by reason",
-    "runs": "at run_id decisions seed package_version config_hash",
+    "runs": "at run_id decisions seed package_version rules_hash",
+    "edits": "at file run_id digest_found digest_in_force",
     "positions": "symbol quantity average_cost opened_on condors",
     "coverage condors": "condor quantity expiry strikes entry_credit breakeven_low breakeven_high "
     "max_loss_usd",
