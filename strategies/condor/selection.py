@@ -80,7 +80,7 @@ def choose_condor(
     shorts: list[Short | None] = []
     gates: list[Gate] = []
     for side, name in ((PUT, "short put delta"), (CALL, "short call delta")):
-        short = _short_strike(values, side, to_sell[:, side], rules)
+        short = short_strike(values, side, to_sell[:, side], rules)
         shorts.append(short)
         gates.append(
             Gate(
@@ -120,9 +120,17 @@ def choose_condor(
     return choice, tuple(gates)
 
 
-def _short_strike(
+def short_strike(
     values: SeriesValues, side: int, usable: BoolArray, rules: CondorRules
 ) -> Short | None:
+    """Return the usable strike nearest to C3's delta; None if none is near enough.
+
+    Args:
+        values: The series.
+        side: PUT or CALL.
+        usable: Which strikes may be sold, (n,).
+        rules: The delta aimed at, and how far from it a short may be.
+    """
     distance = np.where(usable, np.abs(np.abs(values.delta[:, side]) - rules.short_delta), np.inf)
     row = int(np.argmin(distance))
     # A chain whose nearest strike is further than this from the delta aimed at has no such option

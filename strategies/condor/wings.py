@@ -303,12 +303,12 @@ class _Shape:
         short, long = self._short_series, self._long_series
         put_row, call_row = int(self._put_rows[pair[0]]), int(self._call_rows[pair[1]])
         legs = CondorLegs(
-            long_put=_contract(long.root, long.expiry, Right.PUT, self._longs, put_row),
-            short_put=_contract(short.root, short.expiry, Right.PUT, self._shorts, self._put.row),
-            short_call=_contract(
+            long_put=contract_at(long.root, long.expiry, Right.PUT, self._longs, put_row),
+            short_put=contract_at(short.root, short.expiry, Right.PUT, self._shorts, self._put.row),
+            short_call=contract_at(
                 short.root, short.expiry, Right.CALL, self._shorts, self._call.row
             ),
-            long_call=_contract(long.root, long.expiry, Right.CALL, self._longs, call_row),
+            long_call=contract_at(long.root, long.expiry, Right.CALL, self._longs, call_row),
             short_ratio=self._n_short,
             long_ratio=self._n_long,
         )
@@ -332,8 +332,9 @@ class _Shape:
         return f"{kind}, {words}, V_c {value.factor_vega_usd:.0f} USD"
 
 
-def _contract(
+def contract_at(
     root: str, expiry: date, right: Right, values: SeriesValues, row: int
 ) -> OptionContract:
+    """Return the option of one row of a series."""
     strike = Decimal(round(float(values.strike[row]) * 1000)) / 1000
     return OptionContract(root, expiry, right, strike)
