@@ -9,7 +9,7 @@ half way between its price and spot VIX.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -18,7 +18,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import brentq
 
-from strategies.model.book import CondorLegs, CondorPosition, HedgePosition
+from strategies.model.book import CondorLegs, CondorPosition
+from strategies.model.instruments import Instrument
 from strategies.model.quotes import FloatArray
 from strategies.model.snapshots import DailyHistory
 from strategies.pricing import black76
@@ -76,8 +77,9 @@ class Flows:
             days=np.concatenate((self.days, other.days)), usd=np.concatenate((self.usd, other.usd))
         )
 
-
-NO_FLOWS = Flows(days=np.empty(0), usd=np.empty(0))
+    def __mul__(self, times: float) -> "Flows":
+        """Return the same days with each flow so many times."""
+        return Flows(days=self.days, usd=self.usd * times)
 
 
 def irr(flows: Flows) -> Irr:
@@ -179,28 +181,33 @@ class Expectation:
         return _flows(today, back, self._repricer.payoffs_usd(holding))
 
     def hedges(
-        self, hedges: Sequence[HedgePosition], holding: Holding | None = None
+        self, positions: Iterable[tuple[Instrument, int]], holding: Holding | None = None
     ) -> Flows | None:
         """Return the flows of holding VIX instruments to expiry; None if one cannot be priced.
 
-        Futures need spot VIX besides; sold ones count too. ``holding``: as in ``condors``.
+        Futures need spot VIX besides. ``positions``: instruments and signed contracts; futures may
+        be sold. ``holding``: as in ``condors``.
         """
-        holding = holding or self._repricer.hedges(hedges)
+        positions = tuple(positions)
+        holding = holding or self._repricer.holding(
+            (instrument, float(contracts * instrument.multiplier))
+            for instrument, contracts in positions
+        )
         spot = self._valuer.market.indices.get("VIX")
         today = 0.0
         back: list[tuple[int, float]] = []
-        for hedge in hedges:
-            value = self._valuer.value(hedge.instrument)
+        for instrument, contracts in positions:
+            value = self._valuer.value(instrument)
             if value is None or holding is None:
                 return None
-            usd = float(hedge.net_contracts * hedge.instrument.multiplier)
+            usd = float(contracts * instrument.multiplier)
             if isinstance(value, OptionValue):
                 today -= value.mid * usd
                 continue
             if spot is None:
                 return None
-            settle, root = Decimal(repr(value.mid)), hedge.instrument.root
-            margin = float(future_margin_usd(root, settle, value.days, hedge.net_contracts)[0])
+            settle = Decimal(repr(value.mid))
+            margin = float(future_margin_usd(instrument.root, settle, value.days, contracts)[0])
             today -= margin
             back.append((value.days, margin + usd * _CONVERGENCE * (spot.value - value.mid)))
         assert holding is not None, "what has values can be priced"

@@ -130,7 +130,9 @@ class Measurer:
         expected = None
         if self.expectation is not None:
             condor_flows = self.expectation.condors(condors, values, short)
-            hedge_flows = self.expectation.hedges(hedges, hedge)
+            hedge_flows = self.expectation.hedges(
+                ((each.instrument, each.net_contracts) for each in hedges), hedge
+            )
             if condor_flows is not None and hedge_flows is not None:
                 expected = irr(condor_flows + hedge_flows).rate
         return Measures(
