@@ -27,13 +27,20 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.large_market import FUTURES, SESSION, LargeMarket, account, with_condors
+from benchmarks.large_market import (
+    FUTURES,
+    SESSION,
+    LargeMarket,
+    account,
+    own_history,
+    with_condors,
+)
 from benchmarks.pricing import quantlib
 from strategies.decide import decide
 from strategies.model.book import Book
 from strategies.model.memory import Memory
 from strategies.model.rules import Rules
-from strategies.model.snapshots import DailyHistory, MarketSnapshot
+from strategies.model.snapshots import MarketSnapshot
 from strategies.pricing.valuation import Valuer
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "speed.md"
@@ -63,13 +70,6 @@ def deciding(markets: list[MarketSnapshot], book: Book) -> Callable[[int], objec
     rules, worth = Rules(), account()
     _, memory = decide(markets[-1], book, worth, Memory(), rules)
     return lambda number: decide(markets[number % len(markets)], book, worth, memory, rules)
-
-
-def with_history_of_its_own(market: MarketSnapshot) -> MarketSnapshot:
-    """Return the market with a copy of its history, about which nothing is remembered."""
-    history = market.history
-    columns = {name: getattr(history, name).copy() for name in history.__dataclass_fields__}
-    return replace(market, history=DailyHistory(**columns))
 
 
 def peer_ms(market: MarketSnapshot) -> tuple[int, float]:
@@ -114,7 +114,7 @@ def headline(large: LargeMarket) -> dict[str, object]:
     without = durations(deciding(quiet, book), DECISIONS // 4)
     cold = []
     for n in range(5):
-        market = with_history_of_its_own(markets[n])
+        market = replace(markets[n], history=own_history(large.history))
         decision = deciding([markets[-1]], book)
         decision(0)
         started = time.perf_counter()

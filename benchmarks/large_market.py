@@ -182,6 +182,12 @@ def with_condors(book: Book, condors: int) -> Book:
     return replace(book, condors=book.condors[:condors])
 
 
+def own_history(history: DailyHistory) -> DailyHistory:
+    """Return a copy of a history, about which nothing is remembered."""
+    names = history.__dataclass_fields__
+    return DailyHistory(**{name: getattr(history, name).copy() for name in names})
+
+
 def _around_condors(series, most: int):
     """Return the expiries nearest to those that condors are opened in."""
     nearest = sorted(series, key=lambda each: abs((each.expiry - SESSION).days - 40))[:most]
