@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Literal, assert_never
+from typing import Literal
 
 from strategies.model.book import CondorLegs
 from strategies.model.instruments import ROOTS, OptionContract, Right, Settlement
@@ -34,13 +34,7 @@ def condor_margin_usd(legs: CondorLegs, quantity: int, convention: MarginConvent
     """
     assert quantity >= 0, "condors are counted"
     put, call = legs.put_width, legs.call_width
-    match convention:
-        case "ib":
-            shares = legs.one_expiry and put == call
-        case "cboe":
-            shares = legs.one_expiry
-        case _:
-            assert_never(convention)
+    shares = legs.one_expiry and (convention == "cboe" or put == call)
     points = max(put, call) if shares else put + call
     return points * legs.short_ratio * legs.short_put.multiplier * quantity
 

@@ -36,6 +36,85 @@ def test_c12_at_expiry_the_break_evens_are_the_shorts_and_the_credit():
     assert expiry_breakevens(LEGS, Decimal("5.25")) == (3044.75, 3405.25)
 
 
+RATIO = replace(LEGS, short_ratio=2, long_ratio=3)
+
+
+@pytest.mark.parametrize(
+    ("legs", "credit", "expected"),
+    [
+        (RATIO, "5.25", (3047.375, 3402.625)),  # a credit for two shorts
+        (RATIO, "99.90", (3000.05, 3449.95)),
+        (RATIO, "100.00", (None, None)),  # it pays for all that both shorts can cost
+        (LEGS, "49.95", (3000.05, 3449.95)),
+        (LEGS, "50.00", (None, None)),
+        (LEGS, "60.00", (None, None)),
+        (LEGS, "0.00", (None, None)),  # nothing gained anywhere
+        (condor_legs("SPXW 20MAR20 3040/3050/3400/3450"), "20.00", (None, 3420.0)),
+        (condor_legs("SPXW 20MAR20 3000/3050/3400/3410"), "20.00", (3030.0, None)),
+    ],
+)
+def test_c12_break_evens_at_expiry_are_where_the_payoff_really_is_nothing(legs, credit, expected):
+    assert expiry_breakevens(legs, Decimal(credit)) == expected
+
+
+def test_c12_of_a_ratio_wing_the_break_even_next_to_the_short_is_named_not_the_far_one():
+    low, high = expiry_breakevens(RATIO, Decimal(20))
+
+    def payoff(level):
+        return 20 + sum(
+            sign * max(0.0, (1 if contract.right == "C" else -1) * (level - float(contract.strike)))
+            for contract, sign in RATIO.signed()
+        )
+
+    assert payoff(low) == payoff(high) == pytest.approx(0.0)
+    assert payoff(low + 1) > 0 > payoff(low - 1)
+    assert payoff(high - 1) > 0 > payoff(high + 1)
+    assert payoff(2920.0) == pytest.approx(0.0)  # far out the third long has paid for the loss
+    assert payoff(2900.0) > 0
+
+
+def test_c12_today_s_break_evens_of_a_ratio_condor_bound_the_region_between_its_shorts():
+    debit = VALUER.condor(RATIO).mid_debit
+    low, high = today_breakevens(RATIO, to_price(debit + 4.0), VALUER, 1.0)
+    assert low is None or low < 3400
+    assert high is None or high > 3050
+    position = condor_position(RATIO)
+    for level in (low, high):
+        if level is not None:
+            moved = shock_pnl(VALUER, [position], [], level / 3250.0 - 1, 1.0)
+            assert moved + 400 == pytest.approx(0.0, abs=6.0)
+
+
+def test_c12_beyond_ratio_wings_the_gain_of_a_crash_does_not_hide_the_loss_between_the_shorts():
+    wide = replace(condor_legs("SPXW 20MAR20 2950/3050/3400/3450"), long_ratio=2)
+    debit = VALUER.condor(wide).mid_debit
+    table = shocked_breakevens(wide, to_price(debit - 60.0), VALUER, [0.0])
+    assert table.today_gains.tolist() == [False]
+    crash = shock_pnl(VALUER, [condor_position(wide)], [], -0.25, 0.0)
+    assert crash > 6000
+
+
+def test_c12_shorts_within_one_step_of_the_grid_are_looked_at_all_the_same():
+    close = condor_legs("SPXW 20MAR20 3200/3250/3255/3305")
+    debit = VALUER.condor(close).mid_debit
+    low, high = today_breakevens(close, to_price(debit + 2.0), VALUER)
+    assert low < 3250 < 3255 < high
+    far = condor_legs("SPXW 20MAR20 2600/2605/2610/2615")
+    table = shocked_breakevens(far, Decimal("4.95"), VALUER, [0.0])
+    assert table.today_gains.tolist() == [True]
+
+
+@given(hedge=st.floats(-20.0, 150.0))
+def test_c12_at_expiry_a_ratio_condor_with_its_hedge_is_worth_nothing_at_a_break_even(hedge):
+    table = shocked_breakevens(RATIO, Decimal("5.25"), VALUER, [0.0], hedge)
+    banked = 5.25 + hedge
+    low = float(table.expiry_low[0])
+    if math.isnan(low):
+        assert banked <= 0 or banked >= 100
+    else:
+        assert banked - 2 * (3050 - low) == pytest.approx(0.0, abs=1e-9)
+
+
 @given(gain=st.floats(0.3, 6.0), points=st.sampled_from([0.0, 2.0]))
 def test_c12_at_a_break_even_the_condor_would_cost_its_credit(gain, points):
     credit = to_price(DEBIT + gain)

@@ -1,6 +1,7 @@
 """Margins, losses, and rule G8: no short option without its cover."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies.model.instruments import OptionContract, Right
+from strategies.model.structures import CONDOR_RATIOS
 from strategies.pricing.margin import (
     condor_margin_usd,
     condor_max_loss_usd,
@@ -35,6 +37,41 @@ def test_margin_of_three_condors(legs, convention, usd):
     assert condor_margin_usd(legs, 3, convention) == usd
 
 
+LATE = replace(
+    EQUAL,
+    long_put=option("SPXW 15JAN27 6100 P"),
+    long_call=option("SPXW 15JAN27 7100 C"),
+)
+ROLLED = replace(
+    EQUAL,
+    long_put=option("SPXW 15JAN27 6100 P"),
+    short_put=option("SPXW 15JAN27 6150 P"),
+)
+
+
+@pytest.mark.parametrize(
+    ("legs", "convention", "usd"),
+    [
+        (replace(EQUAL, long_ratio=2), "ib", 15_000),  # further longs are paid for
+        (replace(EQUAL, short_ratio=2, long_ratio=3), "ib", 30_000),
+        (replace(UNEQUAL, short_ratio=2, long_ratio=3), "ib", 48_000),
+        (replace(UNEQUAL, short_ratio=2, long_ratio=3), "cboe", 30_000),
+        (LATE, "ib", 30_000),  # sides share only where all options expire together
+        (LATE, "cboe", 30_000),
+        (ROLLED, "ib", 30_000),
+        (ROLLED, "cboe", 30_000),
+    ],
+)
+def test_margin_of_three_condors_of_other_kinds(legs, convention, usd):
+    assert condor_margin_usd(legs, 3, convention) == usd
+
+
+def test_the_loss_of_a_diagonal_counts_the_carry_on_its_strike():
+    # 7100 x 6 % x 28 / 365 = 32.68 points on top of the 50 of the wing
+    assert condor_max_loss_usd(LATE, Decimal("5.25"), 2) == Decimal("15486.00")
+    assert condor_max_loss_usd(ROLLED, Decimal("5.25"), 2) == Decimal("18950.00")
+
+
 def test_a_condor_loses_the_wider_wing_less_its_credit_at_most():
     assert condor_max_loss_usd(EQUAL, Decimal("5.25"), 2) == Decimal("8950.00")
     assert condor_max_loss_usd(UNEQUAL, Decimal("5.25"), 2) == Decimal("8950.00")
@@ -43,10 +80,15 @@ def test_a_condor_loses_the_wider_wing_less_its_credit_at_most():
 @given(
     credit=st.decimals(0, 30, places=2),
     strikes=st.lists(st.integers(600, 700), min_size=4, max_size=4, unique=True),
+    ratios=st.sampled_from(CONDOR_RATIOS),
 )
-def test_no_index_level_at_expiry_costs_more_than_the_stated_loss(credit, strikes):
+def test_no_index_level_at_expiry_costs_more_than_the_stated_loss(credit, strikes, ratios):
     low_put, put, call, high_call = sorted(strikes)
-    legs = condor_legs(f"SPXW 18DEC26 {low_put}/{put}/{call}/{high_call}")
+    legs = replace(
+        condor_legs(f"SPXW 18DEC26 {low_put}/{put}/{call}/{high_call}"),
+        long_ratio=ratios[0],
+        short_ratio=ratios[1],
+    )
     levels = np.arange(500.0, 800.0, 0.5)
     gained = np.full(len(levels), float(credit))
     for contract, sign in legs.signed():

@@ -171,16 +171,35 @@ def test_quotes_older_than_the_greatest_age_have_no_value():
     assert strict.option(option(VIX_CALL)) is None
 
 
-def test_a_condor_is_the_sum_of_its_legs_and_is_bought_back_dearer_than_mid(valuer):
-    value = valuer.condor(CONDOR)
-    legs = [(valuer.option(contract), sign) for contract, sign in CONDOR.signed()]
+@pytest.mark.parametrize(
+    "condor",
+    [
+        CONDOR,
+        replace(CONDOR, long_ratio=2),
+        replace(CONDOR, short_ratio=2, long_ratio=3),
+        replace(
+            CONDOR,
+            long_put=replace(CONDOR.long_put, expiry=TODAY + timedelta(days=60)),
+            long_call=replace(CONDOR.long_call, expiry=TODAY + timedelta(days=74)),
+        ),
+    ],
+    ids=["plain", "2:1", "3:2", "diagonal"],
+)
+def test_a_condor_is_the_sum_of_its_legs_and_is_bought_back_dearer_than_mid(valuer, condor):
+    value = valuer.condor(condor)
+    legs = [(valuer.option(contract), sign) for contract, sign in condor.signed()]
     assert value.mid_debit == pytest.approx(-sum(sign * leg.mid for leg, sign in legs))
-    natural = sum(leg.ask if sign < 0 else -leg.bid for leg, sign in legs)
+    natural = sum(-sign * (leg.ask if sign < 0 else leg.bid) for leg, sign in legs)
     assert value.natural_debit == pytest.approx(natural)
-    assert value.natural_debit > value.mid_debit > 0
+    assert value.natural_debit > value.mid_debit
     for name in ("delta", "gamma", "vega", "theta", "factor_vega_usd"):
         expected = sum(sign * getattr(leg, name) for leg, sign in legs)
         assert getattr(value, name) == pytest.approx(expected)
+
+
+def test_a_plain_condor_costs_something_and_earns_by_waiting(valuer):
+    value = valuer.condor(CONDOR)
+    assert value.mid_debit > 0
     assert value.vega < 0 < value.theta
     assert value.factor_vega_usd == pytest.approx(value.vega * 100 * float(spx_vega_weight(46)))
 

@@ -1,6 +1,7 @@
 """Pictures are well-formed SVG with the right shapes in them; payoffs are right to the dollar."""
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from xml.etree import ElementTree
 
@@ -20,7 +21,7 @@ from bot.app.render.svg import (
     profit_svg,
 )
 from strategies.pricing.valuation import Valuer
-from tests.builders import TODAY, condor_position, market_quotes
+from tests.builders import TODAY, condor_legs, condor_position, market_quotes
 
 SVG = "{http://www.w3.org/2000/svg}"
 CONDORS = [
@@ -43,6 +44,26 @@ def test_the_payoff_of_one_condor_is_credit_inside_and_width_less_credit_outside
     half = (1.10 - 5) * 20 * 100
     expected = [lost, lost, half, kept, kept, kept, lost, lost]
     assert payoff == pytest.approx(expected)
+
+
+def test_the_payoff_of_ratio_wings_turns_up_beyond_them_and_the_picture_shows_four_break_evens():
+    legs = replace(condor_legs("SPXW 20MAR20 3050/3060/3400/3410"), short_ratio=2, long_ratio=3)
+    condor = condor_position(legs, quantity=5, credit="4.00")
+    levels = np.array([3000.0, 3034.0, 3050.0, 3058.0, 3060.0, 3200.0, 3402.0, 3410.0, 3460.0])
+    points = np.array([34.0, 0.0, -16.0, 0.0, 4.0, 4.0, 0.0, -16.0, 34.0])
+    assert payoff_at_expiry([condor], levels) == pytest.approx(points * 500)
+    found = payoff_curve([condor], 3230.0).breakevens
+    assert found == pytest.approx([3034.0, 3058.0, 3402.0, 3426.0], abs=2.0)
+
+
+def test_a_later_long_counts_at_its_intrinsic_value():
+    plain = CONDORS[0]
+    late = replace(plain.legs.long_put, expiry=plain.legs.long_put.expiry + timedelta(days=14))
+    diagonal = replace(plain, legs=replace(plain.legs, long_put=late))
+    levels = np.linspace(2900.0, 3500.0, 50)
+    assert payoff_at_expiry([diagonal], levels).tolist() == (
+        payoff_at_expiry([plain], levels).tolist()
+    )
 
 
 def test_breakevens_are_where_the_payoff_is_zero():
