@@ -265,6 +265,7 @@ class LayerRules:
 
 FACTOR_SOURCES = ("csv", "parquet", "fred", "ib")
 FACTOR_TRANSFORMS = ("level", "change", "zscore", "percentile")
+_SUFFIXES = {"csv": ".csv", "parquet": ".parquet"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,12 +293,7 @@ class FactorRule:
     lag: int = 0  # weekdays from an observation's date to the day it is published
 
 
-_FACTOR_BOUNDS = {
-    "window": (1, 5000),
-    "weight": (0.0, 5.0),
-    "max_age": (1, 400),
-    "lag": (0, 250),
-}
+FACTOR_BOUNDS = {"window": (1, 5000), "weight": (0.0, 5.0), "max_age": (1, 400), "lag": (0, 250)}
 _THRESHOLDS = ("fear_above", "fear_below", "technical_above", "technical_below")
 # No value may be asked to vote both ways: (this one, must not be below, that one)
 _APART = (
@@ -317,9 +313,12 @@ def factor_faults(factor: FactorRule) -> tuple[tuple[str, str], ...]:
     for key, choices in (("source", FACTOR_SOURCES), ("transform", FACTOR_TRANSFORMS)):
         if (chosen := getattr(factor, key)) not in choices:
             faults.append((key, f"expected one of {', '.join(choices)}; found {chosen!r}"))
+    suffix = _SUFFIXES.get(factor.source, "")
     if not factor.series.strip():
         faults.append(("series", "expected a file or the name of a series, found nothing"))
-    for key, (low, high) in _FACTOR_BOUNDS.items():
+    elif not factor.series.endswith(suffix):
+        faults.append(("series", f"expected a {suffix} file, found {factor.series!r}"))
+    for key, (low, high) in FACTOR_BOUNDS.items():
         if not low <= (number := getattr(factor, key)) <= high:  # NaN is outside too
             faults.append((key, f"{number} is outside {low:g} .. {high:g}"))
     if factor.transform in ("zscore", "percentile") and factor.window == 1:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from bot.app.config.factor_values import FactorSection
 from bot.app.config.limits import LimitsFile
 from bot.app.config.loader import ENVIRONMENT_PREFIX, RESERVED_VARIABLES
 from bot.app.config.schema import (
@@ -26,6 +27,7 @@ from bot.app.config.schema import (
     LoggingSection,
     ReplayMarketSection,
     ScheduleSection,
+    SeriesName,
     SimulatedBrokerSection,
     SyntheticMarketSection,
 )
@@ -60,6 +62,7 @@ _DATES = {
     "from": _Words("first day; the first session on or after it", bounds="a date"),
     "to": _Words("last day", bounds="a date, not before `from`"),
 }
+_THRESHOLD = "a number; none: it never votes so"
 _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
     BotConfig: {
         "name": _Words("a name for you; runs and logs show it", bounds="1 to 40 characters"),
@@ -144,8 +147,33 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
         "overrides": _Words(
             "one file a series, by name ([data.md](data.md)), relative to this file",
             "S",
-            "SPX, VIX, VVIX, VIX9D, VIX3M, VIX6M, BREADTH, RATE, VX, EVENTS",
+            ", ".join(get_args(SeriesName)),
         ),
+    },
+    FactorSection: {
+        "name": _Words(
+            "what votes and plans call it; `reit` is the panel's REIT stress",
+            "E",
+            "letters, digits and _, each once",
+        ),
+        "source": _Words("where its observations come from ([data.md](data.md#factor-feeds))", "E"),
+        "series": _Words(
+            "`csv`, `parquet`: a file; `fred`: a file as FRED serves it, or a bundled FRED series; "
+            "`ib`: what the broker supplies",
+            "E",
+            "a path relative to this file, or a name",
+        ),
+        "transform": _Words("what of it is compared with the thresholds", "E"),
+        "window": _Words("observations of `change`, `zscore` and `percentile`", "E"),
+        "fear_above": _Words("votes fear above", "E", _THRESHOLD),
+        "fear_below": _Words("votes fear below", "E", _THRESHOLD),
+        "technical_above": _Words("votes technical above", "E", _THRESHOLD),
+        "technical_below": _Words("votes technical below", "E", _THRESHOLD),
+        "weight": _Words("its weight in the mean of the votes", "E"),
+        "max_age": _Words(
+            "calendar days the newest observation may be old, and the longest gap in the file", "E"
+        ),
+        "lag": _Words("weekdays from an observation's date to the day it is published", "E"),
     },
     LoggingSection: {"level": _Words("the least that goes to the log file")},
     LimitsFile: {
@@ -217,7 +245,11 @@ def _rule_tables() -> Iterator[str]:
                 _rule_bounds(entry.metadata, entry.default),
             )
             for entry in fields(kind)
+            if "rule" in entry.metadata
         )
+        if group == "panel":
+            yield _FACTORS
+            yield _table(FactorSection, "rules.panel.factors[].")
 
 
 def _rule_bounds(metadata: Mapping[str, Any], default: object) -> str:
@@ -358,7 +390,31 @@ What the rules do is said in [rules.md](rules.md). Besides the bounds of each va
 in order: `min_dte` <= `target_dte` <= `max_dte`, `time_exit_dte` < `min_dte`,
 `min_net_vega` < `max_net_vega`, `macd_fast` < `macd_slow`, `basis_fast` < `basis_slow`,
 `rsi_vix_low` < `rsi_vix_reset` < `rsi_vix_high`, `l1_max_days` < `l2_max_days` < `l3_max_days`,
-`call_delta_low` < `call_delta_high`, `band_low` < `band_high`, `cost_soft` <= `cost_hard`.
+`call_delta_low` < `call_delta_high`, `band_low` < `band_high`, `cost_soft` <= `cost_hard`,
+`time_exit_dte` < `min_roll_dte`, `positive_min_net_vega` < `positive_max_net_vega`,
+`event_scale_low` < `event_scale_high`, `theta_window_last` < `theta_window_first`,
+`signals.rsi_vix_high` <= `rotation.harvest_rsi`. A `bias` of `positive` or `neutral` needs `wings`
+other than `one_by_one`: a condor of one expiry with as many longs as shorts can never be
+vega-positive.
+"""
+
+_FACTORS = """
+`rules.panel.factors` is a list, empty by default, with one block a factor feed:
+
+```yaml
+rules:
+  panel:
+    factors:
+      - name: corporate_yield
+        source: fred
+        series: DBAA
+        transform: zscore
+        fear_above: 1.0
+        technical_below: -1.0
+        lag: 1
+```
+
+Every block needs one of the four thresholds, and no value may be asked to vote both ways.
 """
 
 _LIMITS = """

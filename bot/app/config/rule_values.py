@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import PlainSerializer, PlainValidator, create_model, model_validator
 
+from bot.app.config.factor_values import Factors, require_own_names
 from bot.app.config.scalars import Number, Switch, Text, Whole
 from bot.app.config.sections import Section, misplaced, within
 from strategies.model.encoding import encode
@@ -33,6 +34,7 @@ _ORDERS: Mapping[str, tuple[_Order, ...]] = {
         _Order(lower="min_dte", upper="target_dte", may_be_equal=True),
         _Order(lower="target_dte", upper="max_dte", may_be_equal=True),
         _Order(lower="time_exit_dte", upper="min_dte"),
+        _Order(lower="time_exit_dte", upper="min_roll_dte"),
         _Order(lower="min_net_vega", upper="max_net_vega"),
         _Order(lower="positive_min_net_vega", upper="positive_max_net_vega"),
     ),
@@ -47,7 +49,11 @@ _ORDERS: Mapping[str, tuple[_Order, ...]] = {
         _Order(lower="l2_max_days", upper="l3_max_days"),
         _Order(lower="call_delta_low", upper="call_delta_high"),
     ),
-    "rotation": (_Order(lower="band_low", upper="band_high"),),
+    "rotation": (
+        _Order(lower="band_low", upper="band_high"),
+        _Order(lower="event_scale_low", upper="event_scale_high"),
+        _Order(lower="theta_window_last", upper="theta_window_first"),
+    ),
     "governors": (_Order(lower="cost_soft", upper="cost_hard", may_be_equal=True),),
 }
 
@@ -80,6 +86,18 @@ def _fit_bias(section: Section) -> Section:
     return section
 
 
+def _harvest_above_latch(section: Section) -> Section:
+    latch = section.signals.rsi_vix_high  # type: ignore[attr-defined]  # made from the rules
+    harvest = section.rotation.harvest_rsi  # type: ignore[attr-defined]
+    if harvest < latch:
+        message = (
+            f"{harvest} must be at least signals.rsi_vix_high, which is {latch}: a fall from where "
+            "boosts begin would sell what they buy (rule B12)"
+        )
+        raise misplaced(("rotation", "harvest_rsi"), message)
+    return section
+
+
 def _value_type(entry: Field[Any], kind: type) -> Any:  # noqa: ANN401 an annotation
     metadata = entry.metadata
     owner = f"rule {metadata['rule']}: {metadata['what']}"
@@ -97,9 +115,13 @@ def _group_section(name: str, kind: type) -> type[Section]:
         for entry in fields(kind)
         if "rule" in entry.metadata
     }
+    if name == "panel":
+        values["factors"] = (Factors, ())
     checks: dict[str, Any] = {"order": model_validator(mode="after")(_keep_order(name))}
     if name == "condor":
-        checks["bias"] = model_validator(mode="after")(_fit_bias)
+        checks["wings_fit_bias"] = model_validator(mode="after")(_fit_bias)
+    if name == "panel":
+        checks["names"] = model_validator(mode="after")(require_own_names)
     return create_model(
         f"{kind.__name__}Section", __base__=Section, __validators__=checks, **values
     )
@@ -112,7 +134,8 @@ def rules_section() -> type[Section]:
     for name, kind in get_type_hints(Rules).items():
         section = _group_section(name, kind)
         groups[name] = (section, section())
-    return create_model("RulesSection", __base__=Section, **groups)
+    checks: dict[str, Any] = {"harvest": model_validator(mode="after")(_harvest_above_latch)}
+    return create_model("RulesSection", __base__=Section, __validators__=checks, **groups)
 
 
 def parse_rules(data: object) -> Rules:
@@ -123,10 +146,19 @@ def parse_rules(data: object) -> Rules:
     if isinstance(data, Rules):
         return data
     section = rules_section().model_validate(data)
-    groups = get_type_hints(Rules)
     return Rules(
-        **{name: kind(**getattr(section, name).model_dump()) for name, kind in groups.items()}
+        **{
+            name: _group(kind, getattr(section, name))
+            for name, kind in get_type_hints(Rules).items()
+        }
     )
+
+
+def _group(kind: type, section: Section) -> Any:  # noqa: ANN401 one group of rules
+    values = dict(section)
+    if "factors" in values:
+        values["factors"] = tuple(factor.rule for factor in values["factors"])
+    return kind(**values)
 
 
 RuleValues = Annotated[Rules, PlainValidator(parse_rules), PlainSerializer(encode)]

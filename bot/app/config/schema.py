@@ -272,8 +272,9 @@ def _parse_path(value: object) -> Path:
 
 FilePath = Annotated[Path, BeforeValidator(_parse_path), PlainSerializer(str)]
 SeriesName = Literal[
-    "SPX", "VIX", "VVIX", "VIX9D", "VIX3M", "VIX6M", "BREADTH", "RATE", "VX", "EVENTS"
-]
+    "SPX", "VIX", "VVIX", "VIX9D", "VIX3M", "VIX6M", "BREADTH", "RATE", "VX", "EVENTS",
+    "SKEW", "COR1M", "BAA10Y", "DBAA", "T10Y3M", "RBUSBIS", "VIX_VOLUME",
+]  # fmt: skip
 
 
 class HistorySection(Section):

@@ -17,9 +17,10 @@ class Section(BaseModel):
         return {} if data is None else data
 
 
-def misplaced(key: str, message: str) -> PydanticCustomError:
-    """Return an error about ``key`` of the section being validated."""
-    return PydanticCustomError("section", "{message}", {"message": message, "key": key})
+def misplaced(key: str | tuple[str | int, ...], message: str) -> PydanticCustomError:
+    """Return an error about ``key`` of the section being validated, or of one inside it."""
+    keys = key if isinstance(key, tuple) else (key,)
+    return PydanticCustomError("section", "{message}", {"message": message, "keys": keys})
 
 
 def within(low: float | None, high: float | None, owner: str = "") -> AfterValidator:

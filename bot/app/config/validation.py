@@ -147,7 +147,7 @@ def _problem(model: type[BaseModel], layers: Layers, error: ErrorDetails) -> Pro
             place = layers.place_of(path)
             message = f"expected a section with keys, found {found(error['input'])}"
         case "section":
-            path = (*path, str(context["key"]))
+            path = (*path, *context["keys"])
             place, message = layers.place_of(path), error["msg"]
         case "string_pattern_mismatch":
             place = layers.place_of(path)
@@ -200,13 +200,15 @@ def _tags(model: type, location: KeyPath) -> list[str]:
 def _sections_at(model: type, location: KeyPath) -> list[type]:
     sections = [model]
     for part in location:
+        if isinstance(part, int):  # an item of the list that came before
+            continue
         inner: list[type] = []
         for section in sections:
             children = _children(section)
             if part in _tags_of(section):
                 inner.append(section)
             elif part in children:
-                inner += _section_types(children[str(part)])
+                inner += _section_types(children[part])
         sections = inner
     return sections
 
@@ -214,7 +216,7 @@ def _sections_at(model: type, location: KeyPath) -> list[type]:
 def _section_types(kind: Any) -> list[type]:  # noqa: ANN401 any annotation
     if get_origin(kind) is Annotated:
         return _section_types(get_args(kind)[0])
-    if get_origin(kind) in (Union, UnionType):
+    if get_origin(kind) in (Union, UnionType, tuple):
         return [section for option in get_args(kind) for section in _section_types(option)]
     return [kind] if isinstance(kind, type) else []
 

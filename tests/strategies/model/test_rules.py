@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from strategies.model.encoding import UndecodableValue, from_json, to_json
 from strategies.model.rules import (
     CondorRules,
+    FactorRule,
     Rules,
+    factor_faults,
     rule,
     rule_bounds_violations,
     rules_hash,
@@ -146,8 +148,101 @@ def test_a_value_on_its_bounds_is_allowed_and_one_beyond_is_not(section, entry):
 
 
 def test_c4_a_bias_that_is_not_offered_is_refused():
-    (sentence,) = rule_bounds_violations(with_value("condor", "bias", "positive"))
-    assert sentence == "condor.bias: 'positive' is not one of negative"
+    (sentence,) = rule_bounds_violations(with_value("condor", "bias", "sideways"))
+    assert sentence == "condor.bias: 'sideways' is not one of negative, neutral, positive"
+
+
+# --- factor feeds -------------------------------------------------------------------------------
+
+STRESS = FactorRule(name="stress", source="fred", series="DBAA", fear_above=1.0)
+
+
+def test_e_a_sound_factor_feed_has_no_faults():
+    assert factor_faults(STRESS) == ()
+    both = replace(STRESS, technical_below=-1.0, transform="zscore", window=20)
+    assert factor_faults(both) == ()
+    band = replace(STRESS, fear_above=2.0, fear_below=2.0)
+    assert factor_faults(band) == ()
+    upside_down = replace(STRESS, fear_above=None, fear_below=-1.0, technical_above=-1.0)
+    assert factor_faults(upside_down) == ()
+    assert factor_faults(replace(STRESS, technical_below=1.0)) == ()  # nothing is left between
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "words"),
+    [
+        ({"name": ""}, "name", "letters, digits and _"),
+        ({"name": "a b"}, "name", "found 'a b'"),
+        ({"source": "web"}, "source", "expected one of csv, parquet, fred, ib; found 'web'"),
+        ({"transform": "ema"}, "transform", "level, change, zscore, percentile; found 'ema'"),
+        ({"series": " "}, "series", "found nothing"),
+        ({"source": "csv"}, "series", "expected a .csv file, found 'DBAA'"),
+        ({"source": "parquet"}, "series", "expected a .parquet file, found 'DBAA'"),
+        ({"window": 0}, "window", "0 is outside 1 .. 5000"),
+        ({"window": 5001}, "window", "5001 is outside"),
+        ({"window": 1, "transform": "zscore"}, "window", "expected 2 or more"),
+        ({"weight": -0.1}, "weight", "-0.1 is outside 0 .. 5"),
+        ({"weight": math.nan}, "weight", "nan is outside"),
+        ({"max_age": 0}, "max_age", "0 is outside 1 .. 400"),
+        ({"lag": 251}, "lag", "251 is outside 0 .. 250"),
+        ({"fear_above": None}, "name", "stress never votes"),
+        ({"fear_above": math.inf}, "fear_above", "expected a finite number, found inf"),
+        ({"technical_above": 2.0}, "technical_above", "one value would vote both ways"),
+        (
+            {"technical_below": 1.001},
+            "fear_above",
+            "1.0 must not be below technical_below, which is 1.001",
+        ),
+        ({"fear_below": 1.001}, "fear_above", "1.0 must not be below fear_below"),
+        (
+            {"fear_above": None, "fear_below": 1.0, "technical_above": 0.999},
+            "technical_above",
+            "0.999 must not be below fear_below",
+        ),
+        (
+            {"fear_above": None, "technical_below": 1.0, "technical_above": 0.999},
+            "technical_above",
+            "0.999 must not be below technical_below",
+        ),
+    ],
+)
+def test_e_a_fault_of_a_factor_feed_names_its_field_and_what_was_expected(changed, key, words):
+    faults = dict(factor_faults(replace(STRESS, **changed)))
+    assert words in faults[key]
+    violations = rule_bounds_violations(with_factors(replace(STRESS, **changed)))
+    assert any(line.startswith(f"panel.factors[0].{key}: ") for line in violations)
+
+
+def with_factors(*factors) -> Rules:
+    return with_value("panel", "factors", factors)
+
+
+def test_e_two_factors_of_one_name_are_refused():
+    (sentence,) = rule_bounds_violations(with_factors(STRESS, replace(STRESS, weight=2.0)))
+    assert sentence == "panel.factors[1].name: 'stress' is the name of an earlier factor"
+    assert rule_bounds_violations(with_factors(STRESS, replace(STRESS, name="other"))) == []
+
+
+THRESHOLD = st.none() | st.floats(-3, 3)
+
+
+@given(thresholds=st.tuples(*[THRESHOLD] * 4), value=st.floats(-4, 4))
+def test_e_no_value_votes_both_ways_past_sound_thresholds(thresholds, value):
+    names = ("fear_above", "fear_below", "technical_above", "technical_below")
+    rule = replace(STRESS, **dict(zip(names, thresholds, strict=True)))
+    if factor_faults(rule):
+        return
+    fear_above, fear_below, technical_above, technical_below = (
+        math.nan if each is None else each for each in thresholds
+    )
+    is_fear = value > fear_above or value < fear_below
+    assert not (is_fear and (value > technical_above or value < technical_below))
+
+
+def test_e_and_d1_factor_feeds_are_part_of_the_rules_hash():
+    assert rules_hash(with_factors(STRESS)) != rules_hash(DEFAULTS)
+    assert rules_hash(with_factors(replace(STRESS, lag=1))) != rules_hash(with_factors(STRESS))
+    assert from_json(Rules, to_json(with_factors(STRESS))) == with_factors(STRESS)
 
 
 def test_every_violation_is_reported_not_only_the_first():

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,6 +11,8 @@ from bot.app.config.documents import DEPTH_MAX, FILE_BYTES_MAX
 from bot.app.config.loader import LoadedConfig, load_config
 from bot.app.config.problems import ConfigInvalid, ConfigUnsafe
 from bot.app.config.rule_values import rules_section
+from bot.app.config.schema import SeriesName
+from bot.history.store import SERIES, VIX_VOLUME
 from strategies.model.limits import Limits
 from strategies.model.rules import Rules, rule_bounds_violations
 
@@ -206,6 +209,31 @@ def test_a_wrong_type_names_file_line_column_key_and_expectation(folder):
             id="two values out of order",
         ),
         pytest.param(
+            "short_delta: 0.16",
+            "bias: positive",
+            "rules.condor.wings: one_by_one can never give the positive bias asked for: in a "
+            "condor of one expiry each long lies further out than its short and has less vega",
+            id="C5: a bias its wings cannot have",
+        ),
+        pytest.param(
+            "short_delta: 0.16",
+            "bias: neutral",
+            "use ratio, diagonal or either (rule C5)",
+            id="C5: a neutral bias its wings cannot have",
+        ),
+        pytest.param(
+            "short_delta: 0.16",
+            "wings: ratio",
+            "rules.condor.wings: ratio goes with a neutral or positive bias",
+            id="C4: wings the negative bias does not use",
+        ),
+        pytest.param(
+            "short_delta: 0.16",
+            "positive_min_net_vega: 0.35",
+            "rules.condor.positive_min_net_vega: 0.35 must be below positive_max_net_vega",
+            id="C5: an empty window",
+        ),
+        pytest.param(
             "seed: 7", 'seed: "7"', "broker.seed: expected a whole number, found '7'", id="quoted"
         ),
         pytest.param(
@@ -390,11 +418,15 @@ def test_the_rules_section_has_every_rule_with_its_own_default():
         assert generated == {item.name: getattr(declared, item.name) for item in fields(declared)}
 
 
+def test_every_series_that_a_file_may_replace_is_known_to_the_schema():
+    assert set(get_args(SeriesName)) == {*SERIES, VIX_VOLUME}
+
+
 def test_every_rule_bound_is_enforced_by_the_schema(folder):
     """The schema refuses exactly what the rule book's own check refuses."""
     for group in fields(Rules):
         for entry in fields(getattr(Rules(), group.name)):
-            high = entry.metadata["high"]
+            high = entry.metadata.get("high")
             if high is None:
                 continue
             beyond = high + 1 if isinstance(entry.default, int) else high + 0.001
