@@ -12,7 +12,7 @@ and exits go on where they are priceable, and the plan names the instrument.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
@@ -38,6 +38,15 @@ from strategies.pricing.margin import condor_margin_usd, is_covered
 from strategies.pricing.valuation import CondorValue, Valuer
 from strategies.risk.breakeven_journal import flip_journal
 from strategies.risk.measures import Measurer, condor_vega_usd
+from strategies.risk.overrides import (
+    Overrides,
+    Withheld,
+    entry_gate,
+    layers_held,
+    override_gates,
+    split_withheld,
+    withheld_reasons,
+)
 from strategies.signals.outlook import read_outlook
 from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
@@ -83,6 +92,17 @@ def decide(
         session=snapshot.session,
         rules=rules.condor,
     )
+    overrides = Overrides.at(snapshot.overrides, snapshot.at)
+    exits, withheld = _override_exits(
+        exits,
+        overrides,
+        book,
+        session=snapshot.session,
+        values=values,
+        chain=chain,
+        plan_id=plan_id,
+        rules=rules,
+    )
     exits, lacking = _close_for_liquidity(
         exits, book, account, values=values, chain=chain, plan_id=plan_id, rules=rules
     )
@@ -94,7 +114,12 @@ def decide(
         account,
         condor_id=condor_id,
         closing=legs_being_closed(book, exits),
-        safety=(_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover),
+        safety=(
+            _priced_gate(before),
+            quick_ratio_gates(account, rules.governors)[0],
+            cover,
+            *entry_gate(overrides),
+        ),
         wacc=None if before is None else before.wacc,
         plan_id=plan_id,
         rules=rules,
@@ -113,6 +138,7 @@ def decide(
             analogues=outlook.analogues,
             reactions=outlook.reactions,
             migration=outlook.book.lowest_migration(staying),
+            vega_per_theta=outlook.book.vega_per_theta,
             book=book,
             account=account,
             condors=staying,
@@ -124,6 +150,8 @@ def decide(
         )
     )
 
+    hedge, held = _override_hedge(hedge, overrides, snapshot.session)
+    withheld = (*withheld, *held)
     orders = (
         *exits.orders,
         *hedge.reductions,
@@ -146,6 +174,12 @@ def decide(
         *_vega_gates(before, after, rules),
         cover,
         *(flip_journal(before) if regime.flipped_now else ()),
+        *override_gates(
+            overrides,
+            withheld,
+            (close.condor_id for close in exits.closes if close.rules == ("D3",)),
+            skipped=any(gate in entry.gates for gate in entry_gate(overrides)),
+        ),
     )
     plan = Plan(
         plan_id=plan_id,
@@ -163,7 +197,10 @@ def decide(
         after=after,
         curve=regime.curve,
         hedge_state=state,
-        no_trade_reasons=_reasons(exits, entry, hedge, unpriced, state, after),
+        no_trade_reasons=(
+            *withheld_reasons(withheld),
+            *_reasons(exits, entry, hedge, unpriced, state, after),
+        ),
         missing=(
             *signals.missing,
             *outlook.missing,
@@ -179,6 +216,7 @@ def decide(
         core_contracts=hedge.core_contracts,
         condors_insured=hedge.condors_insured,
         condors_opened=memory.condors_opened + (0 if entry.opened is None else 1),
+        boost=hedge.boost,
         parity_used_on=outlook.parity_used_on,
     )
 
@@ -316,6 +354,90 @@ def _close_for_liquidity(
 
 def _debit_usd(order: OrderIntent) -> Decimal:
     return max(Decimal(0), order.worst_price) * 100 * order.quantity
+
+
+# --- overrides ------------------------------------------------------------------------------------
+
+
+def _override_exits(
+    exits: Exits,
+    overrides: Overrides,
+    book: Book,
+    *,
+    session: date,
+    values: Mapping[str, CondorValue | None],
+    chain: OptionChain | None,
+    plan_id: str,
+    rules: Rules,
+) -> tuple[Exits, tuple[Withheld, ...]]:
+    """Hold back exits, and close condors, as signed overrides in force say (D3)."""
+    orders, withheld = split_withheld(exits.orders, overrides, session)
+    held = {item.order.condor_id for item in withheld}
+    closes = tuple(close for close in exits.closes if close.condor_id not in held)
+    exits = replace(exits, closes=closes, orders=orders)
+    at_work = {order.purpose for order in book.working}
+    for condor in book.condors:
+        override = overrides.closing(condor.condor_id)
+        if (
+            override is None
+            or condor.condor_id in exits.closing_ids
+            or f"condor:{condor.condor_id}:close" in at_work
+        ):
+            continue
+        closed = close_now(
+            condor,
+            value=values[condor.condor_id],
+            chain=chain,
+            asked_by=("D3",),
+            note=f"override {override.override_id} by {override.signer}: {override.reason}",
+            plan_id=plan_id,
+            rules=rules.condor,
+        )
+        if isinstance(closed, Unpriceable):
+            why = f"D3: {condor.condor_id} cannot be closed ({closed.reason})"
+            exits = replace(exits, reasons=(*exits.reasons, why))
+            continue
+        close, order = closed
+        exits = replace(exits, closes=(*exits.closes, close), orders=(*exits.orders, order))
+    return exits, withheld
+
+
+def _override_hedge(
+    hedge: HedgePlan, overrides: Overrides, session: date
+) -> tuple[HedgePlan, tuple[Withheld, ...]]:
+    """Leave layers alone that a signed override holds (D3); to the rules it is as if unfilled."""
+    reductions, fewer = split_withheld(hedge.reductions, overrides, session)
+    additions, less = split_withheld(hedge.additions, overrides, session)
+    withheld = (*fewer, *less)
+    if not withheld:
+        return hedge, ()
+    sent = {
+        (order.layer, leg.instrument, leg.ratio > 0)
+        for order in (*reductions, *additions)
+        for leg in order.legs
+    }
+    trades = tuple(
+        trade
+        for trade in hedge.trades
+        if (trade.layer, trade.instrument, trade.contracts > 0) in sent
+    )
+    kept: dict[str, tuple[tuple[str, int], ...]] = {}
+    vega: dict[str, float] = {}
+    for trade in trades:
+        kept[trade.layer] = (
+            *kept.get(trade.layer, ()),
+            (trade.instrument.symbol, trade.contracts),
+        )
+        vega[trade.layer] = vega.get(trade.layer, 0.0) + trade.vega_usd
+    hedge = replace(
+        hedge,
+        layers=layers_held(hedge.layers, withheld, kept, vega),
+        reductions=reductions,
+        additions=additions,
+        trades=trades,
+        cap="D3" if less else hedge.cap,
+    )
+    return hedge, withheld
 
 
 # --- entry ----------------------------------------------------------------------------------------

@@ -109,9 +109,16 @@ def entry_gate(overrides: Overrides) -> tuple[Gate, ...]:
 
 
 def override_gates(
-    overrides: Overrides, withheld: Sequence[Withheld], closed: Iterable[str]
+    overrides: Overrides, withheld: Sequence[Withheld], closed: Iterable[str], *, skipped: bool
 ) -> tuple[Gate, ...]:
-    """Return one gate an override in force: what it did in this decision."""
+    """Return one gate an override in force: what it did in this decision.
+
+    Args:
+        overrides: Those in force.
+        withheld: Orders of the rules that were kept back.
+        closed: Condors that are closed only because of an override.
+        skipped: Whether an entry that was due was skipped.
+    """
     done: dict[str, list[str]] = {each.override_id: [] for each in overrides.entries}
     for item in withheld:
         done[item.override.override_id].append(f"withheld {item.order.purpose}")
@@ -119,6 +126,8 @@ def override_gates(
         closing = overrides.closing(condor_id)
         assert closing is not None, "it was closed by an override"
         done[closing.override_id].append(f"closed {condor_id}")
+    if skipped and overrides.skipping is not None:
+        done[overrides.skipping.override_id].append("skipped an entry")
     return tuple(
         Gate(
             rule="D3",
@@ -168,7 +177,7 @@ def _held(layer: LayerPlan, kept: tuple[tuple[str, int], ...], kept_vega_usd: fl
     )
 
 
-def reasons(withheld: Sequence[Withheld]) -> tuple[str, ...]:
+def withheld_reasons(withheld: Sequence[Withheld]) -> tuple[str, ...]:
     """Return why the plan does less than the rules want."""
     return tuple(
         f"D3: {item.order.purpose} is withheld by override {item.override.override_id}"
