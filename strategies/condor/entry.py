@@ -255,7 +255,8 @@ def return_gate(
 ) -> Gate:
     """Return C8: expected IRR on the least credit, net of hedge cost, over hurdle and WACC.
 
-    A rate that nobody can tell is no reason to sell. Without a WACC the hurdle alone counts.
+    A rate that nobody can tell is no reason to sell. Without a WACC the hurdle alone counts. A
+    condor that is not short vega (C5) buys no core: L6 sells futures against it.
 
     Args:
         choice: The condor.
@@ -265,12 +266,14 @@ def return_gate(
         wacc: The cost of capital a year (G5), decimal; None = not known.
         rules: The hurdle, and whose margin is the capital invested.
     """
-    multiplier = choice.legs.short_put.multiplier
+    value = valuer.condor(choice.legs)
+    buys_core = value is None or value.factor_vega_usd < 0
+    hedge_usd = exact(hedge_share) * choice.credit * choice.legs.short_put.multiplier
     expected = condor_irr(
         valuer,
         choice.legs,
         credit=choice.credit,
-        hedge_usd=exact(hedge_share) * choice.credit * multiplier,
+        hedge_usd=hedge_usd if buys_core else Decimal(0),
         ratio=ratio,
         convention=rules.margin_convention,
     )

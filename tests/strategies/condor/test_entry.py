@@ -221,6 +221,24 @@ def test_c8_the_hedge_s_cost_lowers_the_rate():
     assert dear.value < rate_gate(hedge_share=0.08).value
 
 
+def test_c8_a_condor_that_is_not_short_vega_pays_for_no_core():
+    def rate(hedge_share, legs):
+        return return_gate(
+            replace(chosen(), legs=legs),
+            Valuer(MARKET, TODAY),
+            ratio=0.8,
+            hedge_share=hedge_share,
+            wacc=None,
+            rules=RULES,
+        ).value
+
+    plain = chosen().legs
+    double = replace(plain, long_ratio=2)
+    assert Valuer(MARKET, TODAY).condor(double).factor_vega_usd > 0
+    assert rate(0.12, double) == rate(0.0, double)
+    assert rate(0.12, plain) < rate(0.0, plain)
+
+
 def test_c8_without_a_cost_of_capital_the_hurdle_alone_counts():
     gate = rate_gate(wacc=None)
     assert (gate.passed, gate.threshold) == (True, 0.18)
