@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from strategies.model.instruments import OptionContract
-from strategies.model.orders import OrderIntent, PositionEffect
+from strategies.model.orders import OrderIntent
 from strategies.model.overrides import Override, OverrideKind
 from strategies.model.plan import Gate, LayerPlan
 
-_ABOVE = frozenset({"G6", "G7", "G8"})
-_CEILING = "B8"  # when it reduces
+_ABOVE = frozenset({"G6", "G7", "G8"})  # safety, and the ceiling of B8 and G7
 _LAST_DAYS = 1  # a hold never carries a condor into settlement
 
 
@@ -46,15 +45,13 @@ class Overrides:
         if _ABOVE.intersection(order.rules) or "D3" in order.rules:
             return None
         if order.layer is not None:
-            reduces = order.effect is PositionEffect.CLOSE
-            if _CEILING in order.rules and reduces:
-                return None
             return self._first(OverrideKind.HOLD_LAYER, order.layer)
         if order.purpose.endswith(":open"):
             return self.skipping
         assert order.condor_id is not None, "an order serves a layer or a condor"
-        if self.closing(order.condor_id) is not None and not order.purpose.endswith(":close"):
-            return self.closing(order.condor_id)
+        closing = self.closing(order.condor_id)
+        if closing is not None and not order.purpose.endswith(":close"):
+            return closing  # nothing else is done to what is being closed
         expiries = [
             leg.instrument.expiry
             for leg in order.legs
