@@ -1,7 +1,8 @@
 """The hedge of one interval: rotation, activation, band, sales, core, purchases, in that order.
 
-The order is the rule book's precedence (section 11): the over-hedge ceiling (G7, B8), rotation (B1,
-B11), activation (L1-L3), the vega floor (B8), the governors (G1, G3) and the increments (B9).
+The order is the rule book's precedence (section 11): the over-hedge ceiling (G7, B8), rotation
+(B1, B3, B11), activation (L1-L3, B4-B7), the vega floor (B8), the governors (G1, G3) and the
+increments (B9).
 
 The hedge is sized on the condors that are held and that this plan does not close. One that the
 plan opens is hedged, core and all, from the next interval on, once it has filled.
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from strategies.alvh.boost import Boost, advance_boost
 from strategies.alvh.core import (
     CoreNeed,
     buy_core,
@@ -19,12 +21,16 @@ from strategies.alvh.core import (
     core_held,
     core_vega_usd,
 )
+from strategies.alvh.explain import LayerStory, unpriceable_layer, why_kept
+from strategies.alvh.forward_profile import forward_vega
 from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio_gates
-from strategies.alvh.holdings import LAYERS, Lot, read_lots
+from strategies.alvh.holdings import LAYERS, Lot, read_lots, with_reach
 from strategies.alvh.instruments import FALL_POINTS, Candidate, rank_candidates
-from strategies.alvh.layers import LayerTarget, ShortVega, layer_targets
+from strategies.alvh.layers import Asked, LayerTarget, ShortVega, layer_targets
 from strategies.alvh.liquidity import sell_for_liquidity
 from strategies.alvh.orders import order_of
+from strategies.alvh.pace import pace_of
+from strategies.alvh.pre_event import event_scale, projected_short_vega, vega_short_at
 from strategies.alvh.rebalance import (
     Attempt,
     Band,
@@ -41,21 +47,30 @@ from strategies.alvh.rebalance import (
 from strategies.alvh.rotation import (
     advance_rotation,
     contracts_to_keep,
-    is_flip_underway,
-    is_step_of_a_flip,
+    is_selling_step,
+    is_selling_underway,
+    rotation_rule,
 )
+from strategies.alvh.shift_ahead import SHORTAGE_DAYS, asks_for_shift, shortest_tenor
+from strategies.alvh.short_side import (
+    ShortSide,
+    buy_back,
+    sell_short,
+    short_ceiling_usd,
+    short_side,
+)
+from strategies.alvh.theta_window import theta_window
 from strategies.model.book import Account, Book, CondorPosition
-from strategies.model.memory import Memory, RotationMemory
+from strategies.model.memory import BoostMemory, Memory, RotationMemory
 from strategies.model.orders import OrderIntent
 from strategies.model.plan import Gate, LayerPlan, LayerReason
 from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
 from strategies.pricing.capital import quick_ratio
-from strategies.pricing.shocks import shock_pnls, usual_spx_fraction
 from strategies.pricing.valuation import Valuer
 from strategies.signals.analogues import Analogues
 from strategies.signals.event_reactions import EventReactions
-from strategies.signals.panel import Panel
+from strategies.signals.panel import Panel, Verdict
 from strategies.signals.readings import Signals
 from strategies.signals.regimes import Regime
 
@@ -72,10 +87,11 @@ class HedgeInputs:
     signals: Signals
     regime: Regime
     rsi_vix_high: bool  # S1's latch
-    panel: Panel  # E, R5
-    analogues: Analogues | None  # T1
-    reactions: EventReactions | None  # T2
-    migration: float | None  # S10 of those condors, the lowest
+    panel: Panel | None = None  # E, R5
+    analogues: Analogues | None = None  # T1
+    reactions: EventReactions | None = None  # T2
+    migration: float | None = None  # S10 of those condors
+    vega_per_theta: float | None = None  # S12 of the book
     book: Book
     account: Account
     condors: tuple[CondorPosition, ...]  # held, and not closed by this plan
@@ -84,6 +100,13 @@ class HedgeInputs:
     memory: Memory
     rules: Rules
     plan_id: str
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the spike is (R5); None outside of one (R3)."""
+        if self.panel is None or self.regime.spike is not True:
+            return None
+        return self.panel.verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +124,16 @@ class HedgePlan:
     cap: str | None  # what keeps the hedge from the band's floor, None if it is there
     zone_usd: float  # factor vega below the floor that B9 leaves alone: it could be bought
     rotation: RotationMemory
+    boost: BoostMemory
     core_contracts: int
     condors_insured: tuple[str, ...]
 
 
 def plan_hedge(inputs: HedgeInputs) -> HedgePlan:
     """Return the hedge's part of the plan (rules L, B and G)."""
-    rules = inputs.rules
-    lots = read_lots(inputs.book, inputs.valuer, inputs.snapshot.session, rules.layers)
+    snapshot = inputs.snapshot
+    inputs = replace(inputs, rules=with_reach(inputs.rules, snapshot.market, snapshot.session))
+    lots = read_lots(inputs.book, inputs.valuer, snapshot.session, inputs.rules.layers)
     if inputs.condor_vega_usd is None:
         return _hold(inputs, lots)
     return _Planner(inputs, lots, inputs.condor_vega_usd).plan()
@@ -137,34 +162,15 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot]) -> HedgePlan:
     rotation = advance_rotation(
         memory.rotation,
         regime=inputs.regime,
+        shift_to=None,
         l1_lots=None,
         short_vega_usd=0.0,
         session=inputs.snapshot.session,
         sessions_before=inputs.snapshot.history.session,
         rules=rules.rotation,
     )
-    shares = _shares(rules)
     return HedgePlan(
-        layers=tuple(
-            LayerPlan(
-                layer=layer,
-                active=layer == "L1",
-                reason=LayerReason.CORE if layer == "L1" else LayerReason.INACTIVE,
-                share=shares[layer],
-                scale=0.0,
-                current_vega_usd=_held_usd(lots, layer),
-                target_vega_usd=0.0,
-                planned_vega_usd=sales.left_vega_usd(layer),
-                current_contracts=_contracts(lots, layer),
-                change_contracts=sum(t.contracts for t in sales.trades if t.layer == layer),
-                instrument=_main_symbol(sales.trades, layer),
-                runner_up=None,
-                rules=(layer,),
-                binding_cap=None,
-                note="the book cannot be priced: no target",
-            )
-            for layer in LAYERS
-        ),
+        layers=tuple(unpriceable_layer(layer, lots, sales, rules.layers) for layer in LAYERS),
         reductions=tuple(order_of(trade, inputs.plan_id) for trade in sales.trades),
         additions=(),
         trades=sales.trades,
@@ -175,6 +181,7 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot]) -> HedgePlan:
         cap=None,
         zone_usd=0.0,
         rotation=rotation,
+        boost=memory.boost,
         core_contracts=core_held(memory.core_contracts, lots, sales),
         condors_insured=_insured(inputs),
     )
@@ -189,40 +196,63 @@ class _Planner:
     """
 
     def __init__(self, inputs: HedgeInputs, lots: tuple[Lot, ...], condor_vega_usd: float) -> None:
-        self._in = inputs
+        self._pace = pace_of(inputs.vega_per_theta, inputs.verdict, inputs.rules)
+        self._in = replace(inputs, rules=self._pace.apply(inputs.rules))
         self._lots = lots
         self._condor_vega_usd = condor_vega_usd
         self._condors = sum(condor.quantity for condor in inputs.condors)
-        self._short = self._short_vega()
+        self._gates: list[Gate] = []
         self._missing: list[str] = []
         self._unpriced = _without_value(lots)
         self._ranked: dict[str, tuple[Candidate, ...]] = {}
+        self._short_now_usd = -condor_vega_usd if condor_vega_usd < -_LEAST_VEGA_USD else 0.0
         self._new = self._new_condors()
 
     def plan(self) -> HedgePlan:
         inputs, rules, lots = self._in, self._in.rules, self._lots
         rotation = self._rotation()
+        boost = self._boost()
+        short = self._short_vega()
+        event, event_gate = event_scale(inputs.regime, inputs.migration, rules.rotation)
+        window = theta_window(
+            inputs.valuer,
+            inputs.condors,
+            inputs.book.hedges,
+            lambda: self._candidates("L2"),
+            rules.rotation,
+        )
+        self._gates += [*boost.gates, event_gate, *window.gates, *self._pace.gates]
+
         sales = Sales(lots, _purposes(inputs.book))
         sell_due(sales, lots, rules)
         sell_for_liquidity(sales, lots, inputs.lacking_usd)
-        is_cutting = is_step_of_a_flip(inputs.memory.rotation, rotation)
-        if is_flip_underway(rotation):
-            sell_rotated(sales, lots, contracts_to_keep(rotation, rules.rotation))
+        is_cutting = is_selling_step(inputs.memory.rotation, rotation)
+        if is_selling_underway(rotation):
+            sell_rotated(sales, lots, contracts_to_keep(rotation), rotation_rule(rotation))
         core = core_held(inputs.memory.core_contracts, lots, sales)
         targets, gates = layer_targets(
             inputs.signals,
             inputs.regime,
-            rsi_vix_high=inputs.rsi_vix_high,
-            rotation=rotation,
-            short_vega=self._short,
-            core_vega_usd=core_vega_usd(core, lots, sales),
+            asked=Asked(
+                boost=boost,
+                rotation=rotation,
+                event_scale=event,
+                theta_window_usd=(
+                    sales.left_vega_usd("L2") + window.wanted_usd if window.is_asking else None
+                ),
+                core_vega_usd=core_vega_usd(core, lots, sales),
+            ),
+            short_vega=short,
             rules=rules,
         )
-        if is_cutting:  # in B1's steps nothing but a new core adds to L1
+        self._gates += gates
+        if is_cutting:  # in the steps of B1 and B3 nothing but a new core adds to L1
             targets["L1"] = _at_most(targets["L1"], sales.left_vega_usd("L1"))
 
         band = Band.of(self._condor_vega_usd, self._condors, rules)
         sell_above_ceiling(sales, lots, band)
+        shorts = short_side(self._condor_vega_usd, rules)
+        buy_back(sales, lots, shorts.target_usd, band, rules)
         permitted = self._permitted(targets, is_cutting=is_cutting)
         budget = self._budget()
         wishes = layer_wishes(
@@ -233,45 +263,56 @@ class _Planner:
             reach=self._reach(self._purchases(sales, budget, band), sales, band),
             rules=rules,
         )
+        keeps = {layer: self._keeps_surplus(targets[layer], rotation) for layer in LAYERS}
         for layer in LAYERS:
-            if self._unpriced or (layer == "L1" and self._new and self._is_call_offered()):
-                continue  # L1's surplus may become their core
-            if _gives_up_surplus(targets[layer], rotation):
+            if not keeps[layer]:
                 sell_above_wish(
                     sales,
                     lots,
                     wishes[layer],
                     layer=layer,
                     keep_usd=band.keep_usd,
-                    asked_by=targets[layer].rules,
+                    asked_by=(*targets[layer].rules, *self._pace.rules),
                     rules=rules,
                 )
 
         purchases = self._purchases(sales, budget, band)
-        governor_gates = (*budget.gates(), *quick_ratio_gates(inputs.account, rules.governors))
+        self._gates += [*budget.gates(), *quick_ratio_gates(inputs.account, rules.governors)]
         core = core_held(core, lots, sales)  # less what has been sold since
         core, core_gates, decided = self._core(
             core, purchases, budget, sales, targets, wishes, band
         )
-        filled = self._fill(purchases, sales, targets, wishes, permitted, band)
-
+        self._gates += core_gates
+        filled = self._fill(
+            purchases, sales, targets, wishes, permitted, band, options_first=window.is_open
+        )
         trades = (*sales.trades, *purchases.trades)
         rotation = _with_core(rotation, purchases.trades)
+        cap = self._floor_cap(filled, sales, purchases, band, permitted, rotation)
+        if shorts.gate is not None:
+            self._gates.append(shorts.gate)
+            sold, filled["L1"], targets["L1"] = self._sell_short(
+                shorts, budget, sales, targets["L1"], filled["L1"]
+            )
+            trades, cap = (*trades, *sold), filled["L1"].cap
+        additions = trades[len(sales.trades) :]
+        stories = [
+            self._story(layer, targets, wishes, filled, sales, trades, band, keeps)
+            for layer in LAYERS
+        ]
         return HedgePlan(
-            layers=tuple(
-                self._layer_plan(layer, targets, wishes, filled, sales, purchases)
-                for layer in LAYERS
-            ),
+            layers=tuple(story.plan for story in stories),
             reductions=tuple(order_of(trade, inputs.plan_id) for trade in sales.trades),
-            additions=tuple(order_of(trade, inputs.plan_id) for trade in purchases.trades),
+            additions=tuple(order_of(trade, inputs.plan_id) for trade in additions),
             trades=trades,
-            gates=(*gates, *governor_gates, *core_gates),
+            gates=(*self._gates, *(gate for story in stories for gate in story.gates)),
             reasons=(*self._held_back(), *sales.reasons, *_shortfalls(filled, core_gates)),
             missing=tuple(self._missing),
             unpriced=self._unpriced,
-            cap=self._floor_cap(filled, sales, purchases, band, permitted),
+            cap=cap,
             zone_usd=max(attempt.zone_usd for attempt in filled.values()),
             rotation=rotation,
+            boost=boost.memory,
             core_contracts=core,
             condors_insured=_insured(inputs, decided),
         )
@@ -279,16 +320,19 @@ class _Planner:
     # --- what there is ----------------------------------------------------------------------------
 
     def _short_vega(self) -> ShortVega:
-        now = -self._condor_vega_usd if self._condor_vega_usd < -_LEAST_VEGA_USD else 0.0
-        if now > 0 or not self._in.condors:
+        """Return what the condors are short: now, across the next event (T2), or in a fall (L6)."""
+        inputs, now = self._in, self._short_now_usd
+        if now > 0:
+            if inputs.regime.pre_event is True and inputs.reactions is not None:
+                now, gate = projected_short_vega(
+                    inputs.valuer, inputs.condors, now, inputs.reactions
+                )
+                self._gates.append(gate)
             return ShortVega(now_usd=now)
-        # The slope of the condors' loss once SPX has fallen 7 % and VIX has risen 8
-        spx = usual_spx_fraction(FALL_POINTS)
-        shocks = [(spx, FALL_POINTS + points) for points in (-0.5, 0.5)]
-        losses = shock_pnls(self._in.valuer, self._in.condors, (), shocks)
-        if losses is None:
+        slopes = vega_short_at(inputs.valuer, inputs.condors, (FALL_POINTS,))
+        if not inputs.condors or slopes is None:
             return ShortVega(now_usd=now)
-        return ShortVega(now_usd=now, in_a_fall_usd=max(0.0, losses[0] - losses[1]))
+        return ShortVega(now_usd=now, in_a_fall_usd=max(0.0, slopes[0]))
 
     def _new_condors(self) -> tuple[CondorPosition, ...]:
         inputs = self._in
@@ -314,16 +358,43 @@ class _Planner:
         return (f"nothing is added to the hedge: no value for {', '.join(self._unpriced)}",)
 
     def _rotation(self) -> RotationMemory:
+        """Return the rotation after this interval (B1, B3 with T3's tenor, B11)."""
         inputs = self._in
         l1_lots = [lot for lot in self._lots if lot.layer == "L1"]
+        asks, gates = asks_for_shift(
+            inputs.signals, inputs.regime, inputs.analogues, inputs.rules.rotation
+        )
+        self._gates += gates
+        shift_to = None
+        if asks:
+            held = [(lot.instrument, lot.expected) for lot in self._lots]
+            shift_to, gate = shortest_tenor(
+                forward_vega(held, inputs.valuer, SHORTAGE_DAYS),
+                self._short_now_usd,
+                may_l3_grow=self._may_l3_grow(),
+                rules=inputs.rules.layers,
+            )
+            self._gates.append(gate)
         return advance_rotation(
             inputs.memory.rotation,
             regime=inputs.regime,
+            shift_to=shift_to,
             l1_lots=None if _without_value(l1_lots) else l1_lots,
-            short_vega_usd=self._short.now_usd,
+            short_vega_usd=self._short_now_usd,
             session=inputs.snapshot.session,
             sessions_before=inputs.snapshot.history.session,
             rules=inputs.rules.rotation,
+        )
+
+    def _boost(self) -> Boost:
+        inputs = self._in
+        return advance_boost(
+            inputs.memory.boost,
+            inputs.signals,
+            rsi_vix_high=inputs.rsi_vix_high,
+            verdict=inputs.verdict,
+            analogues=inputs.analogues,
+            rules=inputs.rules,
         )
 
     def _budget(self) -> Budget:
@@ -361,16 +432,18 @@ class _Planner:
 
     # --- what is allowed --------------------------------------------------------------------------
 
+    def _may_l3_grow(self) -> bool:
+        ratio = quick_ratio(self._in.account)
+        return ratio is None or ratio >= self._in.rules.governors.quick_ratio
+
     def _permitted(
         self, targets: Mapping[str, LayerTarget], *, is_cutting: bool
     ) -> tuple[str, ...]:
         """Return the layers B8's floor may raise."""
-        ratio = quick_ratio(self._in.account)
-        may_l3_grow = ratio is None or ratio >= self._in.rules.governors.quick_ratio
         allowed = {
             "L1": not is_cutting,
             "L2": targets["L2"].active,
-            "L3": targets["L3"].active and may_l3_grow,
+            "L3": targets["L3"].active and self._may_l3_grow(),
         }
         return tuple(layer for layer in LAYERS if allowed[layer])
 
@@ -403,6 +476,24 @@ class _Planner:
             )
 
         return reach
+
+    def _keeps_surplus(self, target: LayerTarget, rotation: RotationMemory) -> str:
+        """Return why a layer sells nothing that it holds above its wish; empty where it does.
+
+        A layer that still acts keeps it (B8 acts when v leaves the band): otherwise every swing of
+        V_c would be traded back and forth. One that no longer acts, that B11 unwinds, or that B5
+        sends to its target lets it go.
+        """
+        if self._unpriced:
+            return f"no value for {', '.join(self._unpriced)}"
+        if target.layer == "L1" and self._new and self._is_call_offered():
+            return "its surplus may become the core of a new condor (G2)"
+        acts = target.reason is LayerReason.BOOST or (
+            target.reason is LayerReason.ACTIVE and rotation.restoring_since is None
+        )
+        if acts and not self._pace.is_to_target:
+            return "the layer acts and v is in the band (B8)"
+        return ""
 
     # --- what is bought ---------------------------------------------------------------------------
 
@@ -446,6 +537,8 @@ class _Planner:
         wishes: Mapping[str, Wish],
         permitted: Sequence[str],
         band: Band,
+        *,
+        options_first: bool,
     ) -> dict[str, Attempt]:
         filled = {}
         for layer in LAYERS:
@@ -454,7 +547,7 @@ class _Planner:
                 filled[layer] = Attempt(cap="G7" if wish.is_lowered else None)
                 continue
             held = sales.left_vega_usd() + sum(purchases.vega_usd(each) for each in LAYERS)
-            asked_by = targets[layer].rules
+            asked_by = (*targets[layer].rules, *self._pace.rules)
             if wish.floor_raise_usd > _EPSILON and layer in permitted:
                 asked_by = (*asked_by, "B8")
             filled[layer] = purchases.fill(
@@ -463,8 +556,41 @@ class _Planner:
                 self._candidates(layer),
                 floor_missing_usd=max(0.0, band.floor_usd - held),
                 asked_by=asked_by,
+                options_first=options_first and layer == "L2",
             )
         return filled
+
+    def _sell_short(
+        self,
+        shorts: ShortSide,
+        budget: Budget,
+        sales: Sales,
+        target: LayerTarget,
+        bought: Attempt,
+    ) -> tuple[tuple[Trade, ...], Attempt, LayerTarget]:
+        """Sell L1's futures short (L6); return the trades, what held them back, and L1's target."""
+        if self._unpriced or shorts.target_usd == 0:
+            return (), bought, target
+        selling = Purchases(
+            self._lots,
+            sales,
+            budget=budget,
+            ceiling_usd=short_ceiling_usd(self._condor_vega_usd, self._condors, self._in.rules),
+            purposes_at_work=_purposes(self._in.book),
+            rules=self._in.rules,
+            side=-1,
+        )
+        attempt = sell_short(
+            selling, self._lots, sales, shorts.target_usd, self._candidates("L1"), self._in.rules
+        )
+        target = replace(
+            target,
+            active=True,
+            reason=LayerReason.ACTIVE,
+            rules=tuple(dict.fromkeys((*target.rules, "L6"))),
+            note=f"short {shorts.target_usd:.0f} USD a VIX point is wanted (L6)",
+        )
+        return selling.trades, attempt, target
 
     # --- what is said about it --------------------------------------------------------------------
 
@@ -475,6 +601,7 @@ class _Planner:
         purchases: Purchases,
         band: Band,
         permitted: Sequence[str],
+        rotation: RotationMemory,
     ) -> str | None:
         """Return what keeps v below the band once everything is filled, or None if it is not."""
         held = sales.left_vega_usd() + sum(purchases.vega_usd(layer) for layer in LAYERS)
@@ -484,68 +611,46 @@ class _Planner:
         for cap in ("G6", "G7", "G3", "G1", "L5", "L7", "L4", "B9"):
             if cap in caps:
                 return cap
-        return "B1" if "L1" not in permitted else "L4"
+        return rotation_rule(rotation) if "L1" not in permitted else "L4"
 
-    def _layer_plan(
+    def _story(
         self,
         layer: str,
         targets: Mapping[str, LayerTarget],
         wishes: Mapping[str, Wish],
         filled: Mapping[str, Attempt],
         sales: Sales,
-        purchases: Purchases,
-    ) -> LayerPlan:
-        target, wish, fill = targets[layer], wishes[layer], filled[layer]
-        trades = [t for t in (*sales.trades, *purchases.trades) if t.layer == layer]
-        full_usd = target.share * target.short_vega_usd
-        main = max(trades, key=lambda t: abs(t.vega_usd), default=None)
-        fired = dict.fromkeys((*target.rules, *(rule for trade in trades for rule in trade.rules)))
-        if wish.floor_raise_usd > _EPSILON:
-            fired["B8"] = None
-        notes = [note for note in (target.note, fill.note) if note]
-        notes += [
-            f"{t.contracts:+d} {t.instrument}" for t in trades if main is not None and t != main
-        ]
-        scale = wish.uncapped_usd / full_usd if full_usd > 0 else 0.0
-        return LayerPlan(
-            layer=layer,
-            active=target.active,
-            reason=target.reason,
-            share=target.share,
-            scale=min(scale, self._in.rules.layers.max_scale),
-            current_vega_usd=_held_usd(self._lots, layer),
-            target_vega_usd=wish.uncapped_usd,
-            planned_vega_usd=sales.left_vega_usd(layer) + purchases.vega_usd(layer),
-            current_contracts=_contracts(self._lots, layer),
-            change_contracts=0 if main is None else main.contracts,
-            instrument=None if main is None else main.instrument.symbol,
-            runner_up=None if fill.runner_up is None else fill.runner_up.instrument.symbol,
-            rules=tuple(fired),
-            binding_cap=fill.cap,
-            note="; ".join(notes),
+        trades: Sequence[Trade],
+        band: Band,
+        keeps: Mapping[str, str],
+    ) -> LayerStory:
+        lots = tuple(lot for lot in self._lots if lot.layer == layer)
+        own = tuple(trade for trade in trades if trade.layer == layer)
+        planned = sum(lot.expected * lot.unit_vega_usd for lot in lots)
+        planned += sum(trade.vega_usd for trade in own)
+        return LayerStory(
+            target=targets[layer],
+            wish=wishes[layer],
+            attempt=filled[layer],
+            lots=lots,
+            trades=own,
+            planned_usd=planned,
+            max_scale=self._in.rules.layers.max_scale,
+            kept_because=why_kept(
+                lots, sales, wishes[layer], planned, keep_usd=band.keep_usd, held_by=keeps[layer]
+            ),
         )
-
-
-def _gives_up_surplus(target: LayerTarget, rotation: RotationMemory) -> bool:
-    """Return whether a layer sells what it holds beyond its wish while v is inside the band.
-
-    A layer that still acts keeps it (B8 acts when v leaves the band): otherwise every swing of V_c
-    would be traded back and forth. One that no longer acts, or that B11 unwinds, lets it go.
-    """
-    if target.reason is LayerReason.BOOST:
-        return False
-    return target.reason is not LayerReason.ACTIVE or rotation.restoring_since is not None
 
 
 def _at_most(target: LayerTarget, vega_usd: float) -> LayerTarget:
     if target.vega_usd <= vega_usd:
         return target
-    full = target.share * target.short_vega_usd
+    full = target.full_usd
     return replace(target, vega_usd=vega_usd, scale=vega_usd / full if full > 0 else 0.0)
 
 
 def _with_core(rotation: RotationMemory, purchases: Sequence[Trade]) -> RotationMemory:
-    """Let a core bought while B1 sells count among what the flip found: it is cut alike."""
+    """Let a core bought while B1 or B3 sells count among what it found: it is cut alike."""
     if not rotation.l1_at_flip:
         return rotation
     bought = {t.instrument.symbol: t.contracts for t in purchases if t.layer == "L1"}
@@ -567,22 +672,3 @@ def _shortfalls(filled: Mapping[str, Attempt], core_gates: Sequence[Gate]) -> tu
         *capped,
         *(f"{gate.rule}: no {gate.note}" for gate in core_gates if not gate.passed),
     )
-
-
-def _shares(rules: Rules) -> dict[str, float]:
-    layers = rules.layers
-    return {"L1": layers.l1_share, "L2": layers.l2_share, "L3": layers.l3_share}
-
-
-def _held_usd(lots: Sequence[Lot], layer: str) -> float:
-    return sum(lot.contracts * lot.unit_vega_usd for lot in lots if lot.layer == layer)
-
-
-def _contracts(lots: Sequence[Lot], layer: str) -> int:
-    return sum(lot.contracts for lot in lots if lot.layer == layer)
-
-
-def _main_symbol(trades: Sequence[Trade], layer: str) -> str | None:
-    own = [trade for trade in trades if trade.layer == layer]
-    main = max(own, key=lambda t: abs(t.vega_usd), default=None)
-    return None if main is None else main.instrument.symbol

@@ -53,6 +53,11 @@ class Lot:
         return self.contracts + self.buying - self.selling
 
     @property
+    def at_most(self) -> int:
+        """The most contracts, long or short, that any fills of the orders at work can make it."""
+        return max(abs(self.contracts + self.buying), abs(self.contracts - self.selling))
+
+    @property
     def unit_vega_usd(self) -> float:
         """Factor vega of one contract, USD per VIX point; 0 if it cannot be priced."""
         return 0.0 if self.value is None else self.value.factor_vega_usd

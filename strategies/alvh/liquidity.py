@@ -7,8 +7,8 @@ ratio is back at one as soon as
     cash + excess - D + F >= maintenance - F,   that is   2 F - D >= maintenance - cash - excess.
 
 What is being closed or sold already counts. Condors go first, those with the largest margin first,
-because a hedge future sold under short condors frees margin and adds risk; futures follow, contract
-by contract. VIX calls tie up no margin and stay.
+because a hedge future closed under condors frees margin and adds risk; futures follow, contract by
+contract. VIX calls tie up no margin and stay.
 """
 
 import math
@@ -37,7 +37,7 @@ def relief_usd(margin_usd: Decimal, debit_usd: Decimal) -> Decimal:
 
 
 def sell_for_liquidity(sales: Sales, lots: Sequence[Lot], lacking: Decimal) -> None:
-    """Sell as many hedge futures as the ratio still lacks, largest margin first (G6).
+    """Close as many hedge futures as the ratio still lacks, largest margin first (G6).
 
     Args:
         sales: The plan's sales so far; futures among them, and those at work, count.
@@ -54,7 +54,8 @@ def sell_for_liquidity(sales: Sales, lots: Sequence[Lot], lacking: Decimal) -> N
     futures = [lot for lot in lots if lot.instrument in reliefs]
     missing = float(lacking)
     for lot in futures:
-        missing -= reliefs[lot.instrument] * (sales.sold(lot) + lot.selling)
+        at_work = abs(lot.contracts) - lot.closable
+        missing -= reliefs[lot.instrument] * (sales.sold(lot) + at_work)
     for lot in sorted(futures, key=lambda each: (-reliefs[each.instrument], each.days)):
         if missing <= _EPSILON:
             return

@@ -1,7 +1,8 @@
 """From trades to orders: one instrument, one side, one purpose each.
 
 A purchase starts at mid and pays at most the offer; a sale starts at mid and accepts at least the
-bid. Limits are rounded away from paying more; a worst price stays reachable on the tick grid.
+bid; either may open or close (L6: futures are sold short and bought back). Limits are rounded away
+from paying more; a worst price stays reachable on the tick grid.
 """
 
 from decimal import Decimal
@@ -16,18 +17,19 @@ def order_of(trade: Trade, plan_id: str) -> OrderIntent:
     """Return the order that carries out one trade of the hedge."""
     buys = trade.contracts > 0
     sign = 1 if buys else -1
+    opens = trade.effect is PositionEffect.OPEN
     mid = sign * to_price((trade.bid + trade.ask) / 2)
     natural = to_price(trade.ask) if buys else -to_price(trade.bid)
     worst = _rounded(trade, natural, up=not buys)
     limit = min(_rounded(trade, mid, up=False), worst)
     return OrderIntent(
         plan_id=plan_id,
-        purpose=f"hedge:{trade.layer}:{'add' if buys else 'reduce'}:{trade.instrument.symbol}",
+        purpose=f"hedge:{trade.layer}:{'add' if opens else 'reduce'}:{trade.instrument.symbol}",
         legs=(Leg(instrument=trade.instrument, ratio=sign),),
         quantity=abs(trade.contracts),
         limit_price=limit,
         worst_price=worst,
-        effect=PositionEffect.OPEN if buys else PositionEffect.CLOSE,
+        effect=trade.effect,
         urgency=trade.urgency,
         rules=trade.rules,
         layer=trade.layer,

@@ -25,16 +25,16 @@ the core too.
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 
 from strategies.alvh.governors import Budget, whole
 from strategies.alvh.holdings import LAYERS, Lot
 from strategies.alvh.instruments import Candidate, is_staggered
 from strategies.alvh.layers import LayerTarget
 from strategies.model.instruments import Instrument
-from strategies.model.orders import Urgency
+from strategies.model.orders import PositionEffect, Urgency
 from strategies.model.rules import Rules
 
 _EPSILON: Final = 1e-9
@@ -51,16 +51,22 @@ class Band:
 
     @classmethod
     def of(cls, condor_vega_usd: float, condors: int, rules: Rules) -> "Band":
-        """Return the band for V_c and N; without condors both edges are zero."""
+        """Return the band for V_c and N; without condors both edges are zero.
+
+        Against condors that are meant to be vega-positive (L6) the upper edges bound what the
+        hedge adds to them: the condors' own vega is no over-hedging.
+        """
         if condors == 0:
             return cls(floor_usd=0.0, ceiling_usd=0.0, inner_usd=0.0, keep_usd=0.0)
         low = rules.rotation.band_low
         high = min(rules.rotation.band_high, rules.governors.max_net_vega)
         zone = rules.rotation.no_trade_fraction * max(0.0, high - low)
+        is_meant_long = rules.condor.bias == "positive"
+        over_usd = min(0.0, condor_vega_usd) if is_meant_long else condor_vega_usd
         return cls(
             floor_usd=low * 100 * condors - condor_vega_usd,
-            ceiling_usd=max(0.0, high * 100 * condors - condor_vega_usd),
-            inner_usd=max(0.0, (high - zone) * 100 * condors - condor_vega_usd),
+            ceiling_usd=max(0.0, high * 100 * condors - over_usd),
+            inner_usd=max(0.0, (high - zone) * 100 * condors - over_usd),
             keep_usd=(low + zone) * 100 * condors - condor_vega_usd,
         )
 
@@ -72,6 +78,7 @@ class Trade:
     instrument: Instrument
     layer: str
     contracts: int
+    effect: PositionEffect  # a future may be sold to open (L6), and is then bought to close
     unit_vega_usd: float
     bid: float
     ask: float
@@ -159,7 +166,10 @@ def layer_wishes(
 
 
 class Sales:
-    """Sales of one plan, collected lot by lot; what has no bid or is at work is not sold."""
+    """Reductions of one plan, collected lot by lot; what has no bid or is at work is not sold.
+
+    A short lot (L6) is reduced by buying it back.
+    """
 
     def __init__(self, lots: Sequence[Lot], purposes_at_work: Collection[str]) -> None:
         self._lots = lots
@@ -169,24 +179,29 @@ class Sales:
 
     @property
     def trades(self) -> tuple[Trade, ...]:
-        """The sales, shortest expiry first."""
+        """The reductions, shortest expiry first."""
         return tuple(
             self._trades[lot.instrument] for lot in self._lots if lot.instrument in self._trades
         )
 
     def sold(self, lot: Lot) -> int:
-        """Return how many contracts of a lot are sold so far."""
+        """Return how many contracts of a lot are closed so far, >= 0."""
         trade = self._trades.get(lot.instrument)
-        return 0 if trade is None else -trade.contracts
+        return 0 if trade is None else abs(trade.contracts)
 
     def left(self, lot: Lot) -> int:
-        """Return how many contracts of a lot can still be sold."""
+        """Return how many contracts of a lot can still be closed."""
         return lot.closable - self.sold(lot)
+
+    def expected(self, lot: Lot) -> int:
+        """Return the contracts of a lot once the plan and what is at work have filled, signed."""
+        trade = self._trades.get(lot.instrument)
+        return lot.expected + (0 if trade is None else trade.contracts)
 
     def left_vega_usd(self, layer: str | None = None) -> float:
         """Return the factor vega that remains, orders at work filled; of one layer or of all."""
         return sum(
-            (lot.expected - self.sold(lot)) * lot.unit_vega_usd
+            self.expected(lot) * lot.unit_vega_usd
             for lot in self._lots
             if layer in (None, lot.layer)
         )
@@ -194,7 +209,7 @@ class Sales:
     def sell(
         self, lot: Lot, contracts: int, rules: tuple[str, ...], urgency: Urgency = Urgency.NORMAL
     ) -> int:
-        """Sell up to ``contracts`` more of a lot and return how many."""
+        """Close up to ``contracts`` more of a lot and return how many."""
         contracts = min(contracts, self.left(lot))
         if contracts <= 0:
             return 0
@@ -209,10 +224,12 @@ class Sales:
         if before is not None:
             rules = tuple(dict.fromkeys((*before.rules, *rules)))
             urgency = before.urgency if before.urgency is Urgency.URGENT else urgency
+        closed = contracts + self.sold(lot)
         self._trades[lot.instrument] = Trade(
             instrument=lot.instrument,
             layer=lot.layer,
-            contracts=-contracts - self.sold(lot),
+            contracts=closed if lot.contracts < 0 else -closed,
+            effect=PositionEffect.CLOSE,
             unit_vega_usd=lot.unit_vega_usd,
             bid=lot.value.bid,
             ask=lot.value.ask,
@@ -223,18 +240,18 @@ class Sales:
 
 
 def sell_due(sales: Sales, lots: Sequence[Lot], rules: Rules) -> None:
-    """Sell what is too close to expiry (B10); its layer refills by increments."""
+    """Close what is too close to expiry (B10); its layer refills by increments."""
     for lot in lots:
         if lot.is_due(rules.rotation):
-            sales.sell(lot, lot.closable, ("B10",))
+            sales.sell(lot, sales.left(lot), ("B10",))
 
 
-def sell_rotated(sales: Sales, lots: Sequence[Lot], keep: Mapping[str, int]) -> None:
-    """Sell L1 down to what the rotation keeps of it (B1)."""
+def sell_rotated(sales: Sales, lots: Sequence[Lot], keep: Mapping[str, int], rule: str) -> None:
+    """Sell L1 down to what the rotation keeps of it (B1, B3)."""
     for lot in lots:
         kept = keep.get(lot.instrument.symbol)
         if kept is not None and lot.layer == "L1":
-            sales.sell(lot, sales.left(lot) - kept, ("B1",))
+            sales.sell(lot, sales.left(lot) - kept, (rule,))
 
 
 def sell_above_ceiling(sales: Sales, lots: Sequence[Lot], band: Band) -> None:
@@ -243,7 +260,7 @@ def sell_above_ceiling(sales: Sales, lots: Sequence[Lot], band: Band) -> None:
         return
     for lot in lots:
         excess = sales.left_vega_usd() - band.inner_usd
-        if excess <= _EPSILON or lot.unit_vega_usd <= 0:
+        if excess <= _EPSILON or lot.unit_vega_usd <= 0 or lot.is_short:
             continue
         contracts = math.ceil(excess / lot.unit_vega_usd - _EPSILON)
         sales.sell(lot, contracts, ("B8", "G7"), Urgency.URGENT)
@@ -270,7 +287,7 @@ def sell_above_wish(
     at_least = 1
     for lot in lots:
         unit = lot.unit_vega_usd
-        if lot.layer != layer or unit <= 0 or sales.left(lot) <= 0:
+        if lot.layer != layer or unit <= 0 or lot.is_short or sales.left(lot) <= 0:
             continue
         if excess < no_trade_zone(unit, wish.vega_usd, rules):
             return
@@ -298,12 +315,19 @@ class Attempt:
 
     cap: str | None = None
     note: str = ""
+    chosen: Candidate | None = None  # the best that anything was left for, bought or not
     runner_up: Candidate | None = None
+    wanted: int = 0  # contracts of it that are missing
+    room: int | None = None  # contracts that the cap allows; None = it is not counted in contracts
     zone_usd: float = 0.0  # what is missing is less than this, and B9 leaves it alone
 
 
 class Purchases:
-    """Purchases of one plan, layer by layer, inside the governors."""
+    """Purchases of one plan, layer by layer, inside the governors.
+
+    With ``side`` -1 the same for futures sold short (L6): vega, gaps and ceiling are then counted
+    as short vega, and only short lots count as held.
+    """
 
     def __init__(
         self,
@@ -314,20 +338,29 @@ class Purchases:
         ceiling_usd: float,
         purposes_at_work: Collection[str],
         rules: Rules,
+        side: Literal[1, -1] = 1,
     ) -> None:
+        self._side = side
         self._sales = sales
         self._budget = budget
         self._rules = rules
         self._at_work = purposes_at_work
-        self._busy = {lot.instrument for lot in lots if lot.selling}
-        self._busy |= {trade.instrument for trade in sales.trades}
+        own = [lot for lot in lots if lot.is_short is (side < 0)]
+        self._busy = {trade.instrument for trade in sales.trades}
+        self._busy |= {lot.instrument for lot in lots if lot.is_short is not (side < 0)}
+        self._busy |= {lot.instrument for lot in own if (lot.selling if side > 0 else lot.buying)}
         # G7 at its worst: every purchase at work fills and no sale does
-        worst = sum((lot.contracts + lot.buying) * lot.unit_vega_usd for lot in lots)
-        self._ceiling_left_usd = ceiling_usd - worst
+        worst = sum(
+            (lot.contracts + (lot.buying if side > 0 else -lot.selling)) * lot.unit_vega_usd
+            for lot in lots
+        )
+        self._ceiling_left_usd = ceiling_usd - side * worst
+        self._held_usd = dict.fromkeys(LAYERS, 0.0)
         self._by_expiry: dict[tuple[str, date], int] = {}
-        for lot in lots:
+        for lot in own:
             place = (lot.layer, lot.instrument.expiry)
-            held = lot.expected - sales.sold(lot)
+            held = side * sales.expected(lot)
+            self._held_usd[lot.layer] += held * lot.unit_vega_usd
             self._by_expiry[place] = self._by_expiry.get(place, 0) + held
         self._trades: dict[Instrument, Trade] = {}
 
@@ -342,8 +375,12 @@ class Purchases:
         return self._ceiling_left_usd
 
     def vega_usd(self, layer: str) -> float:
-        """Return the factor vega bought for a layer, USD per VIX point."""
+        """Return what the plan adds to a layer, USD per VIX point; negative where sold short."""
         return sum(t.vega_usd for t in self._trades.values() if t.layer == layer)
+
+    def _in_layer_usd(self, layer: str) -> float:
+        """Return what the layer will hold on this side with the plan so far, >= 0."""
+        return self._held_usd[layer] + self._side * self.vega_usd(layer)
 
     def free(self, layer: str, ranked: Sequence[Candidate]) -> list[Candidate]:
         """Return the candidates without an order of their own at work or in this plan."""
@@ -362,7 +399,8 @@ class Purchases:
         self._trades[candidate.instrument] = Trade(
             instrument=candidate.instrument,
             layer=layer,
-            contracts=contracts + (0 if before is None else before.contracts),
+            contracts=self._side * contracts + (0 if before is None else before.contracts),
+            effect=PositionEffect.OPEN,
             unit_vega_usd=candidate.unit_vega_usd,
             bid=candidate.bid,
             ask=candidate.ask,
@@ -388,6 +426,7 @@ class Purchases:
         *,
         floor_missing_usd: float,
         asked_by: tuple[str, ...],
+        options_first: bool = False,
     ) -> Attempt:
         """Buy one increment toward a layer's wish (L5, L7, B9, G1, G3, G6, G7).
 
@@ -397,9 +436,10 @@ class Purchases:
             ranked: What it may buy, best first.
             floor_missing_usd: What the vega floor still lacks; R3 and R4 exempt that much from G3.
             asked_by: The rules that want the purchase.
+            options_first: Whether any option goes before the futures (L5 in B6's window).
         """
         lowered = "G7" if wish.is_lowered else None
-        gap = wish.vega_usd - self._sales.left_vega_usd(layer) - self.vega_usd(layer)
+        gap = wish.vega_usd - self._in_layer_usd(layer)
         if gap <= _EPSILON:
             return Attempt(cap=lowered)
         free = self.free(layer, ranked)
@@ -410,20 +450,28 @@ class Purchases:
             return Attempt(cap=lowered, note="inside the no-trade zone (B9)", zone_usd=zone)
         fitting = [c for c in free if whole(gap / c.unit_vega_usd) >= 1]
         if not fitting:
-            return Attempt(cap=lowered or "L4", note="less than one contract is missing (L4)")
+            return Attempt(
+                cap=lowered or "L4", note="less than one contract is missing (L4)", chosen=free[0]
+            )
         step = self._rules.rotation.increment * wish.vega_usd
-        cap: str | None = None
-        fitting.sort(key=lambda c: self._outgrows(c, layer, gap))
+        fitting.sort(key=lambda c: (options_first and not c.is_call, self._outgrows(c, layer, gap)))
+        blocked = None
         for candidate in fitting:  # the best one that the governors leave any room for
-            contracts, binding = self._room(candidate, layer, gap, step, floor_missing_usd)
+            attempt = self._room(candidate, layer, gap, step, floor_missing_usd)
+            attempt = replace(
+                attempt, runner_up=next((c for c in fitting if c is not candidate), None)
+            )
+            contracts = attempt.wanted if attempt.room is None else attempt.room
             if contracts > 0:
-                runner_up = next((c for c in fitting if c is not candidate), None)
-                blocked = self._buy(
+                stopped = self._buy(
                     layer, candidate, contracts, fitting, floor_missing_usd, asked_by
                 )
-                return Attempt(cap=blocked or binding or lowered, runner_up=runner_up)
-            cap = cap or binding
-        return Attempt(cap=cap, runner_up=fitting[0])
+                if stopped is not None:
+                    return replace(attempt, cap=stopped, room=None)
+                return attempt if attempt.cap else replace(attempt, cap=lowered)
+            blocked = blocked or attempt
+        assert blocked is not None, "something fits"
+        return blocked
 
     def reach_usd(
         self, layer: str, wish_usd: float, ranked: Sequence[Candidate], *, floor_missing_usd: float
@@ -432,7 +480,7 @@ class Purchases:
 
         That is all of it where no more is missing than B9's no-trade fraction leaves alone.
         """
-        held = self._sales.left_vega_usd(layer) + self.vega_usd(layer)
+        held = self._in_layer_usd(layer)
         zone = no_trade_zone(0.0, wish_usd, self._rules)
         buyable = 0.0
         for candidate in self.free(layer, ranked):
@@ -468,15 +516,17 @@ class Purchases:
         gap: float,
         step: float,
         floor_missing_usd: float,
-    ) -> tuple[int, str | None]:
-        """Return how many contracts may be bought now, and which cap binds."""
+    ) -> Attempt:
+        """Return how many contracts are wanted, and which cap allows how many if not all."""
         unit = candidate.unit_vega_usd
         wanted = whole(gap / unit)
         rooms = self._rooms(candidate, layer, floor_missing_usd)
         rooms["B9"] = max(1, whole(step / unit))
-        contracts = min(wanted, *rooms.values())
-        binding = [r for r in _CAPS_IN_ORDER if r in rooms and rooms[r] == contracts < wanted]
-        return contracts, binding[0] if binding else None
+        room = min(rooms.values())
+        if room >= wanted:
+            return Attempt(chosen=candidate, wanted=wanted)
+        cap = next(rule for rule in _CAPS_IN_ORDER if rooms.get(rule) == room)
+        return Attempt(cap=cap, chosen=candidate, wanted=wanted, room=room)
 
     def _buy(
         self,

@@ -253,7 +253,7 @@ def test_b1_sells_l1_down_to_what_is_kept():
     lots = (lot(L1_CALL, 10), lot(L2_CALL, 10))
     sales = Sales(lots, ())
     keep = {instrument(L1_CALL).symbol: 7, instrument(L2_CALL).symbol: 1}
-    sell_rotated(sales, lots, keep)
+    sell_rotated(sales, lots, keep, "B1")
     assert sold(sales) == {L1_CALL: 3}
 
 
@@ -610,11 +610,12 @@ def test_g7_a_slowly_moving_market_does_not_buy_and_sell_the_same_contracts(
 # --- orders ---------------------------------------------------------------------------------------
 
 
-def trade(text, contracts, bid, ask, *, layer="L2"):
+def trade(text, contracts, bid, ask, *, layer="L2", effect=None):
     return Trade(
         instrument=instrument(text),
         layer=layer,
         contracts=contracts,
+        effect=effect or (PositionEffect.OPEN if contracts > 0 else PositionEffect.CLOSE),
         unit_vega_usd=10.0,
         bid=bid,
         ask=ask,

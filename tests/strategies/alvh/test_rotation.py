@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from strategies.alvh.rotation import (
     advance_rotation,
     contracts_to_keep,
-    is_flip_underway,
-    is_step_of_a_flip,
+    is_selling_step,
+    is_selling_underway,
     rotation_strength,
 )
 from strategies.model.encoding import from_json, to_json
@@ -52,15 +52,15 @@ def advance(
     )
 
 
-def keep(rotation, text=CALL, rules=RULES):
-    return contracts_to_keep(rotation, rules).get(instrument(text).symbol)
+def keep(rotation, text=CALL):
+    return contracts_to_keep(rotation).get(instrument(text).symbol)
 
 
 def test_b1_without_a_flip_nothing_rotates():
     rotation = advance(RotationMemory(), INVERTED, [lot(CALL, 40)])
     assert rotation == RotationMemory()
-    assert rotation_strength(rotation, RULES) == 0
-    assert not is_flip_underway(rotation)
+    assert rotation_strength("L2", rotation, RULES) == 0
+    assert not is_selling_underway(rotation)
 
 
 def test_b1_cuts_half_of_l1_in_four_equal_parts():
@@ -71,12 +71,12 @@ def test_b1_cuts_half_of_l1_in_four_equal_parts():
         held = keep(rotation)
         kept.append(held)
         cuts.append(rotation.l1_cut)
-        assert is_flip_underway(rotation)
+        assert is_selling_underway(rotation)
     assert kept == [35, 30, 25, 20]
     assert cuts == pytest.approx([0.125, 0.25, 0.375, 0.5])
-    assert rotation_strength(rotation, RULES) == 1.0
+    assert rotation_strength("L2", rotation, RULES) == 1.0
     done = advance(rotation, INVERTED, [lot(CALL, 20)])
-    assert not is_flip_underway(done)
+    assert not is_selling_underway(done)
     assert (done.l1_cut, done.flips_rotated) == (0.5, 1)
 
 
@@ -102,7 +102,7 @@ def test_b1_a_part_that_did_not_fill_is_asked_for_again():
     for state in (FLIP, INVERTED, INVERTED, INVERTED):
         rotation = advance(rotation, state, [lot(CALL, 40)])  # nothing was sold
     unsold = advance(rotation, INVERTED, [lot(CALL, 40)])
-    assert is_flip_underway(unsold)
+    assert is_selling_underway(unsold)
     assert keep(unsold) == 20
 
 
@@ -112,10 +112,10 @@ def test_b1_what_has_been_sold_down_may_be_bought_again_while_the_rest_is_asked_
     for state in (FLIP, INVERTED, INVERTED, INVERTED):
         before = rotation
         rotation = advance(rotation, state, [lot(CALL, 40), lot(other, 20)])
-        assert is_step_of_a_flip(before, rotation)
+        assert is_selling_step(before, rotation)
     after = advance(rotation, INVERTED, [lot(CALL, 40), lot(other, 10)])
-    assert not is_step_of_a_flip(rotation, after)
-    assert is_flip_underway(after)
+    assert not is_selling_step(rotation, after)
+    assert is_selling_underway(after)
     assert keep(after) == 20
     assert keep(after, other) is None
 
@@ -126,9 +126,9 @@ def test_b1_a_bot_that_starts_in_backwardation_takes_the_rotation_as_completed(p
     lots = [lot(CALL, 40)]
     rotation = advance(RotationMemory(), found, lots, session=FLIPPED_ON, priced=priced)
     assert rotation.l1_cut == 0.5
-    assert rotation_strength(rotation, RULES) == 1.0
-    assert not is_flip_underway(rotation)
-    assert not is_step_of_a_flip(RotationMemory(), rotation)
+    assert rotation_strength("L2", rotation, RULES) == 1.0
+    assert not is_selling_underway(rotation)
+    assert not is_selling_step(RotationMemory(), rotation)
     later = advance(rotation, INVERTED, lots)
     assert (later.l1_cut, later.flips_rotated) == (0.5, 0)
     restored = advance(later, regime(Curve.CONTANGO, closes=3), lots, sessions=THREE_LATER)
@@ -160,7 +160,7 @@ def test_b1_flips_while_l1_is_cut_do_not_compound():
         assert held == 40
         assert (rotation.flips_rotated, rotation.l1_cut) == (flips, 0.5)
         assert rotation.l1_weight_at_flip == pytest.approx(0.8)
-        assert not is_flip_underway(rotation)
+        assert not is_selling_underway(rotation)
 
 
 def test_b1_a_flip_in_the_middle_of_b11_cuts_from_where_it_stands_to_the_fraction():
@@ -225,7 +225,7 @@ def test_b11_unwinds_in_equal_parts_over_five_sessions():
                 sessions=np.array([date(2020, 1, 31), *days[:n]], dtype="datetime64[D]"),
             )
         cuts.append(rotation.l1_cut)
-        strengths.append(rotation_strength(rotation, RULES))
+        strengths.append(rotation_strength("L2", rotation, RULES))
     assert cuts == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
     assert strengths == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.0])
     assert rotation == RotationMemory(flips_rotated=1)
@@ -265,7 +265,7 @@ def test_b1_sells_the_fraction_in_the_end_and_never_more(contracts, cut, interva
     states = [FLIP] + [INVERTED] * (intervals + 1)
     for state in states:
         rotation = advance(rotation, state, [lot(CALL, held)], rules=rules)
-        left = contracts_to_keep(rotation, rules).get(instrument(CALL).symbol, held)
+        left = contracts_to_keep(rotation).get(instrument(CALL).symbol, held)
         assert left <= held
         held = left
     assert held >= (1 - cut) * contracts - 1e-6
