@@ -4,14 +4,16 @@ Everything is put per unit of factor vega, in VIX points, so that calls and futu
 
     score = carry_weight x carry - convexity_weight x convexity,   the lowest score wins.
 
-- carry: what holding for ten days costs. A future rolls toward spot VIX in a straight line; a call
-  loses theta besides its share (delta) of that roll. The spread is paid once and added.
+- carry: what holding for ``carry_days`` costs. A future rolls toward spot VIX in a straight line; a
+  call loses theta besides its share (delta) of that roll. The spread is paid once and added.
 - convexity: what VIX +8 pays beyond a straight line (8 points per unit). The future behind a call
   moves 8 x beta(t) points and its vol stays.
 
 Ties go to the order of the rule book's table for the layer. Candidates have a two-sided quote,
-stay inside VX months 1 to 6 and can be held for five days at least before B10 rolls them; calls
-cost at least ``min_premium`` and have a delta inside the window.
+stay inside the first ``months`` VX months and can be held for five days at least before B10 rolls
+them; calls cost at least ``min_premium`` and have a delta inside the window. VIX call spreads, VXX
+and VIXM and their options, and the variance strip are not traded: the nearest outright calls and
+futures stand in for them.
 """
 
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from strategies.alvh.holdings import layer_of
+from strategies.alvh.holdings import LEAST_HOLDING_DAYS, layer_of
 from strategies.model.instruments import ROOTS, Instrument, OptionContract, Right
 from strategies.model.quotes import CALL, FloatArray
 from strategies.model.rules import LayerRules, Rules
@@ -28,10 +30,7 @@ from strategies.pricing import black76
 from strategies.pricing.factor_vega import future_beta
 from strategies.pricing.valuation import Valuer
 
-_CARRY_DAYS = 10.0  # two trading weeks: the holding a purchase is judged over
 FALL_POINTS = 8.0  # VIX points of a fall, SPX -7 % (L4, L5)
-_LEAST_HOLDING_DAYS = 5  # before B10 would roll a purchase again
-_MONTHS = 6  # VX months 1 to 6; liquidity ends there
 # Order of preference in the rule book's table of layers, for equal scores
 _CALLS_FIRST = {"L1": True, "L2": False, "L3": True}
 
@@ -47,6 +46,8 @@ class Candidate:
     unit_vega_usd: float  # of one contract, USD per VIX point
     score: float  # VIX points
     is_call: bool
+    carry: float = 0.0  # the score's parts, VIX points, not weighted
+    convexity: float = 0.0
 
     @property
     def expiry(self) -> date:
@@ -79,7 +80,7 @@ def rank_candidates(valuer: Valuer, layer: str, rules: Rules) -> tuple[Candidate
     )
 
 
-def _last_expiry(valuer: Valuer) -> date:
+def _last_expiry(valuer: Valuer, most: int) -> date:
     months = sorted(
         {
             quote.contract.expiry
@@ -87,26 +88,26 @@ def _last_expiry(valuer: Valuer) -> date:
             if quote.contract.expiry > valuer.session
         }
     )
-    return months[:_MONTHS][-1] if months else date.max
+    return months[:most][-1] if months else date.max
 
 
 def _futures(valuer: Valuer, layer: str, spot: float, rules: Rules) -> list[Candidate]:
     found = []
-    last = _last_expiry(valuer)
+    last = _last_expiry(valuer, rules.layers.months)
     for quote in valuer.market.futures:
         contract = quote.contract
         days = (contract.expiry - valuer.session).days
         value = valuer.future(contract)
         if (
             value is None
-            or days - rules.rotation.future_roll_days < _LEAST_HOLDING_DAYS
+            or days - rules.rotation.future_roll_days < LEAST_HOLDING_DAYS
             or layer_of(days, rules.layers) != layer
             or days > rules.layers.l3_max_days
             or contract.expiry > last
             or (contract.root == "VXM" and not rules.layers.use_vxm)
         ):
             continue
-        roll = _CARRY_DAYS * (value.mid - spot) / days
+        roll = rules.layers.carry_days * (value.mid - spot) / days
         carry = (roll + value.ask - value.bid) / value.beta
         found.append(
             Candidate(
@@ -117,6 +118,7 @@ def _futures(valuer: Valuer, layer: str, spot: float, rules: Rules) -> list[Cand
                 unit_vega_usd=value.factor_vega_usd,
                 score=rules.layers.carry_weight * carry,  # a future has no convexity
                 is_call=False,
+                carry=carry,
             )
         )
     return found
@@ -124,12 +126,12 @@ def _futures(valuer: Valuer, layer: str, spot: float, rules: Rules) -> list[Cand
 
 def _calls(valuer: Valuer, layer: str, spot: float, rules: Rules) -> list[Candidate]:
     found = []
-    last = _last_expiry(valuer)
+    last = _last_expiry(valuer, rules.layers.months)
     for index, series in enumerate(valuer.market.vix_options.series):
         days = (series.expiry - valuer.session).days
         if (
             not valuer.vix.ok[index]
-            or days - rules.rotation.option_roll_days < _LEAST_HOLDING_DAYS
+            or days - rules.rotation.option_roll_days < LEAST_HOLDING_DAYS
             or layer_of(days, rules.layers) != layer
             or days > rules.layers.l3_max_days
             or series.expiry > last
@@ -161,7 +163,7 @@ def _calls_of_series(
     beta = float(future_beta(days))
     unit = delta * beta  # points of the call per VIX point
     roll_down = (values.forward - spot) / days
-    carry = (_CARRY_DAYS * (delta * roll_down - theta) + spread) / unit
+    carry = (layers.carry_days * (delta * roll_down - theta) + spread) / unit
     discount = float(valuer.vix.forwards.discount[index])
 
     def price(forward: float) -> FloatArray:
@@ -182,6 +184,8 @@ def _calls_of_series(
             unit_vega_usd=float(unit[n]) * ROOTS[series.root].multiplier,
             score=float(scores[n]),
             is_call=True,
+            carry=float(carry[n]),
+            convexity=float(convexity[n]),
         )
         for n, row in enumerate(rows)
     ]

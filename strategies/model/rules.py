@@ -254,6 +254,10 @@ class LayerRules:
         low=0.0,
         high=10.0,
     )
+    carry_days: int = rule(
+        10, "calendar days of holding that carry is measured over", rule_id="L5", low=1, high=60
+    )
+    months: int = rule(6, "VX months bought, nearest first", rule_id="L5", low=2, high=9)
     use_vxm: bool = rule(True, "trade VXM as well as VX", rule_id="L5")
     stagger_from_contracts: int = rule(
         4, "contracts from which expirations are staggered", rule_id="L7", low=2, high=100

@@ -175,3 +175,36 @@ def test_l7_no_expiry_holds_more_than_60_percent_from_four_contracts_on(
     at_expiry, in_layer, expected
 ):
     assert is_staggered(at_expiry, in_layer, LayerRules()) is expected
+
+
+@pytest.mark.parametrize("layer", ["L1", "L2", "L3"])
+def test_l5_the_score_is_its_carry_less_its_convexity(layer):
+    weights = replace(RULES.layers, carry_weight=2.0, convexity_weight=0.5)
+    found = ranked(layer, rules=replace(RULES, layers=weights))
+    assert found
+    for each in found:
+        assert each.score == pytest.approx(2.0 * each.carry - 0.5 * each.convexity)
+        assert (each.convexity > 0) is each.is_call
+
+
+@pytest.mark.parametrize(("months", "last"), [(4, 4), (5, 5), (6, 6)])
+def test_l5_no_month_beyond_the_last_one_allowed_is_bought(months, last):
+    rules = replace(RULES, layers=replace(RULES.layers, months=months))
+    listed = sorted(VX_CURVE)
+    assert max(each.expiry for each in ranked("L3", rules=rules)) == listed[last - 1]
+
+
+def test_l5_carry_is_measured_over_the_days_of_the_rules():
+    short, long = (
+        {
+            each.instrument: each.carry
+            for each in ranked(
+                "L2", rules=replace(RULES, layers=replace(RULES.layers, carry_days=days))
+            )
+        }
+        for days in (5, 20)
+    )
+    assert short.keys() == long.keys()
+    calls = [each for each in short if isinstance(each, OptionContract)]
+    assert calls
+    assert all(long[each] > short[each] for each in calls)  # theta goes on
