@@ -269,8 +269,9 @@ def _check_structure(request: _Request) -> _Verdict:
             return RefusalReason.STRUCTURE, f"a credit of {-request.intent.worst_price} is none"
         return None
     (instrument, ratio), *others = request.legs
-    if others or ratio != 1 or instrument.underlying != "VIX":
-        return RefusalReason.STRUCTURE, "a hedge opens as one long VIX instrument"
+    is_future = isinstance(instrument, FutureContract)  # may be sold short (L6)
+    if others or abs(ratio) != 1 or (ratio < 0 and not is_future) or instrument.underlying != "VIX":
+        return RefusalReason.STRUCTURE, "a hedge opens as one long VIX instrument, or short future"
     if isinstance(instrument, OptionContract) and instrument.right is not Right.CALL:
         return RefusalReason.STRUCTURE, f"{instrument} is not a call"
     return None
@@ -468,17 +469,22 @@ def _check_hedge_count(request: _Request) -> _Verdict:
 
 
 def _worst_hedges(request: _Request) -> dict[Instrument, int]:
-    """Return the most contracts of each VIX instrument, every purchase at work filled."""
-    worst: dict[Instrument, int] = {h.instrument: h.net_contracts for h in request.book.hedges}
-    purchases = [
+    """Return the most contracts, long or short, of each VIX instrument.
+
+    Every order at work on the worse side of each fills, and none on the other.
+    """
+    longs: dict[Instrument, int] = {h.instrument: h.net_contracts for h in request.book.hedges}
+    shorts = dict(longs)
+    at_work = [
         (legs_at_work(order), order.leaves_quantity)
         for order in request.book.working
         if order.layer is not None
     ]
-    for legs, quantity in [*purchases, (request.legs, request.intent.quantity)]:
+    for legs, quantity in [*at_work, (request.legs, request.intent.quantity)]:
         for instrument, ratio in legs:
-            worst[instrument] = worst.get(instrument, 0) + max(ratio, 0) * quantity
-    return worst
+            longs[instrument] = longs.get(instrument, 0) + max(ratio, 0) * quantity
+            shorts[instrument] = shorts.get(instrument, 0) + min(ratio, 0) * quantity
+    return {each: max(longs[each], -shorts[each]) for each in longs}
 
 
 def _check_premium(request: _Request) -> _Verdict:

@@ -580,3 +580,26 @@ def test_no_approval_passes_a_limit(intent):
     else:
         assert intent.quantity + 10 <= LIMITS.hedge_contracts_max
         assert intent.worst_price * 100 * intent.quantity <= LIMITS.order_premium_usd_max
+
+
+# --- short futures (L6) ---------------------------------------------------------------------------
+
+SHORT_FUTURE = {"ratio": -1, "limit": "-17.00", "worst": "-16.95"}
+SHORT_MINI = {"ratio": -1, "limit": "-16.98", "worst": "-16.97"}
+
+
+def test_l6_a_future_may_be_sold_short_and_bought_back_and_a_call_may_not():
+    assert reason(ask(hedge("VX 18MAR20", 2, **SHORT_FUTURE))) is None
+    call = hedge(CALL, 1, ratio=-1, limit="-0.62", worst="-0.60")
+    assert reason(ask(call, held=book())) is _R.STRUCTURE
+    held = book(hedges=[hedge_position("VX 18MAR20", -3, cost="17")])
+    back = hedge("VX 18MAR20", 3, limit="16.95", worst="17.00", effect=PositionEffect.CLOSE)
+    assert reason(ask(back, held=held)) is None
+    assert reason(ask(replace(back, quantity=4), held=held)) is _R.NOT_A_REDUCTION
+
+
+@pytest.mark.parametrize(("quantity", "expected"), [(5, None), (6, _R.FUTURES_CONTRACTS)])
+def test_l6_short_futures_are_counted_as_long_ones_are(quantity, expected):
+    held = book(hedges=[hedge_position("VX 19FEB20", -39, cost="16")])
+    held = replace(held, working=(at_work(hedge("VXM 18MAR20", 5, **SHORT_MINI), purpose="o"),))
+    assert reason(ask(hedge("VXM 18MAR20", quantity, **SHORT_MINI), held=held)) is expected
