@@ -1,6 +1,6 @@
 """The whole decision of one interval, in the rule book's precedence (section 11).
 
-    signals -> regime -> exits (G6, C9) -> entry (C1-C7) -> hedge (L, B, G) -> orders
+    signals -> regime -> exits (G6, C9) -> rolls (C11, C10) -> entry (C1-C8) -> hedge (L, B, G)
 
 A pure function of (snapshot, book, account, memory, rules). The order of the tuples in a book
 carries no meaning, so it is forgotten first; the same input gives the same plan to the byte.
@@ -10,6 +10,7 @@ and exits go on where they are priceable, and the plan names the instrument.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -20,8 +21,14 @@ from strategies.alvh.governors import quick_ratio_gates
 from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
 from strategies.alvh.liquidity import lacking_usd, relief_usd
 from strategies.alvh.rebalance import Trade
+from strategies.alvh.relief import spike_relief
+from strategies.alvh.return_cap import Returns
+from strategies.condor.adjust import Adjustments, plan_adjustments
 from strategies.condor.entry import Entry, plan_entry, schedule_gates
 from strategies.condor.exits import Exits, Unpriceable, close_now, legs_being_closed, plan_exits
+from strategies.condor.exposure import read_exposure
+from strategies.condor.rolls import Desk
+from strategies.condor.spike import Rival
 from strategies.model.book import Account, Book, CondorPosition, HedgePosition
 from strategies.model.encoding import to_json
 from strategies.model.ids import digest
@@ -32,7 +39,7 @@ from strategies.model.plan import Gate, Measures, Plan
 from strategies.model.quotes import OptionChain
 from strategies.model.rules import Rules, rules_hash
 from strategies.model.snapshots import DailyHistory, FactorSeries, MarketSnapshot
-from strategies.model.structures import as_condor, legs_at_work, option_positions
+from strategies.model.structures import option_positions
 from strategies.pricing.capital import quick_ratio
 from strategies.pricing.margin import condor_margin_usd, is_covered
 from strategies.pricing.valuation import CondorValue, Valuer
@@ -72,7 +79,7 @@ def decide(
     signals = read_signals(snapshot, rules)
     regime, regime_memory, rsi_vix_high = classify_regime(signals, snapshot, memory, rules)
     max_age = timedelta(seconds=rules.signals.max_quote_age_s)
-    snapshot = _without_stale_indices(snapshot, max_age)
+    snapshot = _with_usable_indices(snapshot, max_age)
     valuer = Valuer(snapshot.market, snapshot.session, max_age=max_age)
     values = {condor.condor_id: valuer.condor(condor.legs) for condor in book.condors}
     unpriced = tuple(condor_id for condor_id, value in values.items() if value is None)
@@ -106,27 +113,42 @@ def decide(
     exits, lacking = _close_for_liquidity(
         exits, book, account, values=values, chain=chain, plan_id=plan_id, rules=rules
     )
+    staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
+    migration = outlook.book.lowest_migration(staying)
+    safety = (_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover)
+    closing = legs_being_closed(book, exits)
+    adjustments = _adjust(
+        staying,
+        valuer,
+        book,
+        account,
+        closing=closing,
+        spike=rules.condor.spike_rolls and regime.spike is True,
+        safety=safety,
+        memory=memory,
+        plan_id=plan_id,
+        rules=rules,
+    )
+    _, kept_back = split_withheld(adjustments.orders, overrides, snapshot.session)
+    adjustments = adjustments.without([item.order for item in kept_back])
+    withheld = (*withheld, *kept_back)
+    staying = adjustments.after(staying)
+    values |= {each.condor_id: valuer.condor(each.legs) for each in staying}
     condor_id = f"C{memory.condors_opened + 1:04d}"
     entry = _entry(
         snapshot,
         valuer,
-        book,
+        replace(book, condors=adjustments.after(book.condors)),
         account,
         condor_id=condor_id,
-        closing=legs_being_closed(book, exits),
-        safety=(
-            _priced_gate(before),
-            quick_ratio_gates(account, rules.governors)[0],
-            cover,
-            *entry_gate(overrides),
-        ),
+        closing=closing | adjustments.closed_legs,
+        safety=(*safety, *entry_gate(overrides)),
         wacc=None if before is None else before.wacc,
         plan_id=plan_id,
         rules=rules,
     )
     if entry.opened is not None:
         values[condor_id] = valuer.condor(entry.opened.legs)
-    staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
     hedge = plan_hedge(
         HedgeInputs(
             snapshot=snapshot,
@@ -137,8 +159,10 @@ def decide(
             panel=outlook.panel,
             analogues=outlook.analogues,
             reactions=outlook.reactions,
-            migration=outlook.book.lowest_migration(staying),
+            migration=migration,
             vega_per_theta=outlook.book.vega_per_theta,
+            capm_beta=None if before is None else before.capm_beta,
+            returns=_returns(measurer, before, staying, values),
             book=book,
             account=account,
             condors=staying,
@@ -155,6 +179,7 @@ def decide(
     orders = (
         *exits.orders,
         *hedge.reductions,
+        *adjustments.orders,
         *(() if entry.order is None else (entry.order,)),
         *hedge.additions,
     )
@@ -169,6 +194,7 @@ def decide(
     gates = (
         *outlook.gates,
         *exits.gates,
+        *adjustments.gates,
         *entry.gates,
         *hedge.gates,
         *_vega_gates(before, after, rules),
@@ -192,6 +218,7 @@ def decide(
         layers=hedge.layers,
         opens=() if entry.opened is None else (entry.opened,),
         closes=exits.closes,
+        adjusts=adjustments.adjusts,
         orders=orders,
         before=before,
         after=after,
@@ -199,7 +226,7 @@ def decide(
         hedge_state=state,
         no_trade_reasons=(
             *withheld_reasons(withheld),
-            *_reasons(exits, entry, hedge, unpriced, state, after),
+            *_reasons(exits, adjustments, entry, hedge, unpriced, state, after),
         ),
         missing=(
             *signals.missing,
@@ -216,7 +243,10 @@ def decide(
         core_contracts=hedge.core_contracts,
         condors_insured=hedge.condors_insured,
         condors_opened=memory.condors_opened + (0 if entry.opened is None else 1),
+        rolls=adjustments.rolls,
         boost=hedge.boost,
+        harvest_armed=hedge.harvest_armed,
+        harvested=hedge.harvested,
         parity_used_on=outlook.parity_used_on,
     )
 
@@ -285,11 +315,16 @@ def _columns(chain: OptionChain) -> tuple[bytes, ...]:
     return tuple(array.tobytes() for array in arrays)
 
 
-def _without_stale_indices(snapshot: MarketSnapshot, max_age: timedelta) -> MarketSnapshot:
+def _with_usable_indices(snapshot: MarketSnapshot, max_age: timedelta) -> MarketSnapshot:
+    """Return the snapshot without the indices that are stale or no number above zero."""
     oldest = snapshot.at - max_age
     indices = snapshot.market.indices
-    fresh = {name: each for name, each in indices.items() if each.quoted_at >= oldest}
-    return replace(snapshot, market=replace(snapshot.market, indices=fresh))
+    usable = {
+        name: each
+        for name, each in indices.items()
+        if each.quoted_at >= oldest and math.isfinite(each.value) and each.value > 0
+    }
+    return replace(snapshot, market=replace(snapshot.market, indices=usable))
 
 
 # --- liquidity ------------------------------------------------------------------------------------
@@ -440,7 +475,44 @@ def _override_hedge(
     return hedge, withheld
 
 
-# --- entry ----------------------------------------------------------------------------------------
+# --- rolls and entry ------------------------------------------------------------------------------
+
+
+def _adjust(
+    staying: Sequence[CondorPosition],
+    valuer: Valuer,
+    book: Book,
+    account: Account,
+    *,
+    closing: frozenset[OptionContract],
+    spike: bool,
+    safety: tuple[Gate, ...],
+    memory: Memory,
+    plan_id: str,
+    rules: Rules,
+) -> Adjustments:
+    exposure = read_exposure(book, rules.condor.margin_convention)
+    desk = Desk(
+        valuer,
+        book,
+        account,
+        positions=exposure.positions,
+        closing=closing,
+        margin_used_usd=exposure.margin_usd,
+        rules=rules.condor,
+    )
+    relief = spike_relief(valuer, rules) if spike and staying else None
+    hedge = None if relief is None else Rival(name=relief.instrument, per_dollar=relief.per_dollar)
+    return plan_adjustments(
+        staying,
+        desk,
+        book=book,
+        spike=spike,
+        hedge=hedge,
+        safety=safety,
+        memory=memory,
+        plan_id=plan_id,
+    )
 
 
 def _entry(
@@ -456,38 +528,45 @@ def _entry(
     plan_id: str,
     rules: Rules,
 ) -> Entry:
-    opening = [
-        (legs, order)
-        for order in book.working
-        if (legs := as_condor(legs_at_work(order))) is not None
-    ]
-    schedule = schedule_gates(snapshot, entries_at_work=len(opening), rules=rules.condor)
+    exposure = read_exposure(book, rules.condor.margin_convention)
+    schedule = schedule_gates(
+        snapshot, entries_at_work=exposure.entries_at_work, rules=rules.condor
+    )
     if not all(gate.passed for gate in schedule):
         return Entry(opened=None, order=None, gates=schedule)
     if not all(gate.passed for gate in safety):
         return Entry(opened=None, order=None, gates=(*schedule, *safety))
-    positions = option_positions(book)
-    margin, convention = Decimal(0), rules.condor.margin_convention
-    for legs, order in opening:
-        margin += condor_margin_usd(legs, order.leaves_quantity, convention)
-        for contract, sign in legs.signed():
-            positions[contract] = positions.get(contract, 0) + sign * order.leaves_quantity
-    for condor in book.condors:
-        margin += condor_margin_usd(condor.legs, condor.quantity, convention)
     entry = plan_entry(
         snapshot,
         valuer,
         account=account,
         condor_id=condor_id,
-        positions=positions,
+        positions=exposure.positions,
         closing=closing,
-        margin_used_usd=margin,
+        margin_used_usd=exposure.margin_usd,
         hedge_share=rules.governors.core_premium,
         wacc=wacc,
         plan_id=plan_id,
         rules=rules.condor,
     )
     return replace(entry, gates=(*schedule, *safety, *entry.gates))
+
+
+# --- hedge ----------------------------------------------------------------------------------------
+
+
+def _returns(
+    measurer: Measurer,
+    before: Measures | None,
+    staying: Sequence[CondorPosition],
+    values: Mapping[str, CondorValue | None],
+) -> Returns | None:
+    """Return what G4 judges the hedge on; None where nobody knows."""
+    expectation = measurer.expectation
+    condors = None if expectation is None else expectation.condors(staying, values)
+    if before is None or expectation is None or condors is None:
+        return None
+    return Returns(expectation=expectation, condors=condors, wacc=before.wacc)
 
 
 # --- the book once the plan has filled ------------------------------------------------------------
@@ -603,6 +682,7 @@ def _cover_gate(book: Book) -> Gate:
 
 def _reasons(
     exits: Exits,
+    adjustments: Adjustments,
     entry: Entry,
     hedge: HedgePlan,
     unpriced: Sequence[str],
@@ -612,6 +692,7 @@ def _reasons(
     reasons = (
         *(f"C12: {condor_id} cannot be priced" for condor_id in unpriced),
         *exits.reasons,
+        *adjustments.reasons,
         *entry.reasons,
         *hedge.reasons,
     )

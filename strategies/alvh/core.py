@@ -16,7 +16,7 @@ from strategies.alvh.governors import Budget, whole
 from strategies.alvh.holdings import Lot
 from strategies.alvh.instruments import Candidate
 from strategies.alvh.rebalance import Purchases, Sales
-from strategies.model.book import CondorPosition
+from strategies.model.book import CondorPosition, root_id
 from strategies.model.plan import Gate
 from strategies.model.rules import Rules
 
@@ -28,14 +28,14 @@ def condors_to_insure(
 
     Args:
         condors: Held, and not closed by this plan.
-        insured: Ids of those whose core has been decided.
+        insured: First ids of those whose core has been decided; a roll asks for no second one.
         purposes_at_work: An entry that may still fill is waited for; a condor on its way out gets
             no core.
     """
     return tuple(
         condor
         for condor in condors
-        if condor.condor_id not in insured
+        if root_id(condor.condor_id) not in insured
         and f"condor:{condor.condor_id}:open" not in purposes_at_work
         and f"condor:{condor.condor_id}:close" not in purposes_at_work
     )

@@ -1,0 +1,252 @@
+"""Adjustments: a tested side (C10), after the response to a spike (C11), one roll a condor.
+
+A side is tested when the absolute delta of its short reaches ``tested_delta``. Then, for a net
+credit on the price its order accepts:
+
+- the untested side is rolled *in*: same expiry and width, short at C3's delta, nearer than it is;
+- or the tested side is rolled *out* in time, to C3's delta or to the same strikes, as wide as it
+  is, in a later expiry of the window.
+
+In goes first, since it leaves the max loss of the condor smaller and opens no other expiry. Of the
+rolls out the one goes that leaves the short with the smallest delta; then the larger credit, then
+the earlier expiry. A condor is rolled at most ``max_adjustments`` times, at most once a session,
+and not while an order of it is at work. A roll that does not fill is asked for again, under a new
+id.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from strategies.condor.amounts import exact, shown_ratio
+from strategies.condor.rolls import Answer, Desk, Ordered, Roll, Side, side_of
+from strategies.condor.spike import Rival, spike_roll
+from strategies.model.book import Book, CondorPosition, root_id
+from strategies.model.instruments import OptionContract, Right
+from strategies.model.memory import Memory
+from strategies.model.orders import OrderIntent
+from strategies.model.plan import CondorAdjust, Gate
+
+LEAST_CREDIT = Decimal("0.05")  # index points, C10: one tick of a package
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustments:
+    """What C10 and C11 ask for in one interval."""
+
+    ordered: tuple[Ordered, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    reasons: tuple[str, ...] = ()
+    rolls: tuple[tuple[str, int], ...] = ()  # for the memory: (root id, rolls asked for)
+
+    @property
+    def adjusts(self) -> tuple[CondorAdjust, ...]:
+        """What the plan says of them."""
+        return tuple(each.adjust for each in self.ordered)
+
+    @property
+    def orders(self) -> tuple[OrderIntent, ...]:
+        """Their orders."""
+        return tuple(each.order for each in self.ordered)
+
+    @property
+    def closed_legs(self) -> frozenset[OptionContract]:
+        """The options that they take off."""
+        return frozenset(
+            leg.instrument
+            for order in self.orders
+            for leg in order.legs[:2]
+            if isinstance(leg.instrument, OptionContract)
+        )
+
+    def without(self, orders: Collection[OrderIntent]) -> "Adjustments":
+        """Return the adjustments that are left when some of their orders are not sent."""
+        return replace(self, ordered=tuple(o for o in self.ordered if o.order not in orders))
+
+    def after(self, condors: Sequence[CondorPosition]) -> tuple[CondorPosition, ...]:
+        """Return condors as they will be once every roll has filled at mid."""
+        becomes = {each.adjust.condor_id: each.becomes for each in self.ordered}
+        return tuple(becomes.get(condor.condor_id, condor) for condor in condors)
+
+
+def plan_adjustments(
+    condors: Sequence[CondorPosition],
+    desk: Desk,
+    *,
+    book: Book,
+    spike: bool,
+    hedge: Rival | None,
+    safety: Sequence[Gate],
+    memory: Memory,
+    plan_id: str,
+) -> Adjustments:
+    """Return the rolls to order now (C10, C11), with the gates of every condor looked at.
+
+    Args:
+        condors: Held, and not closed by this plan.
+        desk: What may be rolled into what.
+        book: Everything held and at work.
+        spike: R3 holds and C11 is switched on.
+        hedge: What the hedge would do in place of C11; None where it has nothing to buy.
+        safety: Gates that nothing opens past.
+        memory: How many rolls of each condor have been asked for.
+        plan_id: Identity of the plan the orders belong to.
+    """
+    asked_for = dict(memory.rolls)
+    ordered: list[Ordered] = []
+    gates: list[Gate] = []
+    reasons: list[str] = []
+    for condor in condors:
+        puts = side_of(desk.valuer, condor.legs, Right.PUT)
+        calls = side_of(desk.valuer, condor.legs, Right.CALL)
+        if puts is None or calls is None:
+            gates.append(_delta_gate(condor, None, desk))
+            continue
+        near, far = (puts, calls) if _delta(puts) >= _delta(calls) else (calls, puts)
+        blocked = _blocked(condor, book, safety, desk)
+        answers = {}
+        if spike:
+            answers["C11"] = spike_roll(condor, near, desk, hedge, blocked)
+        if not spike or answers["C11"].roll is None:
+            answers["C10"] = tested_roll(condor, near, far, desk, blocked)
+        for rule, answer in answers.items():
+            gates += answer.gates
+            if answer.why:
+                reasons.append(f"{rule}: {condor.condor_id} is not rolled: {answer.why}")
+            if answer.roll is None:
+                continue
+            root = root_id(condor.condor_id)
+            asked_for[root] = asked_for.get(root, 0) + 1
+            ordered.append(
+                desk.take(
+                    answer.roll,
+                    new_condor_id=f"{root}-{asked_for[root]}",
+                    asked_by=(rule,),
+                    note=str(answer.roll),
+                    plan_id=plan_id,
+                )
+            )
+    held = {root_id(condor.condor_id) for condor in book.condors}
+    return Adjustments(
+        ordered=tuple(ordered),
+        gates=tuple(gates),
+        reasons=tuple(reasons),
+        rolls=tuple(sorted((root, n) for root, n in asked_for.items() if root in held)),
+    )
+
+
+def _blocked(condor: CondorPosition, book: Book, safety: Sequence[Gate], desk: Desk) -> str:
+    """Return why a condor must not be rolled at all; empty if it may."""
+    for gate in safety:
+        if not gate.passed:
+            return f"{gate.rule}: {gate.name} {gate.value}"
+    for order in book.working:
+        if order.condor_id == condor.condor_id:
+            return f"{order.purpose} is at work"
+    if condor.rolled_on == desk.valuer.session:
+        return "it has been rolled in this session"
+    if condor.adjustments >= desk.rules.max_adjustments:
+        return f"{condor.adjustments} adjustments of at most {desk.rules.max_adjustments}"
+    return ""
+
+
+def _delta(side: Side) -> float:
+    return abs(side.short.delta)
+
+
+def _delta_gate(condor: CondorPosition, near: Side | None, desk: Desk) -> Gate:
+    tested = desk.rules.tested_delta
+    delta = None if near is None else _delta(near)
+    return Gate(
+        rule="C10",
+        name=f"short delta of {condor.condor_id}",
+        value=None if delta is None else shown_ratio(Decimal(repr(delta)), exact(tested)),
+        threshold=tested,
+        passed=delta is not None and delta < tested,
+        note="it cannot be priced" if near is None else str(near),
+    )
+
+
+def tested_roll(condor: CondorPosition, near: Side, far: Side, desk: Desk, blocked: str) -> Answer:
+    """Return what is done about a tested side (C10): the roll, or why there is none.
+
+    Args:
+        condor: Held, and not being closed.
+        near: Its side whose short has the larger delta.
+        far: The other one.
+        desk: What may be rolled into what.
+        blocked: Why it must not be rolled at all; empty if it may.
+    """
+    gate = _delta_gate(condor, near, desk)
+    if gate.passed:
+        return Answer(gates=(gate,))
+    if blocked:
+        return Answer(gates=(gate,), why=blocked)
+    ways = (
+        _judge("in", _rolls_in(condor, far, desk), desk),
+        _judge("out in time", _rolls_out(condor, near, desk), desk),
+    )
+    chosen = next((way for way in ways if not way.obstacle), None)
+    gates = (gate, *(_way_gate(condor, way, chosen) for way in ways))
+    if chosen is None:
+        why = "; ".join(f"{way.name}: {way.obstacle}" for way in ways)
+        return Answer(gates=gates, why=why)
+    return Answer(roll=chosen.roll, gates=gates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The best roll of one kind, and what stands in its way."""
+
+    name: str
+    roll: Roll | None
+    obstacle: str
+
+
+def _rolls_in(condor: CondorPosition, far: Side, desk: Desk) -> list[Roll]:
+    """Return the roll of the untested side to C3's delta, if that is nearer than it is."""
+    now = desk.series_now(far)
+    new = None if now is None else desk.at_target(far, now)
+    if new is None:
+        return []
+    inward = 1 if far.right is Right.PUT else -1
+    is_nearer = inward * (new.short.contract.strike - far.short.contract.strike) > 0
+    return [desk.roll(condor, far, new)] if is_nearer else []
+
+
+def _rolls_out(condor: CondorPosition, near: Side, desk: Desk) -> list[Roll]:
+    """Return the rolls of the tested side to later expiries, the smallest delta left first."""
+    sides = (
+        side
+        for index in desk.series_after(near)
+        for side in (desk.at_target(near, index), desk.at_strikes(near, index))
+        if side is not None
+    )
+    rolls = [desk.roll(condor, near, side) for side in sides]
+    return sorted(rolls, key=lambda roll: (_delta(roll.new), -roll.credit, roll.expiry))
+
+
+def _judge(name: str, rolls: Sequence[Roll], desk: Desk) -> _Way:
+    """Return the first roll that may be ordered, or else the one nearest to it."""
+    if not rolls:
+        return _Way(name, None, "nothing fits")
+    obstacles = [desk.obstacle(roll, LEAST_CREDIT) for roll in rolls]
+    for roll, obstacle in zip(rolls, obstacles, strict=True):
+        if not obstacle:
+            return _Way(name, roll, "")
+    best = max(range(len(rolls)), key=lambda n: rolls[n].credit)
+    return _Way(name, rolls[best], f"{rolls[best]}: {obstacles[best]}")
+
+
+def _way_gate(condor: CondorPosition, way: _Way, chosen: _Way | None) -> Gate:
+    note = way.obstacle or str(way.roll)
+    if chosen is not None and way is not chosen and not way.obstacle:
+        note = f"runner-up: {note}"
+    return Gate(
+        rule="C10",
+        name=f"net credit of rolling {condor.condor_id} {way.name}",
+        value=None if way.roll is None else float(way.roll.credit),
+        threshold=float(LEAST_CREDIT),
+        passed=not way.obstacle,
+        note=note,
+    )

@@ -1,0 +1,428 @@
+"""Rolls: one side of a condor closed and another opened in its place, by one order (C10, C11).
+
+Every package that fills turns one condor into one of the next, so an order that fills in part
+leaves both. The order starts at mid and may give up ``entry_concession`` of the way to the natural
+price, as an entry does; every condition is asked on the least it accepts.
+
+What no roll does, whoever asks for it (``Desk.obstacle``):
+
+- net: no option is sold that the book holds long, nor bought that it holds short, orders at work
+  included; a leg of a condor that is being closed is not traded, and nothing is traded both ways
+  in one plan;
+- raise the max loss past C7: a condor that could lose more than before stays, with all that was
+  rolled out of it, within its share of net liquidation, and all margin within its own;
+- stay in the last days: the condor expires later than C9's time exit, and what is opened has
+  ``min_roll_dte`` days or more.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from strategies.condor.amounts import exact
+from strategies.condor.selection import short_strike
+from strategies.condor.wings import Freedom, contract_at
+from strategies.model.book import Account, Book, CondorLegs, CondorPosition, root_id
+from strategies.model.instruments import OptionContract, Right
+from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
+from strategies.model.plan import CondorAdjust, Gate
+from strategies.model.quotes import CALL, PUT, FloatArray, to_price
+from strategies.model.rules import CondorRules
+from strategies.model.structures import after_roll
+from strategies.model.ticks import order_tick, round_down
+from strategies.pricing.margin import condor_margin_usd, condor_max_loss_usd
+from strategies.pricing.valuation import OptionValue, Valuer
+
+_CREDIT_DIGITS = 5  # without the noise of floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One side of a condor, priced: what is short and what covers it."""
+
+    short: OptionValue
+    long: OptionValue
+
+    @property
+    def right(self) -> Right:
+        """Puts or calls."""
+        return self.short.contract.right
+
+    @property
+    def width(self) -> Decimal:
+        """Index points between its strikes."""
+        return abs(self.short.contract.strike - self.long.contract.strike)
+
+    def __str__(self) -> str:
+        """Return ``puts 3050/3055 of 20MAR20``, strikes ascending."""
+        strikes = sorted((self.short.contract.strike, self.long.contract.strike))
+        words = "/".join(f"{strike.normalize():f}" for strike in strikes)
+        name = "puts" if self.right is Right.PUT else "calls"
+        return f"{name} {words} of {self.short.contract.expiry:%d%b%y}".replace(" 0", " ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roll:
+    """One way to roll a condor, priced. Index points a condor, the roll alone."""
+
+    condor: CondorPosition
+    old: Side
+    new: Side
+    legs: CondorLegs  # of the condor it makes
+    mid_credit: float
+    credit: Decimal  # the least its order accepts, on the tick grid; < 0 would be a debit
+
+    @property
+    def order_legs(self) -> tuple[tuple[OptionContract, int], ...]:
+        """What one package buys: the old side back, then the new one."""
+        shorts, longs = self.legs.short_ratio, self.legs.long_ratio
+        return (
+            (self.old.long.contract, -longs),
+            (self.old.short.contract, shorts),
+            (self.new.short.contract, -shorts),
+            (self.new.long.contract, longs),
+        )
+
+    @property
+    def expiry(self) -> date:
+        """The day the first short of the condor it makes expires."""
+        return min(self.legs.short_put.expiry, self.legs.short_call.expiry)
+
+    @property
+    def max_loss_usd(self) -> Decimal:
+        """The most the condor it makes can lose, at the least credit."""
+        credit = self.condor.entry_credit + self.credit
+        return condor_max_loss_usd(self.legs, credit, self.condor.quantity)
+
+    def __str__(self) -> str:
+        """Return ``puts 3050/3055 of 20MAR20 to 2950/2955 of 03APR20 for 0.15``."""
+        return f"{self.old} to {str(self.new).partition(' ')[2]} for {self.credit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a rule makes of one condor: a roll, why there is none, or neither if none is asked."""
+
+    roll: Roll | None = None
+    gates: tuple[Gate, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """A roll that is ordered: what the plan says of it, its order, and what it makes."""
+
+    adjust: CondorAdjust
+    order: OrderIntent
+    becomes: CondorPosition  # once all of it has filled at mid
+
+
+def side_of(valuer: Valuer, legs: CondorLegs, right: Right) -> Side | None:
+    """Return one side of a condor; None if it cannot be priced."""
+    is_put = right is Right.PUT
+    short = valuer.option(legs.short_put if is_put else legs.short_call)
+    long = valuer.option(legs.long_put if is_put else legs.long_call)
+    return None if short is None or long is None else Side(short=short, long=long)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Wings:
+    """The options that may cover one short, the nearest first; all arrays (n,)."""
+
+    short: OptionValue
+    width: FloatArray  # index points, ascending
+    mid: FloatArray
+    half_spread: FloatArray
+
+
+class Desk:
+    """What may be rolled into what in one plan; ``take`` books each roll that is ordered."""
+
+    def __init__(
+        self,
+        valuer: Valuer,
+        book: Book,
+        account: Account,
+        *,
+        positions: Mapping[OptionContract, int],
+        closing: Collection[OptionContract],
+        margin_used_usd: Decimal,
+        rules: CondorRules,
+    ) -> None:
+        """Take what the rolls of one plan depend on.
+
+        Args:
+            valuer: The market's values.
+            book: What is held.
+            account: For C7: shares of its net liquidation value.
+            positions: Signed option contracts held and at work.
+            closing: Legs of condors that are being closed.
+            margin_used_usd: Margin of the condors held and being opened.
+            rules: The thresholds.
+        """
+        self.valuer = valuer
+        self.rules = rules
+        self._chain = valuer.market.spx_options
+        self._positions = positions
+        self._closing = frozenset(closing)
+        self._free = Freedom(valuer, positions, closing)
+        self._worth_usd = account.net_liquidation_usd
+        self._margin_usd = margin_used_usd
+        self._targets: dict[tuple[int, Right], OptionContract | None] = {}
+        self._wings: dict[tuple[int, Right, timedelta], _Wings | None] = {}
+        self._traded: dict[OptionContract, int] = {}  # by rolls taken: > 0 bought, < 0 sold
+        self._family_loss_usd: dict[str, Decimal] = {}
+        for condor in book.condors:
+            root = root_id(condor.condor_id)
+            lost = self._family_loss_usd.get(root, Decimal(0))
+            self._family_loss_usd[root] = lost + condor.max_loss_usd
+
+    # --- what could be opened -----------------------------------------------------------------
+
+    def days(self, expiry: date) -> int:
+        """Return the calendar days to an expiry."""
+        return (expiry - self.valuer.session).days
+
+    def series_now(self, side: Side) -> int | None:
+        """Return the series of a side's short."""
+        contract = side.short.contract
+        return self._chain.find_series(contract.root, contract.expiry)
+
+    def series_after(self, side: Side) -> tuple[int, ...]:
+        """Return the series a side may be rolled out to in time, the earliest first.
+
+        Of the same root, later than now, at most ``max_dte`` days away (C2).
+        """
+        old = side.short.contract
+        return tuple(
+            index
+            for index, series in enumerate(self._chain.series)
+            if series.root == old.root
+            and series.expiry > old.expiry
+            and self.rules.min_roll_dte <= self.days(series.expiry) <= self.rules.max_dte
+            and self.valuer.spx.ok[index]
+        )
+
+    def at_target(self, side: Side, series_index: int) -> Side | None:
+        """Return the side with its short at C3's delta in a series, as wide as it is now."""
+        short = self._target(series_index, side.right)
+        return None if short is None else self._like(side, short)
+
+    def at_strikes(self, side: Side, series_index: int) -> Side | None:
+        """Return the side at its strikes in another series."""
+        series, old = self._chain.series[series_index], side.short.contract
+        return self._like(side, replace(old, root=series.root, expiry=series.expiry))
+
+    def narrowest_paid(
+        self, condor: CondorPosition, side: Side, series_index: int, least: Decimal
+    ) -> Side | None:
+        """Return the side with its short at C3's delta in a series, as wide as the credit needs.
+
+        It is as wide as now or wider: the narrowest whose roll brings ``least`` points or more, or
+        else the widest there is.
+        """
+        later = side.long.contract.expiry - side.short.contract.expiry
+        wings = self._wings_at_target(series_index, side.right, later)
+        if wings is None:
+            return None
+        wide = wings.width >= float(side.width)
+        if not wide.any():
+            return None
+        shorts, longs = condor.legs.short_ratio, condor.legs.long_ratio
+        short, rules = wings.short, self.rules
+        credit = shorts * (short.mid - side.short.mid) - longs * (wings.mid - side.long.mid)
+        to_natural = longs * (wings.half_spread + _half_spread(side.long))
+        to_natural += shorts * (_half_spread(short) + _half_spread(side.short))
+        credit = np.round(credit - rules.entry_concession * to_natural, _CREDIT_DIGITS)
+        paid = wide & (credit >= float(least))
+        place = int(paid.argmax()) if paid.any() else len(wide) - 1
+        contract = short.contract
+        outward = -1 if side.right is Right.PUT else 1
+        strike = contract.strike + outward * to_price(float(wings.width[place]))
+        long = self.valuer.option(replace(contract, expiry=contract.expiry + later, strike=strike))
+        assert long is not None, "wings are priced"
+        return Side(short=short, long=long)
+
+    def _wings_at_target(self, index: int, right: Right, later: timedelta) -> "_Wings | None":
+        """Return what may cover the short at C3's delta of a series, the nearest first."""
+        key = (index, right, later)
+        if key not in self._wings:
+            self._wings[key] = self._find_wings(index, right, later)
+        return self._wings[key]
+
+    def _find_wings(self, index: int, right: Right, later: timedelta) -> "_Wings | None":
+        contract = self._target(index, right)
+        short = None if contract is None else self.valuer.option(contract)
+        if contract is None or short is None:
+            return None
+        long_index = self._chain.find_series(contract.root, contract.expiry + later)
+        if long_index is None:
+            return None
+        values = self.valuer.options_in_series("SPX", long_index)
+        column, outward = (PUT, -1) if right is Right.PUT else (CALL, 1)
+        width = outward * (values.strike - float(contract.strike))
+        rows = np.flatnonzero(self._free.to_buy(long_index)[:, column] & (width > 0))[::outward]
+        return _Wings(
+            short=short,
+            width=width[rows],
+            mid=values.mid[rows, column],
+            half_spread=0.5 * (values.ask - values.bid)[rows, column],
+        )
+
+    def _target(self, series_index: int, right: Right) -> OptionContract | None:
+        """Return the option of a series that is sold at C3's delta."""
+        key = (series_index, right)
+        if key not in self._targets:
+            values = self.valuer.options_in_series("SPX", series_index)
+            series = self._chain.series[series_index]
+            column = PUT if right is Right.PUT else CALL
+            usable = self._free.to_sell(series_index)[:, column]
+            short = short_strike(values, column, usable, self.rules) if len(usable) else None
+            self._targets[key] = (
+                None
+                if short is None
+                else contract_at(series.root, series.expiry, right, values, short.row)
+            )
+        return self._targets[key]
+
+    def _like(self, side: Side, short: OptionContract) -> Side | None:
+        """Return a side of the same width and the same days between its legs, if it may be had."""
+        outward = -1 if side.right is Right.PUT else 1
+        later = side.long.contract.expiry - side.short.contract.expiry
+        long = replace(
+            short, expiry=short.expiry + later, strike=short.strike + outward * side.width
+        )
+        if not self._may_trade(short, -1) or not self._may_trade(long, 1):
+            return None
+        new_short, new_long = self.valuer.option(short), self.valuer.option(long)
+        if new_short is None or new_long is None:
+            return None
+        return Side(short=new_short, long=new_long)
+
+    def _may_trade(self, contract: OptionContract, sign: int) -> bool:
+        return contract not in self._closing and self._positions.get(contract, 0) * sign >= 0
+
+    def roll(self, condor: CondorPosition, old: Side, new: Side) -> Roll:
+        """Return a roll with its prices."""
+        shorts, longs = condor.legs.short_ratio, condor.legs.long_ratio
+        mid = shorts * (new.short.mid - old.short.mid) - longs * (new.long.mid - old.long.mid)
+        to_natural = shorts * (_half_spread(new.short) + _half_spread(old.short))
+        to_natural += longs * (_half_spread(new.long) + _half_spread(old.long))
+        credit = round(mid - self.rules.entry_concession * to_natural, _CREDIT_DIGITS)
+        short, long = new.short.contract, new.long.contract
+        legs = (
+            replace(condor.legs, short_put=short, long_put=long)
+            if new.right is Right.PUT
+            else replace(condor.legs, short_call=short, long_call=long)
+        )
+        return Roll(
+            condor=condor,
+            old=old,
+            new=new,
+            legs=legs,
+            mid_credit=mid,
+            credit=round_down(to_price(credit), order_tick([short, long], Decimal(1))),
+        )
+
+    # --- what stands in the way ---------------------------------------------------------------
+
+    def obstacle(self, roll: Roll, least: Decimal) -> str:
+        """Return why a roll must not be ordered; empty if it may, for ``least`` points or more."""
+        if roll.credit < least:
+            return f"a credit of {roll.credit}, {least} is needed"
+        if after_roll(roll.condor.legs, roll.order_legs) is None:
+            return "no condor comes of it"
+        for value in (roll.old.long, roll.old.short, roll.new.short, roll.new.long):
+            if value.bid <= 0:
+                return f"nobody bids for {value.contract}"
+        for contract, ratio in roll.order_legs:
+            if self._traded.get(contract, 0) * ratio < 0:
+                return f"{contract} is traded the other way in this plan"
+        left, rules = self.days(roll.expiry), self.rules
+        if left <= rules.time_exit_dte:
+            return f"{left} days are left, more than {rules.time_exit_dte} are needed"
+        if (opened := self.days(roll.new.short.contract.expiry)) < rules.min_roll_dte:
+            return f"{opened} days to expiry, {rules.min_roll_dte} are needed"
+        return self._too_much(roll)
+
+    def _too_much(self, roll: Roll) -> str:
+        """Return how a roll would break C7; empty if it does not."""
+        before, after = roll.condor.max_loss_usd, roll.max_loss_usd
+        family = self._family_loss_usd[root_id(roll.condor.condor_id)] - before + after
+        most = exact(self.rules.max_loss_fraction) * self._worth_usd
+        if after > before and family > most:
+            return f"C7: a max loss of {family:.0f} USD, {most:.0f} is allowed"
+        added = self.margin_added_usd(roll)
+        most = exact(self.rules.max_margin_fraction) * self._worth_usd
+        if added > 0 and self._margin_usd + added > most:
+            return f"C7: a margin of {self._margin_usd + added:.0f} USD, {most:.0f} is allowed"
+        return ""
+
+    def margin_added_usd(self, roll: Roll) -> Decimal:
+        """Return what a roll adds to the margin in use; < 0 if it frees some."""
+        quantity, convention = roll.condor.quantity, self.rules.margin_convention
+        before = condor_margin_usd(roll.condor.legs, quantity, convention)
+        return condor_margin_usd(roll.legs, quantity, convention) - before
+
+    # --- ordering -----------------------------------------------------------------------------
+
+    def take(
+        self, roll: Roll, *, new_condor_id: str, asked_by: tuple[str, ...], note: str, plan_id: str
+    ) -> Ordered:
+        """Order a roll in which ``obstacle`` sees none, and book it."""
+        condor = roll.condor
+        self._family_loss_usd[root_id(condor.condor_id)] += roll.max_loss_usd - condor.max_loss_usd
+        self._margin_usd += self.margin_added_usd(roll)
+        self._traded |= dict(roll.order_legs)
+        value = self.valuer.condor(roll.legs)
+        puts = side_of(self.valuer, roll.legs, Right.PUT)
+        calls = side_of(self.valuer, roll.legs, Right.CALL)
+        assert value is not None, "both sides are priced"
+        assert puts is not None, "both sides are priced"
+        assert calls is not None, "both sides are priced"
+        legs = tuple(Leg(instrument=contract, ratio=ratio) for contract, ratio in roll.order_legs)
+        tick = order_tick([leg.instrument for leg in legs], Decimal(1))
+        limit = min(-roll.credit, round_down(to_price(-roll.mid_credit), tick))
+        adjust = CondorAdjust(
+            condor_id=condor.condor_id,
+            new_condor_id=new_condor_id,
+            new_legs=roll.legs,
+            quantity=condor.quantity,
+            mid_credit=roll.mid_credit,
+            adjustments=condor.adjustments + 1,
+            net_vega=value.vega,
+            short_put_delta=puts.short.delta,
+            short_call_delta=calls.short.delta,
+            entry_spot=condor.entry_spot,
+            entry_sigma_sqrt_t=condor.entry_sigma_sqrt_t,
+            rules=asked_by,
+            note=note,
+        )
+        order = OrderIntent(
+            plan_id=plan_id,
+            purpose=f"condor:{condor.condor_id}:adjust",
+            legs=legs,
+            quantity=condor.quantity,
+            limit_price=limit,
+            worst_price=-roll.credit,
+            effect=PositionEffect.OPEN,
+            urgency=Urgency.PATIENT,
+            rules=asked_by,
+            condor_id=condor.condor_id,
+        )
+        becomes = replace(
+            condor,
+            condor_id=new_condor_id,
+            legs=roll.legs,
+            entry_credit=condor.entry_credit - limit,
+            adjustments=condor.adjustments + 1,
+            rolled_on=self.valuer.session,
+        )
+        return Ordered(adjust=adjust, order=order, becomes=becomes)
+
+
+def _half_spread(value: OptionValue) -> float:
+    return 0.5 * (value.ask - value.bid)
