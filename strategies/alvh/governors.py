@@ -8,8 +8,9 @@ and rotation want beyond the floor stays inside the soft limit there too.
 - G1 looks ahead: the premium a plan may pay in full is counted with the 365 days behind it, so
   that one purchase cannot jump over the limit.
 - G3: premium paid for the calls held and the notional of the futures held, at what they cost,
-  over the condors' max loss. The cap is scaled by the volatility forecast ratio: VIX over its mean
-  of 252 closes, between 0.5 and 2; its CAPM factor is 1 until G5 gives a beta of the book.
+  over the condors' max loss. The cap is scaled by the CAPM-adjusted volatility forecast ratio: VIX
+  over its mean of 252 closes times one plus the beta of the book (G5), each and the product between
+  0.5 and 2. A book that falls with the market has more to insure than one that does not.
 - G6: quick ratio = (cash + excess liquidity) / maintenance margin; no margin means no bound. Below
   ``quick_ratio`` L3 does not grow, below 1 nothing opens at all. A purchase also needs its premium
   or its initial margin in excess liquidity.
@@ -62,16 +63,26 @@ def quick_ratio_gates(account: Account, rules: GovernorRules) -> tuple[Gate, ...
     )
 
 
-def forecast_ratio(vix: float | None, vix_closes: FloatArray) -> float | None:
-    """Return G3's volatility forecast ratio, 0.5 to 2; None without VIX or 60 closes of it.
+def forecast_ratio(
+    vix: float | None, vix_closes: FloatArray, capm_beta: float | None = None
+) -> float | None:
+    """Return G3's CAPM-adjusted volatility forecast ratio, 0.5 to 2; None without 60 VIX closes.
 
-    Shapes: ``vix_closes`` (n,), oldest first, NaN where a day has none.
+    Args:
+        vix: Now.
+        vix_closes: (n,), oldest first, NaN where a day has none.
+        capm_beta: Of the book (G5); without one the ratio is not adjusted.
     """
     closes = vix_closes[-_FORECAST_CLOSES:]
     closes = closes[np.isfinite(closes)]
     if vix is None or len(closes) < _FEWEST_CLOSES:
         return None
-    return float(np.clip(vix / closes.mean(), _FORECAST_LOW, _FORECAST_HIGH))
+    beta = 0.0 if capm_beta is None else capm_beta
+    return _bounded(_bounded(vix / closes.mean()) * _bounded(1.0 + beta))
+
+
+def _bounded(ratio: float) -> float:
+    return min(max(ratio, _FORECAST_LOW), _FORECAST_HIGH)
 
 
 class Budget:
@@ -97,7 +108,7 @@ class Budget:
         self.cost_usd = float(hedge_cost_usd)
         self.max_loss_usd = float(sum((c.max_loss_usd for c in condors), Decimal(0)))
         self._premium_usd = sum(lot.buying * lot.cost_usd for lot in lots if lot.is_call)
-        self.notional_usd = sum((lot.contracts + lot.buying) * lot.cost_usd for lot in lots)
+        self.notional_usd = sum(lot.at_most * lot.cost_usd for lot in lots)
 
     @property
     def notional_cap_usd(self) -> float:

@@ -34,8 +34,8 @@ class Harvest:
 
     armed: bool
     harvested: tuple[tuple[str, str], ...]  # (symbol, day) of what the multiple has halved
-    gates: tuple[Gate, ...]
-    layers: frozenset[str]  # layers it has sold from: they add nothing in this interval
+    gates: tuple[Gate, ...] = ()
+    layers: frozenset[str] = frozenset()  # sold from: they add nothing in this interval
 
 
 def sell_harvest(

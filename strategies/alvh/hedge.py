@@ -8,7 +8,7 @@ The hedge is sized on the condors that are held and that this plan does not clos
 plan opens is hedged, core and all, from the next interval on, once it has filled.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -24,12 +24,14 @@ from strategies.alvh.core import (
 from strategies.alvh.explain import LayerStory, unpriceable_layer, why_kept
 from strategies.alvh.forward_profile import forward_vega
 from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio_gates
+from strategies.alvh.harvest import Harvest, sell_harvest
 from strategies.alvh.holdings import LAYERS, Lot, read_lots, with_reach
 from strategies.alvh.instruments import FALL_POINTS, Candidate, rank_candidates
 from strategies.alvh.layers import Asked, LayerTarget, ShortVega, layer_targets
 from strategies.alvh.liquidity import sell_for_liquidity
 from strategies.alvh.orders import order_of
 from strategies.alvh.pace import pace_of
+from strategies.alvh.passive import dislocation_gate, without_crossing
 from strategies.alvh.pre_event import event_scale, projected_short_vega, vega_short_at
 from strategies.alvh.rebalance import (
     Attempt,
@@ -44,6 +46,7 @@ from strategies.alvh.rebalance import (
     sell_due,
     sell_rotated,
 )
+from strategies.alvh.return_cap import Returns, cap_by_return
 from strategies.alvh.rotation import (
     advance_rotation,
     contracts_to_keep,
@@ -60,7 +63,8 @@ from strategies.alvh.short_side import (
     short_side,
 )
 from strategies.alvh.theta_window import theta_window
-from strategies.model.book import Account, Book, CondorPosition
+from strategies.model.book import Account, Book, CondorPosition, root_id
+from strategies.model.instruments import Instrument
 from strategies.model.memory import BoostMemory, Memory, RotationMemory
 from strategies.model.orders import OrderIntent
 from strategies.model.plan import Gate, LayerPlan, LayerReason
@@ -92,6 +96,8 @@ class HedgeInputs:
     reactions: EventReactions | None = None  # T2
     migration: float | None = None  # S10 of those condors
     vega_per_theta: float | None = None  # S12 of the book
+    capm_beta: float | None = None  # G5, of the book before the plan
+    returns: Returns | None = None  # what G4 judges; None = nobody knows
     book: Book
     account: Account
     condors: tuple[CondorPosition, ...]  # held, and not closed by this plan
@@ -127,6 +133,8 @@ class HedgePlan:
     boost: BoostMemory
     core_contracts: int
     condors_insured: tuple[str, ...]
+    harvest_armed: bool  # B12
+    harvested: tuple[tuple[str, str], ...]
 
 
 def plan_hedge(inputs: HedgeInputs) -> HedgePlan:
@@ -144,9 +152,9 @@ def _purposes(book: Book) -> frozenset[str]:
 
 
 def _insured(inputs: HedgeInputs, new: Sequence[CondorPosition] = ()) -> tuple[str, ...]:
-    """Return the ids of the condors in the book whose core has been decided (G2)."""
-    decided = {*inputs.memory.condors_insured, *(condor.condor_id for condor in new)}
-    return tuple(sorted(decided & {condor.condor_id for condor in inputs.book.condors}))
+    """Return the first ids of the condors in the book whose core has been decided (G2)."""
+    decided = {*inputs.memory.condors_insured, *(root_id(condor.condor_id) for condor in new)}
+    return tuple(sorted(decided & {root_id(condor.condor_id) for condor in inputs.book.condors}))
 
 
 def _without_value(lots: Sequence[Lot]) -> tuple[str, ...]:
@@ -169,12 +177,16 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot]) -> HedgePlan:
         sessions_before=inputs.snapshot.history.session,
         rules=rules.rotation,
     )
+    trades = without_crossing(sales.trades, inputs.signals)
     return HedgePlan(
         layers=tuple(unpriceable_layer(layer, lots, sales, rules.layers) for layer in LAYERS),
-        reductions=tuple(order_of(trade, inputs.plan_id) for trade in sales.trades),
+        reductions=tuple(order_of(trade, inputs.plan_id) for trade in trades),
         additions=(),
-        trades=sales.trades,
-        gates=quick_ratio_gates(inputs.account, rules.governors),
+        trades=trades,
+        gates=(
+            *quick_ratio_gates(inputs.account, rules.governors),
+            dislocation_gate(inputs.signals, rules.signals),
+        ),
         reasons=("the hedge stays as it is: the book cannot be priced", *sales.reasons),
         missing=(),
         unpriced=_without_value(lots),
@@ -184,6 +196,8 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot]) -> HedgePlan:
         boost=memory.boost,
         core_contracts=core_held(memory.core_contracts, lots, sales),
         condors_insured=_insured(inputs),
+        harvest_armed=memory.harvest_armed,
+        harvested=memory.harvested,
     )
 
 
@@ -276,6 +290,7 @@ class _Planner:
                     rules=rules,
                 )
 
+        harvest = self._harvest(sales, band)
         purchases = self._purchases(sales, budget, band)
         self._gates += [*budget.gates(), *quick_ratio_gates(inputs.account, rules.governors)]
         core = core_held(core, lots, sales)  # less what has been sold since
@@ -283,26 +298,41 @@ class _Planner:
             core, purchases, budget, sales, targets, wishes, band
         )
         self._gates += core_gates
+        core_bought = {trade.instrument: trade.contracts for trade in purchases.trades}
         filled = self._fill(
-            purchases, sales, targets, wishes, permitted, band, options_first=window.is_open
+            purchases,
+            sales,
+            targets,
+            wishes,
+            permitted,
+            band,
+            options_first=window.is_open,
+            harvested=harvest.layers,
         )
-        trades = (*sales.trades, *purchases.trades)
-        rotation = _with_core(rotation, purchases.trades)
-        cap = self._floor_cap(filled, sales, purchases, band, permitted, rotation)
+        sold: tuple[Trade, ...] = ()
         if shorts.gate is not None:
             self._gates.append(shorts.gate)
             sold, filled["L1"], targets["L1"] = self._sell_short(
                 shorts, budget, sales, targets["L1"], filled["L1"]
             )
-            trades, cap = (*trades, *sold), filled["L1"].cap
-        additions = trades[len(sales.trades) :]
+        filled |= self._cap_by_return(
+            purchases, sales, filled, sold=sold, core=core_bought, budget=budget, band=band
+        )
+        rotation = _with_core(rotation, purchases.trades)
+        cap = filled["L1"].cap
+        if shorts.gate is None:
+            cap = self._floor_cap(filled, sales, purchases, band, permitted, rotation)
+        self._gates.append(dislocation_gate(inputs.signals, rules.signals))
+        reductions = without_crossing(sales.trades, inputs.signals)
+        additions = without_crossing((*purchases.trades, *sold), inputs.signals)
+        trades = (*reductions, *additions)
         stories = [
             self._story(layer, targets, wishes, filled, sales, trades, band, keeps)
             for layer in LAYERS
         ]
         return HedgePlan(
             layers=tuple(story.plan for story in stories),
-            reductions=tuple(order_of(trade, inputs.plan_id) for trade in sales.trades),
+            reductions=tuple(order_of(trade, inputs.plan_id) for trade in reductions),
             additions=tuple(order_of(trade, inputs.plan_id) for trade in additions),
             trades=trades,
             gates=(*self._gates, *(gate for story in stories for gate in story.gates)),
@@ -315,6 +345,8 @@ class _Planner:
             boost=boost.memory,
             core_contracts=core,
             condors_insured=_insured(inputs, decided),
+            harvest_armed=harvest.armed,
+            harvested=harvest.harvested,
         )
 
     # --- what there is ----------------------------------------------------------------------------
@@ -401,10 +433,14 @@ class _Planner:
         inputs = self._in
         vix = inputs.snapshot.market.indices.get("VIX")
         ratio = forecast_ratio(
-            None if vix is None else vix.value, inputs.snapshot.history.vix_close
+            None if vix is None else vix.value,
+            inputs.snapshot.history.vix_close,
+            inputs.capm_beta,
         )
         if ratio is None:
             self._missing.append("G3 volatility forecast ratio: VIX or its history; taken as 1")
+        elif inputs.capm_beta is None:
+            self._missing.append("G3 beta of the book: not adjusted for it")
         return Budget(
             account=inputs.account,
             hedge_cost_usd=inputs.book.hedge_cost_365d_usd,
@@ -539,10 +575,14 @@ class _Planner:
         band: Band,
         *,
         options_first: bool,
+        harvested: Collection[str],
     ) -> dict[str, Attempt]:
         filled = {}
         for layer in LAYERS:
             wish = wishes[layer]
+            if layer in harvested:
+                filled[layer] = Attempt(note="harvested in this interval: nothing is added (B12)")
+                continue
             if self._unpriced or wish.vega_usd - sales.left_vega_usd(layer) <= _EPSILON:
                 filled[layer] = Attempt(cap="G7" if wish.is_lowered else None)
                 continue
@@ -559,6 +599,57 @@ class _Planner:
                 options_first=options_first and layer == "L2",
             )
         return filled
+
+    def _cap_by_return(
+        self,
+        purchases: Purchases,
+        sales: Sales,
+        filled: Mapping[str, Attempt],
+        *,
+        sold: Sequence[Trade],
+        core: Mapping[Instrument, int],
+        budget: Budget,
+        band: Band,
+    ) -> dict[str, Attempt]:
+        """Leave out what the book's return does not carry (G4); return the layers that it caps."""
+        if self._unpriced:
+            return {}
+        held = [(lot.instrument, sales.expected(lot)) for lot in self._lots]
+        planned = sales.left_vega_usd() + sum(purchases.vega_usd(layer) for layer in LAYERS)
+        capped = cap_by_return(
+            purchases.trades,
+            held=[*held, *((trade.instrument, trade.contracts) for trade in sold)],
+            core=core,
+            spare_vega_usd=planned - band.floor_usd if budget.is_emergency else float("inf"),
+            returns=self._in.returns,
+            rules=self._in.rules.governors,
+        )
+        purchases.keep(capped.kept)
+        self._gates.append(capped.gate)
+        self._missing += capped.missing
+        kept = {
+            layer: sum(t.contracts for t in capped.kept if t.layer == layer) for layer in LAYERS
+        }
+        return {
+            layer: replace(filled[layer], cap="G4", room=kept[layer]) for layer in capped.left_out
+        }
+
+    def _harvest(self, sales: Sales, band: Band) -> Harvest:
+        """Sell what B12 harvests; nothing while v is not known."""
+        memory = self._in.memory
+        if self._unpriced:
+            return Harvest(armed=memory.harvest_armed, harvested=memory.harvested)
+        harvest = sell_harvest(
+            sales,
+            self._lots,
+            self._in.signals,
+            memory,
+            keep_usd=band.keep_usd,
+            session=self._in.snapshot.session,
+            rules=self._in.rules.rotation,
+        )
+        self._gates += harvest.gates
+        return harvest
 
     def _sell_short(
         self,
@@ -608,7 +699,7 @@ class _Planner:
         if held >= band.floor_usd - _EPSILON:
             return None
         caps = {each.cap for each in filled.values()}
-        for cap in ("G6", "G7", "G3", "G1", "L5", "L7", "L4", "B9"):
+        for cap in ("G6", "G7", "G3", "G1", "G4", "L5", "L7", "L4", "B9"):
             if cap in caps:
                 return cap
         return rotation_rule(rotation) if "L1" not in permitted else "L4"

@@ -34,8 +34,6 @@ def without_crossing(trades: Sequence[Trade], signals: Signals) -> tuple[Trade, 
     if signals.dislocated is not True:
         return tuple(trades)
     return tuple(
-        trade
-        if _EXEMPT & set(trade.rules)
-        else replace(trade, urgency=Urgency.PASSIVE, rules=(*trade.rules, "G9"))
+        trade if _EXEMPT & set(trade.rules) else replace(trade, urgency=Urgency.PASSIVE)
         for trade in trades
     )

@@ -374,6 +374,10 @@ class Purchases:
         """The factor vega that G7 still lets the plan buy, USD per VIX point."""
         return self._ceiling_left_usd
 
+    def keep(self, trades: Sequence[Trade]) -> None:
+        """Keep only these of the purchases, with their contracts (G4)."""
+        self._trades = {trade.instrument: trade for trade in trades}
+
     def vega_usd(self, layer: str) -> float:
         """Return what the plan adds to a layer, USD per VIX point; negative where sold short."""
         return sum(t.vega_usd for t in self._trades.values() if t.layer == layer)

@@ -28,8 +28,8 @@ _DIGITS: Final = 6
 class Returns:
     """What G4 judges additions on."""
 
-    expectation: Expectation | None  # None without a realised to implied ratio
-    condors: Flows | None  # of the condors that stay; None where there is no expectation
+    expectation: Expectation
+    condors: Flows  # of the condors that stay
     wacc: float | None  # G5, of the book before the plan
 
 
@@ -49,7 +49,7 @@ def cap_by_return(
     held: Sequence[tuple[Instrument, int]],
     core: Mapping[Instrument, int],
     spare_vega_usd: float,
-    returns: Returns,
+    returns: Returns | None,
     rules: GovernorRules,
 ) -> ReturnCap:
     """Return the additions that the book can carry at its hurdle (G4).
@@ -60,11 +60,13 @@ def cap_by_return(
         core: Contracts among the additions that are the L1 core.
         spare_vega_usd: Factor vega that may be left out: infinite, but in R3 and R4 what the hedge
             will have beyond the vega floor.
-        returns: What the book is expected to return.
+        returns: What the book is expected to return; None where nobody knows.
         rules: The hurdle.
     """
-    hurdle = max(rules.hurdle, -1.0 if returns.wacc is None else returns.wacc)
-    book = _Book.of(additions, held, returns)
+    hurdle = rules.hurdle
+    if returns is not None and returns.wacc is not None:
+        hurdle = max(hurdle, returns.wacc)
+    book = None if returns is None else _Book.of(additions, held, returns)
     if book is None:
         return ReturnCap(
             kept=tuple(additions),
@@ -119,9 +121,7 @@ class _Book:
         returns: Returns,
     ) -> "_Book | None":
         """Return it, or None if something cannot be priced."""
-        expectation, condors = returns.expectation, returns.condors
-        if expectation is None or condors is None:
-            return None
+        expectation = returns.expectation
         hedge = expectation.hedges(held)
         units = {
             trade.instrument: expectation.hedges(
@@ -132,7 +132,7 @@ class _Book:
         known = {instrument: unit for instrument, unit in units.items() if unit is not None}
         if hedge is None or len(known) < len(units):
             return None
-        return cls(stays=condors + hedge, units=known)
+        return cls(stays=returns.condors + hedge, units=known)
 
     def rate(self, contracts: Mapping[Instrument, int]) -> Irr:
         """Return the rate with so many contracts of each addition."""
