@@ -54,7 +54,7 @@ def read_book_signals(
     migrations = _migrations(valuer, condors)
     readings: dict[str, Callable[[], float]] = {
         "S13 skew_25_delta": lambda: skew_25_delta(valuer),
-        **({"S12 vega_per_theta": lambda: vega_per_theta(measures)} if condors else {}),
+        **({"S12 vega_per_theta": lambda: _vega_per_theta(measures)} if condors else {}),
         **{f"S10 {condor_id}": reading for condor_id, reading in migrations.items()},
     }
     values: dict[str, float | None] = {}
@@ -77,19 +77,14 @@ def read_book_signals(
     return signals
 
 
-def vega_per_theta(measures: Measures | None) -> float:
-    """Return S12: the absolute net factor vega of the book over what it earns a day by waiting.
-
-    Units: USD per VIX point for each USD per calendar day.
-    Raises: MissingData if the book has no value, or earns nothing by waiting.
-    Source: rule S12.
-    """
+def _vega_per_theta(measures: Measures | None) -> float:
+    """Return S12 as the book's measures have it; raises MissingData with the reason if not."""
     if measures is None:
         raise MissingData("the book cannot be priced")
-    theta = measures.theta_usd_per_day
-    if theta <= 0:
+    if measures.vega_per_theta is None:
+        theta = measures.theta_usd_per_day
         raise MissingData(f"theta is {theta:.2f} USD a day, waiting earns nothing")
-    return abs(measures.condor_factor_vega_usd + measures.hedge_factor_vega_usd) / theta
+    return measures.vega_per_theta
 
 
 def skew_25_delta(valuer: Valuer) -> float:

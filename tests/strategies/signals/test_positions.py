@@ -14,7 +14,6 @@ from strategies.signals.positions import (
     SKEW_DAYS,
     read_book_signals,
     skew_25_delta,
-    vega_per_theta,
 )
 from tests.builders import (
     TODAY,
@@ -38,11 +37,10 @@ def moved(position, *, spot=3250.0, deviation=0.05) -> float:
     return migration(position, spot=spot, deviations={SERIES: deviation})
 
 
-def measures(vega=(-900.0, 500.0), theta=100.0) -> Measures:
+def measures(ratio: float | None = 4.0, theta=100.0) -> Measures:
     given = {entry.name: 0.0 for entry in fields(Measures) if entry.default is not None}
     values = given | {
-        "condor_factor_vega_usd": vega[0],
-        "hedge_factor_vega_usd": vega[1],
+        "vega_per_theta": ratio,
         "theta_usd_per_day": theta,
         "forward_vega": (),
         "worst_shock": "",
@@ -141,23 +139,20 @@ def test_s10_without_spx_is_absent():
 # --- S12 ------------------------------------------------------------------------------------------
 
 
-def test_s12_is_net_dollar_vega_over_theta():
-    assert vega_per_theta(measures()) == pytest.approx(4.0)
-    assert vega_per_theta(measures(vega=(-500.0, 900.0))) == pytest.approx(4.0)
-    assert vega_per_theta(measures(vega=(-500.0, 500.0))) == 0.0
-
-
-def test_s12_is_absent_where_nothing_is_earned_by_waiting():
-    assert vega_per_theta(measures(theta=1e-6)) > 0
-    for theta in (0.0, -1e-6, -20.0):
-        with pytest.raises(MissingData, match="USD a day, waiting earns nothing"):
-            vega_per_theta(measures(theta=theta))
-    with pytest.raises(MissingData, match="the book cannot be priced"):
-        vega_per_theta(None)
+def test_s12_is_that_of_the_books_measures():
+    valuer = Valuer(market_quotes(), TODAY)
+    for ratio in (0.0, 4.0):
+        signals = read_book_signals(valuer, (condor(),), measures(ratio=ratio))
+        assert signals.vega_per_theta == signals.values["S12 vega_per_theta"] == ratio
+        assert signals.missing == ()
+    unpriced = read_book_signals(valuer, (condor(),), None)
+    assert unpriced.missing == ("S12 vega_per_theta: the book cannot be priced",)
 
 
 def test_s12_absence_is_recorded_with_its_reason():
-    signals = read_book_signals(Valuer(market_quotes(), TODAY), (condor(),), measures(theta=-5.0))
+    signals = read_book_signals(
+        Valuer(market_quotes(), TODAY), (condor(),), measures(ratio=None, theta=-5.0)
+    )
     assert signals.vega_per_theta is None
     assert signals.values["S12 vega_per_theta"] is None
     assert signals.missing == (
