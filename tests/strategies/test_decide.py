@@ -79,10 +79,22 @@ def fill(held, plan, at=AT):
     condors = {each.condor_id: each for each in held.condors}
     hedges = {each.instrument: each for each in held.hedges}
     opened = {each.condor_id: each for each in plan.opens}
+    rolled = {each.condor_id: each for each in plan.adjusts}
     for order in plan.orders:
         if order.condor_id is not None:
             if order.effect is PositionEffect.CLOSE:
                 del condors[order.condor_id]
+                continue
+            if order.purpose.endswith(":adjust"):
+                details, old = rolled[order.condor_id], condors.pop(order.condor_id)
+                condors[details.new_condor_id] = replace(
+                    old,
+                    condor_id=details.new_condor_id,
+                    legs=details.new_legs,
+                    entry_credit=old.entry_credit - order.limit_price,
+                    adjustments=details.adjustments,
+                    rolled_on=plan.session,
+                )
                 continue
             details = opened[order.condor_id]
             condors[order.condor_id] = CondorPosition(
@@ -1144,3 +1156,37 @@ def test_the_same_input_gives_the_same_plan_and_any_change_another_id():
     ]
     ids = {first.plan_id, *(each.plan_id for each in others)}
     assert len(ids) == len(others) + 1
+
+
+# --- the outlook: E, R5, T1, T2, S10, S12, S13, D4 ------------------------------------------------
+
+
+def test_every_plan_records_the_panel_the_past_and_the_signals_of_the_book():
+    plan = plan_of(book(condors=[CONDOR], hedges=[CALLS]))
+    recorded = {gate.rule for gate in plan.gates}
+    assert {"E", "R5", "T1", "T2", "D4"} <= recorded
+    assert plan.regime["R5"] in {"fear", "technical", "undecided"}
+    assert set(plan.regime) == {"R1", "R2", "R3", "R4", "R5"}
+    assert {"S9 trade_imbalance", "S10 C0001", "S10 migration", "S12 vega_per_theta"} <= set(
+        plan.signals
+    )
+    assert plan.signals["S10 migration"] == plan.signals["S10 C0001"] is not None
+    assert plan.signals["S12 vega_per_theta"] == plan.before.vega_per_theta
+    assert plan.signals["S13 skew_25_delta"] > 0
+    assert "E reit: no factor feed has this name" in plan.missing
+    assert any(line.startswith("T1 analogues: ") for line in plan.missing)  # 140 bars of history
+
+
+def test_d4_the_week_of_an_edge_is_remembered():
+    chain = vix_chain()
+    bid, ask = chain.bid.copy(), chain.ask.copy()
+    row = chain.rows_of(1).start + int(np.searchsorted(chain.strike[chain.rows_of(1)], 20.0))
+    bid[row, CALL] += 5.0
+    ask[row, CALL] += 5.0
+    taken = snapshot(vix_options=replace(chain, bid=bid, ask=ask))
+    plan, memory = decide(taken, book(), account(), SETTLED, RULES)
+    assert memory.parity_used_on == TODAY
+    assert "outright" in {gate.value for gate in gates_of(plan, "D4")}
+    again, after = decide(taken, book(), account(), memory, RULES)
+    assert after.parity_used_on == TODAY
+    assert "outright" not in {gate.value for gate in gates_of(again, "D4")}
