@@ -17,8 +17,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
+from strategies.alvh.forward_profile import forward_profile
 from strategies.alvh.governors import quick_ratio_gates
 from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
+from strategies.alvh.holdings import with_reach
 from strategies.alvh.liquidity import lacking_usd, relief_usd
 from strategies.alvh.rebalance import Trade
 from strategies.alvh.relief import spike_relief
@@ -34,7 +36,7 @@ from strategies.model.encoding import to_json
 from strategies.model.ids import digest
 from strategies.model.instruments import OptionContract
 from strategies.model.memory import Memory
-from strategies.model.orders import OrderIntent
+from strategies.model.orders import OrderIntent, PositionEffect
 from strategies.model.plan import Gate, Measures, Plan
 from strategies.model.quotes import OptionChain
 from strategies.model.rules import Rules, rules_hash
@@ -59,6 +61,7 @@ from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
 
 _EPSILON = 1e-9
+_DIGITS = 6
 
 
 def decide(
@@ -183,13 +186,12 @@ def decide(
         *(() if entry.order is None else (entry.order,)),
         *hedge.additions,
     )
+    before = _profiled(before, book.hedges, valuer, rules)
     after = before
     if orders:
-        after = measurer.measure(
-            (*staying, *_opened(entry, snapshot)),
-            _hedges_after(book.hedges, hedge.trades, snapshot),
-            values,
-        )
+        hedges = _hedges_after(book.hedges, hedge.trades, snapshot)
+        after = measurer.measure((*staying, *_opened(entry, snapshot)), hedges, values)
+        after = _profiled(after, hedges, valuer, rules)
     state = _hedge_state(before, after, hedge, unpriced, rules)
     gates = (
         *outlook.gates,
@@ -598,16 +600,35 @@ def _hedges_after(
             hedge = HedgePosition(
                 instrument=trade.instrument,
                 net_contracts=0,
-                average_cost=Decimal(repr(trade.ask)),
+                average_cost=Decimal(0),
                 opened_on=snapshot.session,
             )
         contracts = hedge.net_contracts + trade.contracts
-        held[trade.instrument] = replace(hedge, net_contracts=contracts)
+        cost = hedge.average_cost
+        if trade.effect is PositionEffect.OPEN:
+            paid = Decimal(repr(trade.ask if trade.contracts > 0 else trade.bid))
+            cost = (hedge.net_contracts * cost + trade.contracts * paid) / contracts
+        held[trade.instrument] = replace(hedge, net_contracts=contracts, average_cost=cost)
     return tuple(
         held[instrument]
         for instrument in sorted(held, key=lambda i: i.symbol)
         if held[instrument].net_contracts
     )
+
+
+def _profiled(
+    measures: Measures | None, hedges: Sequence[HedgePosition], valuer: Valuer, rules: Rules
+) -> Measures | None:
+    """Return the measures with the hedge's forward vega (T3)."""
+    reaching = with_reach(rules, valuer.market, valuer.session).layers
+    profile = forward_profile(hedges, valuer, reaching)
+    if measures is None or profile is None:
+        return measures
+    rows = tuple(
+        (name, round(now, _DIGITS), round(ten, _DIGITS), round(month, _DIGITS), round(two, _DIGITS))
+        for name, now, ten, month, two in profile
+    )
+    return replace(measures, forward_vega=rows)
 
 
 # --- what is said about it ------------------------------------------------------------------------
