@@ -1,5 +1,6 @@
 """Quotes, in columns: option chains and futures as they stood at one instant."""
 
+import math
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -123,7 +124,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FutureQuote:
-    """One future as it stood: bid, ask and the settlement of the session before."""
+    """One future as it stood: bid, ask and the settlement of the session before.
+
+    Raises: InvalidQuote if bid or ask is negative or not finite; 0 means nobody quotes that side.
+    """
 
     contract: FutureContract
     bid: float
@@ -133,6 +137,10 @@ class FutureQuote:
     settles_at: datetime
     quoted_at: datetime
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.bid < math.inf and 0 <= self.ask < math.inf):
+            raise InvalidQuote(f"{self.contract} is quoted {self.bid} x {self.ask}")
+
     @property
     def quote(self) -> Quote:
         """Its bid and ask."""
@@ -141,10 +149,17 @@ class FutureQuote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexValue:
-    """One index print (SPX, VIX, VVIX, VIX9D, VIX3M, VIX6M)."""
+    """One index print (SPX, VIX, VVIX, VIX9D, VIX3M, VIX6M).
+
+    Raises: InvalidQuote if it is infinite; NaN, zero and less are a print that nobody uses.
+    """
 
     value: float
     quoted_at: datetime
+
+    def __post_init__(self) -> None:
+        if math.isinf(self.value):
+            raise InvalidQuote(f"an index is {self.value}")
 
 
 def to_price(points: float) -> Decimal:

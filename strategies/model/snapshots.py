@@ -1,5 +1,7 @@
 """Everything the decision of one interval may look at, as one value."""
 
+import itertools
+import math
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -7,8 +9,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies.model.errors import InvalidQuote
 from strategies.model.overrides import Override
 from strategies.model.quotes import FloatArray, FutureQuote, IndexValue, OptionChain
+
+HISTORY_FROM = date(2004, 3, 26)  # the first session with VX futures; histories begin there
 
 _UNKNOWN: FloatArray = np.empty(0)  # stands for a column that nobody supplies
 
@@ -74,12 +79,18 @@ class FactorSeries:
     name: str  # of its FactorRule
     day: NDArray[np.datetime64]  # datetime64[D], ascending, shape (n,)
     value: FloatArray  # (n,)
-    problem: str = ""  # why there are none: "fear.csv: line 3: not a date"
+    problem: str = ""  # why there are none: "fear.csv, row 3, column 'date': expected a date"
+
+    def __post_init__(self) -> None:
+        assert self.day.shape == self.value.shape, f"{self.name}: a day without a value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MarketQuotes:
-    """Every live quote of one instant. What is not known is absent, never zero."""
+    """Every live quote of one instant. What is not known is absent, never zero.
+
+    Raises: InvalidQuote if the rate is no number, or a future is quoted twice or out of order.
+    """
 
     at: datetime
     indices: dict[str, IndexValue]  # SPX, VIX, VVIX, VIX9D, VIX3M, VIX6M
@@ -87,6 +98,13 @@ class MarketQuotes:
     spx_options: OptionChain
     vix_options: OptionChain
     rate: float  # continuously compounded, decimal per year
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.rate):
+            raise InvalidQuote(f"the rate is {self.rate}")
+        for one, next_ in itertools.pairwise(each.contract for each in self.futures):
+            if (one.expiry, one.root) >= (next_.expiry, next_.root):
+                raise InvalidQuote(f"{next_} does not follow {one}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
