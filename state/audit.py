@@ -87,6 +87,16 @@ class AuditReader(Reader):
         """Return edits of the configuration that a running bot noticed and left, oldest first."""
         return self.table(_EDITS, filters.parameters())
 
+    def overrides(self, filters: Filters = EVERYTHING) -> Table:
+        """Return the overrides that were taken, oldest first."""
+        return self.table(_OVERRIDES, filters.parameters())
+
+    def override_with(self, public_key: str, serial: int) -> str | None:
+        """Return the override that has used up a serial number of a key, if one has."""
+        query = "SELECT override_id FROM overrides WHERE public_key = ? AND serial = ?"
+        rows = self.raw(query, (public_key, serial))
+        return None if not rows else str(rows[0][0])
+
     def positions(self) -> Table:
         """Return what is held, with the layer or condors it is held for."""
         return self.table(_POSITIONS)
@@ -372,6 +382,14 @@ SELECT at, file, run_id, digest_in_force, digest_found
 FROM config_edits
 WHERE (:since IS NULL OR at >= :since) AND (:until IS NULL OR at < :until)
 ORDER BY sequence
+"""
+
+_OVERRIDES = """
+SELECT override_id, accepted_at AS at, action, signer, issued_at, expires_at, reason, serial,
+       account, public_key, signature
+FROM overrides
+WHERE (:since IS NULL OR accepted_at >= :since) AND (:until IS NULL OR accepted_at < :until)
+ORDER BY accepted_at, override_id
 """
 
 _POSITIONS = """

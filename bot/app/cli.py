@@ -93,7 +93,21 @@ data = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+override = typer.Typer(
+    name="override",
+    help="Signed, reasoned, expiring exceptions from the rules.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+keys = typer.Typer(
+    name="keys",
+    help="Keys of those who may sign.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 app.add_typer(audit, rich_help_panel="Look")
+app.add_typer(override, rich_help_panel="Operate")
+app.add_typer(keys, rich_help_panel="Operate")
 app.add_typer(data, rich_help_panel="Tools")
 
 ConfigPath = Annotated[
@@ -535,6 +549,114 @@ def audit_sql(
         out=out,
     )
     raise typer.Exit(sql_command(query, source, options))
+
+
+KeyFile = Annotated[Path, typer.Option("--key", "-k", help="Private key (`alvh keys new`).")]
+
+
+@keys.command("new", cls=_Guarded, epilog="Example: alvh keys new alice --out alice.pem")
+def keys_new(
+    name: Annotated[str, typer.Argument(help="What the configuration will call it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New file for the private half.")],
+    output: Format = Output.TABLE,
+) -> None:
+    """Make an Ed25519 key pair and print its public half for the configuration."""
+    from bot.app.commands.govern import new_key_command
+
+    raise typer.Exit(new_key_command(name, out, output=output))
+
+
+@keys.command("list", cls=_Guarded, epilog="Example: alvh keys list --format json")
+def keys_list(
+    config: ConfigPath = PAPER_CONFIG, set_: Settings = None, output: Format = Output.TABLE
+) -> None:
+    """List whose signatures the configuration believes."""
+    from bot.app.commands.govern import list_keys_command
+
+    raise typer.Exit(list_keys_command(config, flags=set_ or [], output=output))
+
+
+@override.command(
+    "sign",
+    cls=_Guarded,
+    epilog='Example: alvh override sign hold_layer:L2 --reason "fund unwinding" --signer alice '
+    "--key alice.pem --until 2020-03-10 --out hold.json",
+)
+def override_sign(
+    action: Annotated[
+        str,
+        typer.Argument(
+            help="skip_entries, hold_layer:L2, close_condor:C0007 or hold_condor:C0007."
+        ),
+    ],
+    reason: Annotated[str, typer.Option(help="Why; it is signed and stored.")],
+    signer: Annotated[str, typer.Option(help="The key's name in governance.keys.")],
+    key: KeyFile,
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="Until then; a date is its whole day.")
+    ],
+    begins: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="From then; the market's present if left out."),
+    ] = None,
+    serial: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Used once a key; the time in ms if left out."),
+    ] = None,
+    out: OutFile = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+) -> None:
+    """Sign an override for this account; nothing is sent anywhere."""
+    from bot.app.commands.govern import sign_command
+
+    raise typer.Exit(
+        sign_command(
+            config,
+            action=action,
+            reason=reason,
+            signer=signer,
+            key=key,
+            begins=begins,
+            ends=until,
+            serial=serial,
+            out=out,
+            flags=set_ or [],
+            state_dir=state_dir,
+        )
+    )
+
+
+@override.command("submit", cls=_Guarded, epilog="Example: alvh override submit hold.json")
+def override_submit(
+    file: Annotated[Path, typer.Argument(help="A file that `alvh override sign` wrote.")],
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Hand a signed override to the bot, running or stopped; refused unless it proves genuine."""
+    from bot.app.commands.govern import submit_command
+
+    raise typer.Exit(
+        submit_command(config, file, flags=set_ or [], state_dir=state_dir, output=output)
+    )
+
+
+@override.command("list", cls=_Guarded, epilog="Example: alvh override list --format json")
+def override_list(
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """List overrides on record, and those that wait for the running bot."""
+    from bot.app.commands.govern import list_overrides_command
+
+    raise typer.Exit(
+        list_overrides_command(config, flags=set_ or [], state_dir=state_dir, output=output)
+    )
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from bot.app.config.problems import ConfigInvalid, ConfigUnsafe
 from bot.app.exit_codes import CommandFailed, ExitCode
+from bot.approvals.overrides import OverrideRefused
+from bot.approvals.signatures import KeyInvalid
 from bot.calendars.listing import UnknownSymbol
 from bot.calendars.special_days import CalendarFileInvalid
 from bot.errors import BotError, BrokerUnavailable, HaltTrading
@@ -22,6 +24,7 @@ from state.errors import (
     NoLedger,
     NotALedger,
     NothingStored,
+    OverrideReplayed,
     QueryRefused,
     SchemaTooNew,
     StateError,
@@ -33,8 +36,10 @@ from strategies.model.errors import DomainError
 _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
     ((ConfigUnsafe, BindingMismatch, InstanceRunning), ExitCode.UNSAFE),
     ((NotALedger, LedgerCorrupt, SchemaTooNew), ExitCode.UNSAFE),
+    ((OverrideRefused, OverrideReplayed), ExitCode.UNSAFE),
     ((JournalMismatch, JournalDamaged), ExitCode.UNSAFE),
     ((ConfigInvalid, HistoryFileInvalid, CalendarFileInvalid, UnknownSymbol), ExitCode.USAGE),
+    ((KeyInvalid,), ExitCode.USAGE),
     ((NoLedger, NothingStored, UnknownRecord, AmbiguousId, QueryRefused), ExitCode.USAGE),
     ((BrokerUnavailable,), ExitCode.UNREACHABLE),
     ((BotError, StateError, DomainError), ExitCode.FAILED),

@@ -192,6 +192,7 @@ class _Life:
                     step_s=config.bot.execution.walk_step_seconds,
                 ),
                 control_dir=paths.control_dir,
+                overrides=config.override_policy,
             ),
             ledger=ledger,
             broker=wiring.broker,

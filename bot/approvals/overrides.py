@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.approvals.signatures import SigningKey, is_signed_by
-from bot.errors import SkipInterval
+from bot.errors import BotError
 from strategies.model.encoding import UndecodableValue, decode, encode, to_json
 from strategies.model.errors import DomainError
 from strategies.model.ids import digest
@@ -22,7 +22,7 @@ _ID_LENGTH = 12
 _REASON_LENGTH_MAX = 500
 
 
-class OverrideRefused(SkipInterval):
+class OverrideRefused(BotError):
     """An override that is not believed; nothing of it was used."""
 
 
@@ -131,6 +131,9 @@ class OverridePolicy:
             issued_at=record.issued_at,
             expires_at=record.expires_at,
         )
+
+
+NOBODY = OverridePolicy(account="", keys={}, lifetime_max=timedelta())  # believes no override
 
 
 def check_not_expired(override: Override, now: datetime) -> None:

@@ -1,15 +1,17 @@
 """The engine: one interval is collect, decide, remember, act, remember. It knows ports only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
 import structlog
 
+from bot.approvals.overrides import NOBODY, OverridePolicy
 from bot.engine.collect import EventsAhead, closed_because, collect_snapshot
 from bot.engine.control import Command, pending_commands
 from bot.engine.execute import Executor
+from bot.engine.overrides import overrides_in_force, take_overrides
 from bot.engine.prices import WalkPolicy
 from bot.engine.profit import measure_profit
 from bot.engine.synchronise import (
@@ -26,6 +28,7 @@ from strategies.model.book import Account, Book
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.limits import HaltScope, Limits, Readiness, SystemState
 from strategies.model.memory import Memory
+from strategies.model.overrides import Override
 from strategies.model.plan import Plan
 from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
@@ -57,6 +60,7 @@ class EngineSettings:
     limits: Limits
     walk: WalkPolicy
     control_dir: Path
+    overrides: OverridePolicy = NOBODY  # whose overrides are believed (D3)
 
 
 class Engine:
@@ -143,6 +147,7 @@ class Engine:
         except (SkipInterval, RetryLater) as cause:
             log.warning("interval skipped", reason=str(cause))
             return f"skipped: {cause}"
+        snapshot = replace(snapshot, overrides=self._overrides())
         book = self._book()
         memory = last.memory if last is not None else Memory()
         plan, memory_after = self._decide(snapshot, book, account, memory, self._settings.rules)
@@ -267,6 +272,12 @@ class Engine:
             lease_held=True,  # checked again by every transaction, SENDING's included
             orders_today=self._ledger.orders_sent_on(_session_of(now)),
         )
+
+    def _overrides(self) -> tuple[Override, ...]:
+        """Take the signed overrides that wait, and return those in force (D3)."""
+        policy, now = self._settings.overrides, self._clock.now()
+        take_overrides(self._settings.control_dir, policy, self._ledger, self._alerts, now)
+        return overrides_in_force(policy, self._ledger, self._alerts, now)
 
     def _take_commands(self) -> None:
         """Record and obey halt and resume requests dropped by another process."""

@@ -8,7 +8,8 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bot.app.config.problems import ConfigInvalid, Place, Problem
 from bot.app.config.schema import BotConfig
 from bot.app.config.validation import Layers, Override, validate
 from bot.app.config.watch import file_digest
+from bot.approvals.overrides import OverridePolicy
 from strategies.model.encoding import encode
 from strategies.model.limits import Limits
 from strategies.model.rules import Rules
@@ -51,6 +53,7 @@ class LoadedConfig:
     config_hash: str  # SHA-256 of the canonical effective values and limits, secrets left out
     redacted_json: str  # the effective values and limits, secrets starred out
     values: tuple[EffectiveValue, ...]
+    layers: Layers = field(repr=False)  # who wrote which value; holds secrets
 
     @property
     def rules(self) -> Rules:
@@ -67,6 +70,21 @@ class LoadedConfig:
     def account(self) -> str:
         """The account the configuration names."""
         return self.bot.broker.account
+
+    @property
+    def override_policy(self) -> OverridePolicy:
+        """Whose signed overrides are believed (D3)."""
+        governance = self.bot.governance
+        return OverridePolicy(
+            account=self.account,
+            keys=governance.keys,
+            lifetime_max=timedelta(hours=governance.override_hours_max),
+        )
+
+    def refusal(self, key: KeyPath, message: str) -> ConfigInvalid:
+        """Return what to raise about a value that is well formed and cannot be used."""
+        place = self.layers.place_of(key)
+        return ConfigInvalid([Problem(place=place, key=dotted(key), message=message)])
 
     def resolve(self, path: Path) -> Path:
         """Return a path of the configuration, which is relative to the configuration file."""
@@ -106,6 +124,7 @@ def load_config(
         config_hash=hashlib.sha256(_canonical(_without_secrets(redacted)).encode()).hexdigest(),
         redacted_json=_canonical(redacted),
         values=tuple(_effective_values(redacted["config"], layers)),
+        layers=layers,
     )
 
 

@@ -21,6 +21,7 @@ from bot.app.config.loader import ENVIRONMENT_PREFIX, RESERVED_VARIABLES
 from bot.app.config.schema import (
     BotConfig,
     ExecutionSection,
+    GovernanceSection,
     HistorySection,
     IbLiveBrokerSection,
     IbPaperBrokerSection,
@@ -59,7 +60,9 @@ _IB_BROKER = {
 _FOUR_AMOUNTS = "four of 0 .. 100"
 _LEAST_AND_MOST = "least, most, of 1 .. 100,000"
 _DATES = {
-    "from": _Words("first day; the first session on or after it", bounds="a date"),
+    "from": _Words(
+        "first day; the first session on or after it", bounds="a date from 1990 to 2099"
+    ),
     "to": _Words("last day", bounds="a date, not before `from`"),
 }
 _THRESHOLD = "a number; none: it never votes so"
@@ -175,6 +178,14 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
         ),
         "lag": _Words("weekdays from an observation's date to the day it is published", "E"),
     },
+    GovernanceSection: {
+        "keys": _Words(
+            "public keys of those who may sign overrides, by name: `alice: <base64>`",
+            "D3",
+            "Ed25519; `alvh keys new` prints one",
+        ),
+        "override_hours_max": _Words("the longest an override may last, hours", "D3"),
+    },
     LoggingSection: {"level": _Words("the least that goes to the log file")},
     LimitsFile: {
         "condor_max_loss_usd": _Words("worst loss of one condor position"),
@@ -226,6 +237,8 @@ def configuration_page() -> str:
         _table(HistorySection, "history."),
         "## `logging`",
         _table(LoggingSection, "logging."),
+        "## `governance`",
+        _table(GovernanceSection, "governance."),
         "## The limits file",
         _LIMITS,
         _table(LimitsFile, ""),

@@ -6,7 +6,7 @@ fill model of the simulated exchange from its own (``venue_values.py``).
 """
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -33,6 +33,7 @@ from bot.app.config.scalars import (
 )
 from bot.app.config.sections import Section, misplaced, within
 from bot.app.config.venue_values import FeeValues, FillModelValues
+from bot.approvals.signatures import KeyInvalid, check_public_key
 from bot.exchange.matching import DEFAULT_FILL_MODEL
 from strategies.model.fees import DEFAULT_FEES
 from strategies.model.rules import Rules
@@ -45,6 +46,7 @@ _CLIENT_ID_MAX = 2**31 - 1
 _OPTIONS_OPEN = time(9, 30)
 _OPTIONS_CLOSE = time(16, 15)
 _FIVE_MINUTES = 5
+_EARLIEST, _LATEST = date(1990, 1, 2), date(2099, 12, 31)  # of a simulated market
 _MINUTES_PER_HOUR = 60
 
 
@@ -57,6 +59,9 @@ class _DatedMarket(Section):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
+        for key, day in (("from", self.first), ("to", self.last)):
+            if not _EARLIEST <= day <= _LATEST:
+                raise misplaced(key, f"{day} is outside {_EARLIEST} .. {_LATEST}")
         if self.first > self.last:
             raise misplaced("to", f"{self.last} is before 'from', which is {self.first}")
         return self
@@ -291,6 +296,25 @@ class LoggingSection(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+def _check_signing_key(text: str) -> str:
+    try:
+        check_public_key(text)
+    except KeyInvalid as cause:
+        raise expected("a public key (`alvh keys new` prints it)", text) from cause
+    return text
+
+
+SignerName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+PublicKey = Annotated[Text, AfterValidator(_check_signing_key)]
+
+
+class GovernanceSection(Section):
+    """Who may sign, and how long what they sign may last."""
+
+    keys: dict[SignerName, PublicKey] = Field(default_factory=dict)
+    override_hours_max: Annotated[Whole, within(1, 720)] = 72
+
+
 class BotConfig(Section):
     """A whole configuration file."""
 
@@ -303,3 +327,4 @@ class BotConfig(Section):
     history: HistorySection = HistorySection()
     calendar_overrides: FilePath | None = None
     logging: LoggingSection = LoggingSection()
+    governance: GovernanceSection = GovernanceSection()

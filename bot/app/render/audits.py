@@ -37,6 +37,7 @@ _FIRST: Mapping[str, str] = {
     "jobs": "at job outcome note",
     "states": "at state scope by reason",
     "runs": "at run_id decisions seed package_version rules_hash",
+    "overrides": "override_id action signer issued_at expires_at reason",
     "edits": "at file run_id digest_found digest_in_force",
     "positions": "symbol quantity average_cost opened_on condors",
     "coverage condors": "condor quantity expiry strikes entry_credit breakeven_low breakeven_high "
