@@ -89,7 +89,7 @@ def _waiting(
         memory=memory,
         scale=0.0,
         rules=(held_by,),
-        note=f"{held_by} holds up the boost that {' and '.join(asking)} ask for",
+        note=f"{held_by} holds up the boost asked for by {' and '.join(asking)}",
         gates=tuple(gates),
     )
 
