@@ -19,7 +19,8 @@ from functools import lru_cache
 
 from strategies.alvh.forward_profile import forward_profile
 from strategies.alvh.governors import quick_ratio_gates
-from strategies.alvh.hedge import HedgeInputs, HedgePlan, plan_hedge
+from strategies.alvh.hedge import plan_hedge
+from strategies.alvh.hedge_plan import HedgeInputs, HedgePlan
 from strategies.alvh.holdings import with_reach
 from strategies.alvh.liquidity import lacking_usd, relief_usd
 from strategies.alvh.rebalance import Trade

@@ -9,10 +9,9 @@ plan opens is hedged, core and all, from the next interval on, once it has fille
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import replace
 
-from strategies.alvh.boost import Boost, advance_boost
+from strategies.alvh.asking import may_l3_grow, read_asking, rotate
 from strategies.alvh.core import (
     CoreNeed,
     buy_core,
@@ -22,17 +21,16 @@ from strategies.alvh.core import (
     core_vega_usd,
 )
 from strategies.alvh.explain import LayerStory, unpriceable_layer, why_kept
-from strategies.alvh.forward_profile import forward_vega
 from strategies.alvh.governors import Budget, forecast_ratio, quick_ratio_gates
 from strategies.alvh.harvest import Harvest, sell_harvest
+from strategies.alvh.hedge_plan import HedgeInputs, HedgePlan
 from strategies.alvh.holdings import LAYERS, Lot, read_lots, with_reach
-from strategies.alvh.instruments import FALL_POINTS, Candidate, rank_candidates
-from strategies.alvh.layers import Asked, LayerTarget, ShortVega, layer_targets
+from strategies.alvh.instruments import Candidate, rank_candidates
+from strategies.alvh.layers import Asked, LayerTarget, layer_targets
 from strategies.alvh.liquidity import sell_for_liquidity
 from strategies.alvh.orders import order_of
 from strategies.alvh.pace import pace_of
 from strategies.alvh.passive import dislocation_gate, without_crossing
-from strategies.alvh.pre_event import event_scale, projected_short_vega, vega_short_at
 from strategies.alvh.rebalance import (
     Attempt,
     Band,
@@ -46,15 +44,13 @@ from strategies.alvh.rebalance import (
     sell_due,
     sell_rotated,
 )
-from strategies.alvh.return_cap import Returns, cap_by_return
+from strategies.alvh.return_cap import cap_by_return
 from strategies.alvh.rotation import (
-    advance_rotation,
     contracts_to_keep,
     is_selling_step,
     is_selling_underway,
     rotation_rule,
 )
-from strategies.alvh.shift_ahead import SHORTAGE_DAYS, asks_for_shift, shortest_tenor
 from strategies.alvh.short_side import (
     ShortSide,
     buy_back,
@@ -62,79 +58,12 @@ from strategies.alvh.short_side import (
     short_ceiling_usd,
     short_side,
 )
-from strategies.alvh.theta_window import theta_window
-from strategies.model.book import Account, Book, CondorPosition, root_id
+from strategies.model.book import CondorPosition, root_id
 from strategies.model.instruments import Instrument
-from strategies.model.memory import BoostMemory, Memory, RotationMemory
-from strategies.model.orders import OrderIntent
-from strategies.model.plan import Gate, LayerPlan, LayerReason
-from strategies.model.rules import Rules
-from strategies.model.snapshots import MarketSnapshot
-from strategies.pricing.capital import quick_ratio
-from strategies.pricing.valuation import Valuer
-from strategies.signals.analogues import Analogues
-from strategies.signals.event_reactions import EventReactions
-from strategies.signals.panel import Panel, Verdict
-from strategies.signals.readings import Signals
-from strategies.signals.regimes import Regime
+from strategies.model.memory import RotationMemory
+from strategies.model.plan import Gate, LayerReason
 
-_LEAST_VEGA_USD = 0.01  # of a whole book; less is none
 _EPSILON = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HedgeInputs:
-    """What the hedge is planned on."""
-
-    snapshot: MarketSnapshot
-    valuer: Valuer
-    signals: Signals
-    regime: Regime
-    rsi_vix_high: bool  # S1's latch
-    panel: Panel | None = None  # E, R5
-    analogues: Analogues | None = None  # T1
-    reactions: EventReactions | None = None  # T2
-    migration: float | None = None  # S10 of those condors
-    vega_per_theta: float | None = None  # S12 of the book
-    capm_beta: float | None = None  # G5, of the book before the plan
-    returns: Returns | None = None  # what G4 judges; None = nobody knows
-    book: Book
-    account: Account
-    condors: tuple[CondorPosition, ...]  # held, and not closed by this plan
-    condor_vega_usd: float | None  # V_c of those; None if one cannot be priced
-    lacking_usd: Decimal  # what a quick ratio of one lacks once condors are closed (G6)
-    memory: Memory
-    rules: Rules
-    plan_id: str
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """What the spike is (R5); None outside of one (R3)."""
-        if self.panel is None or self.regime.spike is not True:
-            return None
-        return self.panel.verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HedgePlan:
-    """What the hedge does in one interval, and why not more."""
-
-    layers: tuple[LayerPlan, ...]
-    reductions: tuple[OrderIntent, ...]
-    additions: tuple[OrderIntent, ...]
-    trades: tuple[Trade, ...]
-    gates: tuple[Gate, ...]
-    reasons: tuple[str, ...]
-    missing: tuple[str, ...]
-    unpriced: tuple[str, ...]  # hedge instruments without a value
-    cap: str | None  # what keeps the hedge from the band's floor, None if it is there
-    zone_usd: float  # factor vega below the floor that B9 leaves alone: it could be bought
-    rotation: RotationMemory
-    boost: BoostMemory
-    core_contracts: int
-    condors_insured: tuple[str, ...]
-    harvest_armed: bool  # B12
-    harvested: tuple[tuple[str, str], ...]
 
 
 def plan_hedge(inputs: HedgeInputs) -> HedgePlan:
@@ -145,10 +74,6 @@ def plan_hedge(inputs: HedgeInputs) -> HedgePlan:
     if inputs.condor_vega_usd is None:
         return _hold(inputs, lots)
     return _Planner(inputs, lots, inputs.condor_vega_usd).plan()
-
-
-def _purposes(book: Book) -> frozenset[str]:
-    return frozenset(order.purpose for order in book.working)
 
 
 def _insured(inputs: HedgeInputs, new: Sequence[CondorPosition] = ()) -> tuple[str, ...]:
@@ -164,19 +89,9 @@ def _without_value(lots: Sequence[Lot]) -> tuple[str, ...]:
 def _hold(inputs: HedgeInputs, lots: Sequence[Lot]) -> HedgePlan:
     """Leave the hedge as it is, because the condors cannot be priced; only B10 and G6 go on."""
     memory, rules = inputs.memory, inputs.rules
-    sales = Sales(lots, _purposes(inputs.book))
+    sales = Sales(lots, inputs.purposes_at_work)
     sell_due(sales, lots, rules)
     sell_for_liquidity(sales, lots, inputs.lacking_usd)
-    rotation = advance_rotation(
-        memory.rotation,
-        regime=inputs.regime,
-        shift_to=None,
-        l1_lots=None,
-        short_vega_usd=0.0,
-        session=inputs.snapshot.session,
-        sessions_before=inputs.snapshot.history.session,
-        rules=rules.rotation,
-    )
     trades = without_crossing(sales.trades, inputs.signals)
     return HedgePlan(
         layers=tuple(unpriceable_layer(layer, lots, sales, rules.layers) for layer in LAYERS),
@@ -192,7 +107,7 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot]) -> HedgePlan:
         unpriced=_without_value(lots),
         cap=None,
         zone_usd=0.0,
-        rotation=rotation,
+        rotation=rotate(inputs, None),
         boost=memory.boost,
         core_contracts=core_held(memory.core_contracts, lots, sales),
         condors_insured=_insured(inputs),
@@ -219,25 +134,15 @@ class _Planner:
         self._missing: list[str] = []
         self._unpriced = _without_value(lots)
         self._ranked: dict[str, tuple[Candidate, ...]] = {}
-        self._short_now_usd = -condor_vega_usd if condor_vega_usd < -_LEAST_VEGA_USD else 0.0
         self._new = self._new_condors()
 
     def plan(self) -> HedgePlan:
         inputs, rules, lots = self._in, self._in.rules, self._lots
-        rotation = self._rotation()
-        boost = self._boost()
-        short = self._short_vega()
-        event, event_gate = event_scale(inputs.regime, inputs.migration, rules.rotation)
-        window = theta_window(
-            inputs.valuer,
-            inputs.condors,
-            inputs.book.hedges,
-            lambda: self._candidates("L2"),
-            rules.rotation,
-        )
-        self._gates += [*boost.gates, event_gate, *window.gates, *self._pace.gates]
+        asking = read_asking(inputs, lots, lambda: self._candidates("L2"))
+        rotation = asking.rotation
+        self._gates += [*asking.gates, *self._pace.gates]
 
-        sales = Sales(lots, _purposes(inputs.book))
+        sales = Sales(lots, inputs.purposes_at_work)
         sell_due(sales, lots, rules)
         sell_for_liquidity(sales, lots, inputs.lacking_usd)
         is_cutting = is_selling_step(inputs.memory.rotation, rotation)
@@ -248,15 +153,13 @@ class _Planner:
             inputs.signals,
             inputs.regime,
             asked=Asked(
-                boost=boost,
+                boost=asking.boost,
                 rotation=rotation,
-                event_scale=event,
-                theta_window_usd=(
-                    sales.left_vega_usd("L2") + window.wanted_usd if window.is_asking else None
-                ),
+                event_scale=asking.event_scale,
+                theta_window_usd=asking.window.target_usd(sales.left_vega_usd("L2")),
                 core_vega_usd=core_vega_usd(core, lots, sales),
             ),
-            short_vega=short,
+            short_vega=asking.short_vega,
             rules=rules,
         )
         self._gates += gates
@@ -306,7 +209,7 @@ class _Planner:
             wishes,
             permitted,
             band,
-            options_first=window.is_open,
+            options_first=asking.window.is_open,
             harvested=harvest.layers,
         )
         sold: tuple[Trade, ...] = ()
@@ -342,7 +245,7 @@ class _Planner:
             cap=cap,
             zone_usd=max(attempt.zone_usd for attempt in filled.values()),
             rotation=rotation,
-            boost=boost.memory,
+            boost=asking.boost.memory,
             core_contracts=core,
             condors_insured=_insured(inputs, decided),
             harvest_armed=harvest.armed,
@@ -351,25 +254,10 @@ class _Planner:
 
     # --- what there is ----------------------------------------------------------------------------
 
-    def _short_vega(self) -> ShortVega:
-        """Return what the condors are short: now, across the next event (T2), or in a fall (L6)."""
-        inputs, now = self._in, self._short_now_usd
-        if now > 0:
-            if inputs.regime.pre_event is True and inputs.reactions is not None:
-                now, gate = projected_short_vega(
-                    inputs.valuer, inputs.condors, now, inputs.reactions
-                )
-                self._gates.append(gate)
-            return ShortVega(now_usd=now)
-        slopes = vega_short_at(inputs.valuer, inputs.condors, (FALL_POINTS,))
-        if not inputs.condors or slopes is None:
-            return ShortVega(now_usd=now)
-        return ShortVega(now_usd=now, in_a_fall_usd=max(0.0, slopes[0]))
-
     def _new_condors(self) -> tuple[CondorPosition, ...]:
         inputs = self._in
         new = condors_to_insure(
-            inputs.condors, inputs.memory.condors_insured, _purposes(inputs.book)
+            inputs.condors, inputs.memory.condors_insured, inputs.purposes_at_work
         )
         if new and self._unpriced:
             return ()
@@ -388,46 +276,6 @@ class _Planner:
         if not self._unpriced:
             return ()
         return (f"nothing is added to the hedge: no value for {', '.join(self._unpriced)}",)
-
-    def _rotation(self) -> RotationMemory:
-        """Return the rotation after this interval (B1, B3 with T3's tenor, B11)."""
-        inputs = self._in
-        l1_lots = [lot for lot in self._lots if lot.layer == "L1"]
-        asks, gates = asks_for_shift(
-            inputs.signals, inputs.regime, inputs.analogues, inputs.rules.rotation
-        )
-        self._gates += gates
-        shift_to = None
-        if asks:
-            held = [(lot.instrument, lot.expected) for lot in self._lots]
-            shift_to, gate = shortest_tenor(
-                forward_vega(held, inputs.valuer, SHORTAGE_DAYS),
-                self._short_now_usd,
-                may_l3_grow=self._may_l3_grow(),
-                rules=inputs.rules.layers,
-            )
-            self._gates.append(gate)
-        return advance_rotation(
-            inputs.memory.rotation,
-            regime=inputs.regime,
-            shift_to=shift_to,
-            l1_lots=None if _without_value(l1_lots) else l1_lots,
-            short_vega_usd=self._short_now_usd,
-            session=inputs.snapshot.session,
-            sessions_before=inputs.snapshot.history.session,
-            rules=inputs.rules.rotation,
-        )
-
-    def _boost(self) -> Boost:
-        inputs = self._in
-        return advance_boost(
-            inputs.memory.boost,
-            inputs.signals,
-            rsi_vix_high=inputs.rsi_vix_high,
-            verdict=inputs.verdict,
-            analogues=inputs.analogues,
-            rules=inputs.rules,
-        )
 
     def _budget(self) -> Budget:
         inputs = self._in
@@ -457,7 +305,7 @@ class _Planner:
             sales,
             budget=budget,
             ceiling_usd=band.inner_usd,
-            purposes_at_work=_purposes(self._in.book),
+            purposes_at_work=self._in.purposes_at_work,
             rules=self._in.rules,
         )
 
@@ -468,10 +316,6 @@ class _Planner:
 
     # --- what is allowed --------------------------------------------------------------------------
 
-    def _may_l3_grow(self) -> bool:
-        ratio = quick_ratio(self._in.account)
-        return ratio is None or ratio >= self._in.rules.governors.quick_ratio
-
     def _permitted(
         self, targets: Mapping[str, LayerTarget], *, is_cutting: bool
     ) -> tuple[str, ...]:
@@ -479,7 +323,7 @@ class _Planner:
         allowed = {
             "L1": not is_cutting,
             "L2": targets["L2"].active,
-            "L3": targets["L3"].active and self._may_l3_grow(),
+            "L3": targets["L3"].active and may_l3_grow(self._in),
         }
         return tuple(layer for layer in LAYERS if allowed[layer])
 
@@ -667,7 +511,7 @@ class _Planner:
             sales,
             budget=budget,
             ceiling_usd=short_ceiling_usd(self._condor_vega_usd, self._condors, self._in.rules),
-            purposes_at_work=_purposes(self._in.book),
+            purposes_at_work=self._in.purposes_at_work,
             rules=self._in.rules,
             side=-1,
         )

@@ -33,10 +33,9 @@ class ThetaWindow:
     wanted_usd: float = 0.0  # factor vega of the calls that L2 lacks, USD per VIX point
     gates: tuple[Gate, ...] = ()
 
-    @property
-    def is_asking(self) -> bool:
-        """Whether L2 is to add options."""
-        return self.wanted_usd > 0
+    def target_usd(self, held_usd: float) -> float | None:
+        """Return what L2 should hold, given what it holds; None while nothing is asked of it."""
+        return held_usd + self.wanted_usd if self.wanted_usd > 0 else None
 
 
 def is_monthly(expiry: date, listed: Iterable[date]) -> bool:

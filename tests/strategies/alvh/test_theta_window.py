@@ -61,7 +61,7 @@ def test_b6_the_window_is_open_from_ten_to_seven_days_before_the_monthly_expiry(
     assert found.gates[0].value == days_left
     assert found.gates[0].threshold == "7 .. 10"
     assert found.gates[0].passed is is_open
-    assert found.is_asking is is_open  # the condors are short of gamma
+    assert (found.wanted_usd > 0) is is_open  # the condors are short of gamma
 
 
 def test_b6_the_window_follows_the_rules():
@@ -129,6 +129,7 @@ def test_b6_l2_asks_for_as_many_calls_as_make_the_gamma_zero():
     call = next(each for each in rank_candidates(valuer, "L2", RULES) if each.is_call)
     found = window()
     contracts = round(found.wanted_usd / call.unit_vega_usd)
+    assert found.target_usd(100.0) == 100.0 + found.wanted_usd
     bought = hedge_position(str(call.instrument), contracts)
     whole = net_gamma_usd(valuer, (condor(),), (bought,))
     assert abs(whole) < 0.05 * abs(net_gamma_usd(valuer, (condor(),), ()))
@@ -139,20 +140,20 @@ def test_b6_l2_asks_for_as_many_calls_as_make_the_gamma_zero():
 def test_b6_a_book_long_of_gamma_asks_for_nothing():
     found = window(hedges=(hedge_position("VIX 18MAR20 20 C", 5000),))
     assert found.is_open
-    assert not found.is_asking
+    assert found.target_usd(100.0) is None
     assert found.gates[1].passed
 
 
 def test_b6_without_a_call_nothing_can_be_asked_for():
     found = window(calls=False)
-    assert not found.is_asking
+    assert found.wanted_usd == 0
     assert found.gates[1].note == "L2 finds no call"
 
 
 def test_b6_what_cannot_be_priced_asks_for_nothing():
     found = window(hedges=(hedge_position("VIX 18NOV20 20 C", 1),))
     assert found.is_open
-    assert not found.is_asking
+    assert found.wanted_usd == 0
     assert found.gates[1].value is None
 
 
