@@ -1,0 +1,240 @@
+"""D3, from a signature to a trade that is not made: real runs, running and stopped."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from bot.app.cli import app
+from bot.approvals.overrides import OverrideRecord, sign_override
+from bot.approvals.signatures import SigningKey
+from bot.engine.overrides import submit_override
+from state.governance import StoredOverride
+from state.ledger import Ledger
+from strategies.model.overrides import Override
+from tests.bot.app.test_run import Bot
+from tests.builders import instant
+
+ALICE, MALLORY = SigningKey.generate(), SigningKey.generate()
+FIRST, LAST = instant("2020-02-24 09:45"), instant("2020-02-24 10:45")
+RECORD = OverrideRecord(
+    action="skip_entries",
+    reason="a settlement is due",
+    signer="alice",
+    account="DU0000001",
+    serial=1,
+    issued_at=FIRST,
+    expires_at=FIRST + timedelta(hours=8),
+)
+KEYS = f"governance: {{keys: {{alice: {ALICE.public_text}}}}}\n"
+CONDORS = "SELECT count(*) FROM condors"
+
+
+@pytest.fixture
+def bot(tmp_path):
+    made = Bot(tmp_path / "bot", last="2020-02-24")
+    file = made.folder / "config.yaml"
+    file.write_text(file.read_text() + KEYS)
+    return made
+
+
+def during(bot, at, act):
+    """Do something after one interval of a run."""
+    bot.watch = lambda report: act() if report.at == at else None
+
+
+def gates(bot):
+    query = "SELECT at, name, value, passed FROM gates JOIN decisions USING (decision_id)"
+    return bot.ask(f"{query} WHERE rule = 'D3' ORDER BY at, position")
+
+
+def test_d3_without_an_override_the_run_enters(bot):
+    bot.run(until=LAST)
+    assert bot.ask(CONDORS) == [(1,)]
+    assert gates(bot) == []
+
+
+def test_d3_a_running_bot_takes_an_override_and_skips_the_entry(bot):
+    signed = sign_override(RECORD, ALICE)
+    during(bot, FIRST, lambda: submit_override(bot.paths.control_dir, signed))
+    bot.run(until=LAST)
+    assert bot.ask(CONDORS) == [(0,)]
+    assert list(bot.paths.control_dir.iterdir()) == []
+    ((at, action, signer, reason),) = bot.ask(
+        "SELECT accepted_at, action, signer, reason FROM overrides"
+    )
+    assert (action, signer, reason) == ("skip_entries", "alice", "a settlement is due")
+    assert at.startswith("2020-02-24T15:00")
+    skipped = [row for row in gates(bot) if row[2] == "skipped an entry"]
+    assert [row[0][:16] for row in skipped] == ["2020-02-24T15:00"]
+    answer = bot.alvh("audit", "replay", "--format", "json")
+    assert json.loads(answer.stdout)["differences"] == 0
+    status = json.loads(bot.alvh("status", "--format", "json").stdout)["status"]
+    assert status["overrides_in_force"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (sign_override(RECORD, MALLORY).as_json(), "not that of alice"),
+        (replace(sign_override(RECORD, ALICE), signature="").as_json(), "nobody has signed"),
+        (
+            sign_override(replace(RECORD, account="U1234567"), ALICE).as_json(),
+            "signed for account U1234567",
+        ),
+        (
+            sign_override(
+                replace(RECORD, issued_at=FIRST - timedelta(hours=9), expires_at=FIRST), ALICE
+            ).as_json(),
+            "expired at 2020-02-24",
+        ),
+        ("{}", "not an override"),
+    ],
+    ids=["forged", "unsigned", "another account", "expired", "nonsense"],
+)
+def test_d3_what_is_not_genuine_is_left_aside_and_said(bot, capsys, text, expected):
+    def drop():
+        bot.paths.control_dir.mkdir(parents=True, exist_ok=True)
+        (bot.paths.control_dir / "x.override").write_text(text)
+
+    during(bot, FIRST, drop)
+    bot.run(until=LAST)
+    assert bot.ask(CONDORS) == [(1,)]
+    assert bot.ask("SELECT count(*) FROM overrides") == [(0,)]
+    assert [path.name for path in bot.paths.control_dir.iterdir()] == ["x.refused"]
+    stderr = capsys.readouterr().err
+    assert "override refused: " in stderr
+    assert expected in stderr
+
+
+def test_d3_an_override_is_not_used_once_its_key_has_left_the_configuration(bot, capsys):
+    bot.run(until=FIRST)
+    file = bot.folder / "config.yaml"
+    file.write_text(file.read_text().replace(KEYS, ""))
+    with bot_ledger(bot) as ledger, ledger.transaction() as tx:
+        tx.record_override(stored(ALICE, RECORD), FIRST)
+    bot.run(until=LAST)
+    assert bot.ask(CONDORS) == [(1,)]
+    assert "override not used: " in capsys.readouterr().err
+
+
+def bot_ledger(bot):
+    return Ledger.open(
+        bot.paths.database,
+        mode="simulated",
+        account="DU0000001",
+        now=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def stored(key, record) -> StoredOverride:
+    return StoredOverride(
+        override=Override(
+            override_id=record.override_id,
+            action=record.action,
+            reason=record.reason,
+            signer=record.signer,
+            issued_at=record.issued_at,
+            expires_at=record.expires_at,
+        ),
+        account=record.account,
+        serial=record.serial,
+        public_key=key.public_text,
+        signature=key.sign(record.content),
+    )
+
+
+# --- the command line -----------------------------------------------------------------------------
+
+
+def sign(bot, *arguments, action="skip_entries", key=ALICE):
+    pem, out = bot.folder / "key.pem", bot.folder / "override.json"
+    pem.unlink(missing_ok=True)
+    key.write(pem)
+    common = ("--reason", "why", "--signer", "alice", "--key", str(pem), "--out", str(out))
+    result = bot.alvh("override", "sign", action, *common, *arguments)
+    return result, out
+
+
+def test_d3_signed_and_submitted_to_a_stopped_bot_and_never_again(bot):
+    bot.run(until=FIRST)
+    result, out = sign(bot, "--until", "2020-02-24")
+    assert result.exit_code == 0, result.stderr
+    assert "from 2020-02-24 09:45 until 2020-02-25 00:00 New York" in result.stderr
+    result = bot.alvh("override", "submit", str(out))
+    assert result.exit_code == 0, result.stderr
+    assert "is on record: skip_entries" in result.stdout
+    result = bot.alvh("override", "submit", str(out))
+    assert result.exit_code == 4
+    assert "is spent: it was taken before" in result.stderr
+    rows = json.loads(bot.alvh("override", "list", "--format", "json").stdout)
+    assert [row["action"] for row in rows["rows"]] == ["skip_entries"]
+    assert rows["waiting"] == []
+    assert "skip_entries" in bot.alvh("override", "list").stdout
+    bot.run(until=LAST)
+    assert bot.ask(CONDORS) == [(0,)]
+
+
+def test_d3_submitted_to_a_running_bot_it_waits_for_the_next_interval(bot):
+    answers = []
+
+    def submit():
+        result, out = sign(bot, "--from", "2020-02-24T09:45", "--until", "2020-02-24")
+        assert result.exit_code == 0, result.stderr
+        answers.append(bot.alvh("override", "submit", str(out), "--format", "json"))
+        answers.append(bot.alvh("override", "list"))
+
+    during(bot, FIRST, submit)
+    bot.run(until=LAST)
+    submitted, listed = answers
+    assert json.loads(submitted.stdout)["outcome"] == "submitted", submitted.stderr
+    assert "waiting for the running bot" in listed.stdout
+    assert bot.ask(CONDORS) == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "code", "expected"),
+    [
+        (("--until", "2020-02-24"), MALLORY, 4, "the signature is not that of alice"),
+        (("--until", "2020-02-24", "--signer", "bob"), ALICE, 4, "'bob' has no key"),
+        (("--from", "2020-02-20", "--until", "2020-02-21"), ALICE, 4, "expired at 2020-02-22"),
+        (("--until", "2020-03-24"), ALICE, 4, "lasts longer than"),
+    ],
+)
+def test_d3_what_will_not_be_believed_is_refused_at_once(bot, arguments, key, code, expected):
+    bot.run(until=FIRST)
+    result, out = sign(bot, *arguments, key=key)
+    assert result.exit_code == 0, result.stderr
+    result = bot.alvh("override", "submit", str(out))
+    assert result.exit_code == code
+    assert expected in result.stderr
+    assert result.stdout == ""
+    assert bot.ask("SELECT count(*) FROM overrides") == [(0,)]
+
+
+def keys(bot, *arguments):
+    where = () if arguments[0] == "new" else ("--config", str(bot.folder / "config.yaml"))
+    return CliRunner().invoke(app, ["keys", *arguments, *where])
+
+
+def test_keys_are_made_once_and_listed(bot):
+    assert json.loads(keys(bot, "list", "--format", "json").stdout)["rows"] == [
+        {"name": "alice", "public_key": ALICE.public_text}
+    ]
+    out = bot.folder / "bob.pem"
+    result = keys(bot, "new", "bob", "--out", str(out))
+    assert result.exit_code == 0
+    assert f"bob: {SigningKey.read(out).public_text}" in result.stdout
+    again = keys(bot, "new", "bob", "--out", str(out))
+    assert again.exit_code == 2
+    assert "cannot be written" in again.stderr
+
+
+def test_a_key_that_is_none_is_a_problem_of_the_configuration(bot):
+    file = bot.folder / "config.yaml"
+    file.write_text(file.read_text().replace(ALICE.public_text, "AAAA"))
+    result = keys(bot, "list")
+    assert result.exit_code == 2
+    assert "governance.keys.alice: expected a public key" in result.stderr
