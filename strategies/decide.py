@@ -43,7 +43,7 @@ from strategies.model.quotes import OptionChain
 from strategies.model.rules import Rules, rules_hash
 from strategies.model.snapshots import DailyHistory, FactorSeries, MarketSnapshot
 from strategies.model.structures import option_positions
-from strategies.pricing.capital import quick_ratio
+from strategies.pricing.capital import capm_beta, quick_ratio
 from strategies.pricing.margin import condor_margin_usd, is_covered
 from strategies.pricing.valuation import CondorValue, Valuer
 from strategies.risk.breakeven_journal import flip_journal
@@ -165,7 +165,7 @@ def decide(
             reactions=outlook.reactions,
             migration=migration,
             vega_per_theta=outlook.book.vega_per_theta,
-            capm_beta=None if before is None else before.capm_beta,
+            condor_beta=_condor_beta(before, snapshot, account),
             returns=_returns(measurer, before, staying, values),
             book=book,
             account=account,
@@ -556,6 +556,21 @@ def _entry(
 
 
 # --- hedge ----------------------------------------------------------------------------------------
+
+
+def _condor_beta(
+    before: Measures | None, snapshot: MarketSnapshot, account: Account
+) -> float | None:
+    """Return the beta of the condors alone: what G3's cap is scaled by."""
+    if before is None:
+        return None
+    spx = snapshot.market.indices.get("SPX")
+    return capm_beta(
+        delta_usd=before.delta_usd,
+        hedge_vega_usd=0.0,
+        spx=None if spx is None else spx.value,
+        account=account,
+    )
 
 
 def _returns(

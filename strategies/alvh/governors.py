@@ -9,8 +9,8 @@ and rotation want beyond the floor stays inside the soft limit there too.
   that one purchase cannot jump over the limit.
 - G3: premium paid for the calls held and the notional of the futures held, at what they cost,
   over the condors' max loss. The cap is scaled by the CAPM-adjusted volatility forecast ratio: VIX
-  over its mean of 252 closes times one plus the beta of the book (G5), each and the product between
-  0.5 and 2. A book that falls with the market has more to insure than one that does not.
+  over its mean of 252 closes times one plus the CAPM beta of the condors, each and the product
+  between 0.5 and 2. Condors that fall with the market have more to insure than others.
 - G6: quick ratio = (cash + excess liquidity) / maintenance margin; no margin means no bound. Below
   ``quick_ratio`` L3 does not grow, below 1 nothing opens at all. A purchase also needs its premium
   or its initial margin in excess liquidity.
@@ -64,20 +64,20 @@ def quick_ratio_gates(account: Account, rules: GovernorRules) -> tuple[Gate, ...
 
 
 def forecast_ratio(
-    vix: float | None, vix_closes: FloatArray, capm_beta: float | None = None
+    vix: float | None, vix_closes: FloatArray, condor_beta: float | None
 ) -> float | None:
     """Return G3's CAPM-adjusted volatility forecast ratio, 0.5 to 2; None without 60 VIX closes.
 
     Args:
         vix: Now.
         vix_closes: (n,), oldest first, NaN where a day has none.
-        capm_beta: Of the book (G5); without one the ratio is not adjusted.
+        condor_beta: CAPM beta of the condors; without one the ratio is not adjusted.
     """
     closes = vix_closes[-_FORECAST_CLOSES:]
     closes = closes[np.isfinite(closes)]
     if vix is None or len(closes) < _FEWEST_CLOSES:
         return None
-    beta = 0.0 if capm_beta is None else capm_beta
+    beta = 0.0 if condor_beta is None else condor_beta
     return _bounded(_bounded(vix / closes.mean()) * _bounded(1.0 + beta))
 
 

@@ -283,12 +283,12 @@ class _Planner:
         ratio = forecast_ratio(
             None if vix is None else vix.value,
             inputs.snapshot.history.vix_close,
-            inputs.capm_beta,
+            inputs.condor_beta,
         )
         if ratio is None:
             self._missing.append("G3 volatility forecast ratio: VIX or its history; taken as 1")
-        elif inputs.capm_beta is None:
-            self._missing.append("G3 beta of the book: not adjusted for it")
+        elif inputs.condor_beta is None:
+            self._missing.append("G3 beta of the condors: not adjusted for it")
         return Budget(
             account=inputs.account,
             hedge_cost_usd=inputs.book.hedge_cost_365d_usd,

@@ -35,7 +35,7 @@ class HedgeInputs:
     reactions: EventReactions | None = None  # T2
     migration: float | None = None  # S10 of the condors below
     vega_per_theta: float | None = None  # S12 of the book
-    capm_beta: float | None = None  # G5, of the book
+    condor_beta: float | None = None  # CAPM beta of the condors alone (G3)
     returns: Returns | None = None  # what G4 judges additions on; None = it caps nothing
     book: Book
     account: Account
