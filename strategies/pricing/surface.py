@@ -91,8 +91,7 @@ class Surface:
         deviation = np.where(ok, self.deviation[series_index], 1.0)
         t_years = np.where(ok, self.forwards.t_years[series_index], 1.0)
         first, weights = _basis(np.log(np.asarray(strike) / forward) / deviation)
-        row = np.asarray(series_index)[..., None]
-        ratio = (weights * self.coefficients[row, first[..., None] + _FOUR]).sum(axis=-1)
+        ratio = _spline(self.coefficients, np.asarray(series_index), first, weights)
         vol: FloatArray = deviation * np.sqrt(np.maximum(ratio, _LEAST_VARIANCE) / t_years)
         return np.where(ok, vol, 0.0)
 
@@ -154,7 +153,7 @@ def fit_surface(chain: OptionChain, forwards: Forwards) -> Surface:
     error: FloatArray = np.hypot(2.0 * target * vols.error / vols.deviation, _NOISE * target)
     weight: FloatArray = 1.0 / (error * error)
     coefficients = _solve(series, first, weights, target, weight, len(ok))
-    fitted = (weights * coefficients[series[:, None], first[:, None] + _FOUR]).sum(axis=1)
+    fitted = _spline(coefficients, series, first, weights)
     miss = np.abs(fitted - target) / (_OUTLIER * error)
     if (miss > 1.0).any():
         weight = weight / np.maximum(miss, 1.0) ** 2
@@ -165,7 +164,7 @@ def fit_surface(chain: OptionChain, forwards: Forwards) -> Surface:
         coefficients[again] = _solve(
             number[series[rows]],
             first[rows],
-            weights[rows],
+            weights[:, rows],
             target[rows],
             weight[rows],
             int(again.sum()),
@@ -218,19 +217,30 @@ def _scales(vols: QuotedVols, forwards: Forwards) -> tuple[BoolArray, FloatArray
 
 
 def _basis(z: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Return the first of the four splines alive at each z, and their values (..., 4)."""
+    """Return the first of the four splines alive at each z, and their values (4, ...)."""
     position = (np.arcsinh(z * (1.0 / _SCALE)) + _REACH) * (1.0 / _STEP)
     position = np.clip(position, 0.0, _INTERVALS)
     first = np.minimum(position.astype(np.int64), _INTERVALS - 1)
     t = position - first
     rest = 1.0 - t
     t_squared = t * t
-    weights = np.empty((*np.shape(z), 4))
-    weights[..., 0] = rest * rest * rest * (1.0 / 6.0)
-    weights[..., 1] = 2.0 / 3.0 - t_squared + 0.5 * t_squared * t
-    weights[..., 3] = t_squared * t * (1.0 / 6.0)
-    weights[..., 2] = 1.0 - weights[..., 0] - weights[..., 1] - weights[..., 3]
+    weights = np.empty((4, *np.shape(z)))
+    weights[0] = rest * rest * rest * (1.0 / 6.0)
+    weights[1] = 2.0 / 3.0 - t_squared + 0.5 * t_squared * t
+    weights[3] = t_squared * t * (1.0 / 6.0)
+    weights[2] = 1.0 - weights[0] - weights[1] - weights[3]
     return first, weights
+
+
+def _spline(
+    coefficients: FloatArray, series: IntArray, first: IntArray, weights: FloatArray
+) -> FloatArray:
+    """Return the splines of ``series`` where ``first`` and ``weights`` are those of ``_basis``."""
+    flat, start = coefficients.ravel(), series * _COEFFICIENTS + first
+    value: FloatArray = weights[0] * flat[start]
+    for n in (1, 2, 3):
+        value += weights[n] * flat[start + n]
+    return value
 
 
 def _solve(
@@ -241,19 +251,23 @@ def _solve(
     weight: FloatArray,
     series_count: int,
 ) -> FloatArray:
-    """Return the coefficients (k, 16) of the penalised weighted least squares of every series."""
+    """Return the coefficients (k, 16) of the penalised weighted least squares of every series.
+
+    Shapes: ``basis`` (4, n); ``series``, ``first``, ``target`` and ``weight`` (n,).
+    """
     size = _COEFFICIENTS
     corner = series * (size * size) + first * (size + 1)
-    weighted = basis * weight[:, None]
+    weighted = basis * weight
     system = np.zeros(series_count * size * size)
     for start in range(0, len(series), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
-        products = weighted[rows, :, None] * basis[rows, None, :]
+        products = weighted[:, None, rows] * basis[None, :, rows]
         cells = corner[rows, None, None] + _PAIRS
-        np.add.at(system, cells.ravel(), products.ravel())
+        # row by row, as the sums have always been taken: another order has other last digits
+        np.add.at(system, cells.ravel(), products.reshape(_PAIRS.size, -1).T.ravel())
     right = np.bincount(
         ((series * size + first)[:, None] + _FOUR).ravel(),
-        (weighted * target[:, None]).ravel(),
+        (weighted * target).T.ravel(),
         series_count * size,
     ).reshape(series_count, size, 1)
     solution = np.linalg.solve(system.reshape(series_count, size, size) + _PENALTY, right)
