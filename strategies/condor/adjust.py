@@ -7,11 +7,12 @@ credit on the price its order accepts:
 - or the tested side is rolled *out* in time, to C3's delta or to the same strikes, as wide as it
   is, in a later expiry of the window.
 
-In goes first, since it leaves the max loss of the condor smaller and opens no other expiry. Of the
-rolls out the one goes that leaves the short with the smallest delta; then the larger credit, then
-the earlier expiry. A condor is rolled at most ``max_adjustments`` times, at most once a session,
-and not while an order of it is at work. A roll that does not fill is asked for again, under a new
-id.
+In goes first, since it leaves the max loss of the condor smaller and opens no other expiry. A roll
+out must not make worse what it is a defence against: the loss where SPX moves 7 % further toward
+the tested side (down: with VIX +8, B1's shock). Of these the one goes that leaves the short with
+the smallest delta; then the larger credit, then the earlier expiry. A condor is rolled at most
+``max_adjustments`` times, at most once a session, and not while an order of it is at work. A roll
+that does not fill is asked for again, under a new id.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,13 +20,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from strategies.condor.amounts import exact, shown_ratio
-from strategies.condor.rolls import Answer, Desk, Ordered, Roll, Side, side_of
-from strategies.condor.spike import Rival, spike_roll
+from strategies.condor.rolls import Answer, Desk, Ordered, Roll, Side, saved_usd, side_of
+from strategies.condor.spike import SHOCK_POINTS, Rival, spike_roll
 from strategies.model.book import Book, CondorPosition, root_id
 from strategies.model.instruments import OptionContract, Right
 from strategies.model.memory import Memory
 from strategies.model.orders import OrderIntent
 from strategies.model.plan import CondorAdjust, Gate
+from strategies.pricing.shocks import usual_spx_fraction
 
 LEAST_CREDIT = Decimal("0.05")  # index points, C10: one tick of a package
 
@@ -230,12 +232,22 @@ def _judge(name: str, rolls: Sequence[Roll], desk: Desk) -> _Way:
     """Return the first roll that may be ordered, or else the one nearest to it."""
     if not rolls:
         return _Way(name, None, "nothing fits")
-    obstacles = [desk.obstacle(roll, LEAST_CREDIT) for roll in rolls]
+    obstacles = [desk.obstacle(roll, LEAST_CREDIT) or _worse(roll, desk) for roll in rolls]
     for roll, obstacle in zip(rolls, obstacles, strict=True):
         if not obstacle:
             return _Way(name, roll, "")
     best = max(range(len(rolls)), key=lambda n: rolls[n].credit)
     return _Way(name, rolls[best], f"{rolls[best]}: {obstacles[best]}")
+
+
+def _worse(roll: Roll, desk: Desk) -> str:
+    """Return how much more a roll out would lose where it is meant to lose less; empty if not."""
+    if roll.new.short.contract.expiry <= roll.old.short.contract.expiry:
+        return ""
+    fall = usual_spx_fraction(SHOCK_POINTS)
+    toward, points = (fall, SHOCK_POINTS) if roll.old.right is Right.PUT else (-fall, 0.0)
+    saved = saved_usd(roll, desk.valuer, toward, points)
+    return "" if saved >= 0 else f"with SPX {toward:+.0%} it loses {-saved:.0f} USD more"
 
 
 def _way_gate(condor: CondorPosition, way: _Way, chosen: _Way | None) -> Gate:

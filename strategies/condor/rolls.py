@@ -34,8 +34,10 @@ from strategies.model.rules import CondorRules
 from strategies.model.structures import after_roll
 from strategies.model.ticks import order_tick, round_down
 from strategies.pricing.margin import condor_margin_usd, condor_max_loss_usd
+from strategies.pricing.shocks import shocked_prices
 from strategies.pricing.valuation import OptionValue, Valuer
 
+USD_PER_POINT = 100  # of SPX options
 _CREDIT_DIGITS = 5  # without the noise of floats
 
 
@@ -136,6 +138,20 @@ class _Wings:
     width: FloatArray  # index points, ascending
     mid: FloatArray
     half_spread: FloatArray
+
+
+def saved_usd(roll: Roll, valuer: Valuer, spx_fraction: float, vix_points: float) -> float:
+    """Return how much less a condor loses under a shock once all of it is rolled; < 0 is more.
+
+    Both sides are model prices on the fitted surface, as in the shock table; prices paid for the
+    roll do not count.
+    """
+    terms = valuer.terms([contract for contract, _ in roll.order_legs])
+    assert terms is not None, "a roll's legs are priced"
+    shocked = shocked_prices(valuer, terms, spx_fraction, vix_points)
+    moved = shocked - shocked_prices(valuer, terms, 0.0, 0.0)
+    ratios = np.array([ratio for _, ratio in roll.order_legs], dtype=np.float64)
+    return float(moved @ ratios) * roll.condor.quantity * USD_PER_POINT
 
 
 class Desk:

@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from strategies.condor.amounts import exact, shown_ratio
-from strategies.condor.rolls import Answer, Desk, Roll, Side
+from strategies.condor.rolls import USD_PER_POINT, Answer, Desk, Roll, Side, saved_usd
 from strategies.model.book import CondorPosition
 from strategies.model.fees import DEFAULT_FEES, fee_per_contract
 from strategies.model.instruments import Right
 from strategies.model.plan import Gate
 from strategies.model.quotes import to_price
-from strategies.pricing.shocks import shocked_prices, usual_spx_fraction
+from strategies.pricing.shocks import usual_spx_fraction
 
 SHOCK_POINTS = 8.0  # VIX points of B1's larger shock
 _LEAST_CREDIT = Decimal(0)
-_MULTIPLIER = 100  # USD per SPX point
 _DAYS_PER_YEAR = 365
 _LEAST_COST_USD = 0.01  # so that a roll that costs nothing has a rate
 _DIGITS = 4
@@ -134,25 +133,17 @@ def _is_out(old: Side, new: Side) -> bool:
 
 
 def saving_of(roll: Roll, desk: Desk) -> Saving:
-    """Return what a roll saves under VIX +8 with its usual SPX move, and what it costs.
-
-    Both sides of the saving are model prices on the fitted surface, as in the shock table.
-    """
-    legs, quantity, valuer = roll.order_legs, roll.condor.quantity, desk.valuer
-    terms = valuer.terms([contract for contract, _ in legs])
-    assert terms is not None, "a roll's legs are priced"
-    shock = shocked_prices(valuer, terms, usual_spx_fraction(SHOCK_POINTS), SHOCK_POINTS)
-    moved = shock - shocked_prices(valuer, terms, 0.0, 0.0)
-    ratios = [ratio for _, ratio in legs]
-    saved = sum(ratio * move for ratio, move in zip(ratios, moved.tolist(), strict=True))
+    """Return what a roll saves under VIX +8 with its usual SPX move, and what it costs."""
+    saved = saved_usd(roll, desk.valuer, usual_spx_fraction(SHOCK_POINTS), SHOCK_POINTS)
     values = (roll.old.long, roll.old.short, roll.new.short, roll.new.long)
     fees = sum(
         float(fee_per_contract(each.contract, to_price(each.mid), DEFAULT_FEES, is_combo=True))
         * abs(ratio)
-        for each, ratio in zip(values, ratios, strict=True)
+        for each, (_, ratio) in zip(values, roll.order_legs, strict=True)
     )
-    given_up = (roll.mid_credit - float(roll.credit)) * _MULTIPLIER
+    given_up = (roll.mid_credit - float(roll.credit)) * USD_PER_POINT
     days = desk.days(roll.expiry) - desk.rules.time_exit_dte
     margin = max(0.0, float(desk.margin_added_usd(roll)))
-    cost = quantity * (given_up + fees) + margin * desk.rules.hurdle * days / _DAYS_PER_YEAR
-    return Saving(saved_usd=saved * quantity * _MULTIPLIER, cost_usd=max(_LEAST_COST_USD, cost))
+    cost = roll.condor.quantity * (given_up + fees)
+    cost += margin * desk.rules.hurdle * days / _DAYS_PER_YEAR
+    return Saving(saved_usd=saved, cost_usd=max(_LEAST_COST_USD, cost))
