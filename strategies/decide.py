@@ -26,6 +26,7 @@ from strategies.alvh.liquidity import lacking_usd, relief_usd
 from strategies.alvh.rebalance import Trade
 from strategies.alvh.relief import spike_relief
 from strategies.alvh.return_cap import Returns
+from strategies.alvh.short_side import is_meant_long, vega_above
 from strategies.condor.adjust import Adjustments, plan_adjustments
 from strategies.condor.entry import Entry, plan_entry, schedule_gates
 from strategies.condor.exits import Exits, Unpriceable, close_now, legs_being_closed, plan_exits
@@ -664,10 +665,12 @@ def _hedge_state(
     vega = after.net_vega_per_condor
     if vega is None:
         return "no condors"
-    if vega > rules.rotation.band_high + _EPSILON:
+    above = vega_above(after, rules)
+    if above is not None and above > rules.rotation.band_high + _EPSILON:
         return "over-hedged: B8"
     short = (rules.rotation.band_low - vega) * 100 * after.condor_contracts
-    if short <= max(_EPSILON, hedge.zone_usd):
+    is_short_held_up = is_meant_long(after.condor_factor_vega_usd, rules) and hedge.cap is not None
+    if short <= max(_EPSILON, hedge.zone_usd) and not is_short_held_up:
         return "hedged"  # in the band, or short of it by less than what B9 trades
     # without a cap it is on its way: at work, or the next interval's for a condor opened in this
     return f"under-hedged: {hedge.cap or 'B9'}"
@@ -676,21 +679,22 @@ def _hedge_state(
 def _vega_gates(before: Measures | None, after: Measures | None, rules: Rules) -> tuple[Gate, ...]:
     low, high = rules.rotation.band_low, rules.rotation.band_high
     now = None if before is None else before.net_vega_per_condor
-    then = None if after is None else after.net_vega_per_condor
+    above_now = None if before is None else vega_above(before, rules)
+    above_then = None if after is None else vega_above(after, rules)
     return (
         Gate(
             rule="B8",
             name="net vega per condor, before",
             value=now,
             threshold=f"{low:g} .. {high:g}",
-            passed=now is not None and low <= now <= high,
+            passed=now is not None and above_now is not None and low <= now and above_now <= high,
         ),
         Gate(
             rule="G7",
             name="net vega per condor, after",
-            value=then,
+            value=above_then,
             threshold=rules.governors.max_net_vega,
-            passed=then is None or then <= rules.governors.max_net_vega + _EPSILON,
+            passed=above_then is None or above_then <= rules.governors.max_net_vega + _EPSILON,
         ),
     )
 

@@ -17,7 +17,7 @@ from strategies.alvh.holdings import Lot
 from strategies.alvh.instruments import Candidate
 from strategies.alvh.rebalance import Attempt, Band, Purchases, Sales, Wish, no_trade_zone
 from strategies.model.orders import Urgency
-from strategies.model.plan import Gate
+from strategies.model.plan import Gate, Measures
 from strategies.model.rules import Rules
 
 _EPSILON = 1e-9
@@ -38,16 +38,32 @@ def short_side(condor_vega_usd: float, rules: Rules) -> ShortSide:
     """
     if rules.condor.bias != "positive":
         return ShortSide(target_usd=0.0)
-    target = rules.layers.l1_share * max(0.0, condor_vega_usd)
+    meant_long = is_meant_long(condor_vega_usd, rules)
+    target = rules.layers.l1_share * condor_vega_usd if meant_long else 0.0
     gate = Gate(
         rule="L6",
         name="V_c to be short of, USD per VIX point",
         value=round(condor_vega_usd, 6),
         threshold=0.0,
-        passed=condor_vega_usd > 0,
+        passed=meant_long,
         note=f"L1 short for {rules.layers.l1_share:g} of it",
     )
     return ShortSide(target_usd=target, gate=gate)
+
+
+def is_meant_long(condor_vega_usd: float, rules: Rules) -> bool:
+    """Return whether the condors are vega-positive and meant to be (C5, L6)."""
+    return rules.condor.bias == "positive" and condor_vega_usd > 0
+
+
+def vega_above(measures: Measures, rules: Rules) -> float | None:
+    """Return v as the upper edge of the band judges it (B8, G7); None without condors.
+
+    Against condors that are meant to be long that is what the hedge adds to them.
+    """
+    if not is_meant_long(measures.condor_factor_vega_usd, rules):
+        return measures.net_vega_per_condor
+    return measures.hedge_factor_vega_usd / (100 * measures.condor_contracts)
 
 
 def short_ceiling_usd(condor_vega_usd: float, condors: int, rules: Rules) -> float:
