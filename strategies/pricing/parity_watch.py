@@ -1,14 +1,15 @@
 """Parity watch (D4): what a conversion or a reversal at natural prices would lock in.
 
 A conversion sells the call at its bid, buys the put at its offer and holds the forward; a reversal
-is its mirror. With m = (C - P) - D (F - K) at mids, D the discount factor, s the spreads of put and
-call together and h half the spread of the forward, the better of the two locks in
+is its mirror. With m how far C - P lies from D (F - K) at mids, s the spreads of put and call
+together and h half of what the forward costs to trade, the better of the two locks in
 
-    abs(m) - s / 2 - D h
+    abs(m) - s / 2 - h
 
 and what is left of it after commissions is the edge. The forward of a VIX option is the VX future
-of its expiry. That of an SPX option is what the other strikes of its expiry imply (h = 0): a strike
-is judged by its neighbours, never by itself.
+of its expiry. That of an SPX option is bought and sold as the synthetics of the two strikes around
+it: D (F - K) is straight in K, so that their mean, weighted to meet K, is what C - P should be,
+whatever forward and rate the market has in mind. A strike is never judged by itself.
 """
 
 from dataclasses import dataclass
@@ -22,13 +23,11 @@ from strategies.model.errors import MissingData
 from strategies.model.fees import FeeSchedule
 from strategies.model.instruments import FutureContract
 from strategies.model.plan import Gate
-from strategies.model.quotes import CALL, PUT, BoolArray, FloatArray, OptionChain
+from strategies.model.quotes import CALL, PUT, FloatArray, IntArray, OptionChain
 from strategies.pricing.valuation import Valuer
 
 _OPTION_MULTIPLIER = 100
-_LEAST_SPREAD = 0.01  # points; keeps the weight of a locked market finite
-_FEWEST_OTHERS = 3  # strikes that judge one
-_SPX_LEGS = 4  # the forward of SPX is itself bought as a synthetic
+_SPX_LEGS = 4  # the forward of SPX is itself a put and a call, of two strikes
 _VIX_LEGS = 2
 
 
@@ -63,32 +62,30 @@ def best_parity_edge(valuer: Valuer, underlying: str, fees: FeeSchedule) -> Pari
     is_spx = underlying == "SPX"
     chain = valuer.market.spx_options if is_spx else valuer.market.vix_options
     forwards = (valuer.spx if is_spx else valuer.vix).forwards
-    size = np.diff(chain.row_starts)
     put_bid, call_bid = chain.bid[:, PUT], chain.bid[:, CALL]
     put_ask, call_ask = chain.ask[:, PUT], chain.ask[:, CALL]
-    counts = np.repeat(forwards.ok, size) & (put_bid > 0) & (call_bid > 0)
+    counts = np.repeat(forwards.ok, np.diff(chain.row_starts)) & (put_bid > 0) & (call_bid > 0)
     counts &= (put_ask >= put_bid) & (call_ask >= call_bid)
-    spread = call_ask - call_bid + put_ask - put_bid
-    discount = np.repeat(forwards.discount, size)
-    dear = 0.5 * (call_bid + call_ask - put_bid - put_ask)
-    dear -= discount * (np.repeat(forwards.forward, size) - chain.strike)
-    costs = 0.5 * spread
+    rows = np.flatnonzero(counts)
+    half_spread = 0.5 * (call_ask - call_bid + put_ask - put_bid)[rows]
+    call_less_put = 0.5 * (call_bid + call_ask - put_bid - put_ask)[rows]
     if is_spx:
-        dear -= _dear_among_others(chain, dear, spread, counts)
+        miss, cost = _against_neighbours(chain, rows, call_less_put, half_spread)
+        rows, half_spread = rows[1:-1], half_spread[1:-1]
     else:
-        costs += discount * np.repeat(_half_spreads(chain, valuer), size)
-    edges = np.abs(dear) - costs
-    known = np.flatnonzero(counts & np.isfinite(edges))
+        miss, cost = _against_futures(chain, valuer, rows, call_less_put)
+    edges = np.abs(miss) - half_spread - cost
+    known = np.flatnonzero(~np.isnan(edges))
     if not known.size:
         raise MissingData(f"no {underlying} strike to hold against a forward")
     best = int(known[edges[known].argmax()])
-    quoted_in = chain.series[int(chain.series_index[best])]
+    series = chain.series[int(chain.series_index[rows[best]])]
     return ParityEdge(
         underlying=underlying,
-        root=quoted_in.root,
-        expiry=quoted_in.expiry,
-        strike=float(chain.strike[best]),
-        trade=ParityTrade.CONVERSION if dear[best] > 0 else ParityTrade.REVERSAL,
+        root=series.root,
+        expiry=series.expiry,
+        strike=float(chain.strike[rows[best]]),
+        trade=ParityTrade.CONVERSION if miss[best] > 0 else ParityTrade.REVERSAL,
         points=round(float(edges[best]) - package_cost(underlying, fees), 6),
     )
 
@@ -142,26 +139,34 @@ def _week(day: date | None) -> tuple[int, int] | None:
     return None if day is None else day.isocalendar()[:2]
 
 
-def _dear_among_others(
-    chain: OptionChain, dear: FloatArray, spread: FloatArray, counts: BoolArray
-) -> FloatArray:
-    """Return what the other strikes of each strike's series say ``dear`` should be.
+def _against_neighbours(
+    chain: OptionChain, rows: IntArray, call_less_put: FloatArray, half_spread: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the miss of all rows but the outer two, and what trading their neighbours costs.
 
-    The others count that agree with the fitted forward within their own spreads, by 1 / spread^2.
-    NaN where fewer than three do.
+    Shapes: (n,) each -> (n - 2,) each; NaN where a neighbour is of another series.
     """
-    size = np.diff(chain.row_starts)
-    agrees = counts & (np.abs(dear) <= 0.5 * spread)
-    weight = agrees / np.maximum(spread, _LEAST_SPREAD) ** 2
+    series, strike = chain.series_index[rows], chain.strike[rows]
+    lower, upper = slice(None, -2), slice(2, None)
+    one_series = series[lower] == series[upper]
+    width = np.where(one_series, strike[upper] - strike[lower], np.nan)
+    weight = (strike[upper] - strike[1:-1]) / width
 
-    def among_others(each: FloatArray) -> FloatArray:
-        """Return the sums over the series, less each strike's own part."""
-        sums = np.bincount(chain.series_index, each, len(chain.series))
-        return np.repeat(sums, size) - each
+    def between(each: FloatArray) -> FloatArray:
+        mean: FloatArray = weight * each[lower] + (1.0 - weight) * each[upper]
+        return mean
 
-    known = among_others(agrees.astype(np.float64)) >= _FEWEST_OTHERS
-    total = np.where(known, among_others(weight), np.nan)
-    return among_others(weight * dear) / total
+    return call_less_put[1:-1] - between(call_less_put), between(half_spread)
+
+
+def _against_futures(
+    chain: OptionChain, valuer: Valuer, rows: IntArray, call_less_put: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the miss of each row against its future, and half the future's spread, discounted."""
+    forwards, series = valuer.vix.forwards, chain.series_index[rows]
+    discount = forwards.discount[series]
+    miss = call_less_put - discount * (forwards.forward[series] - chain.strike[rows])
+    return miss, discount * _half_spreads(chain, valuer)[series]
 
 
 def _half_spreads(chain: OptionChain, valuer: Valuer) -> FloatArray:

@@ -20,6 +20,7 @@ from strategies.pricing.parity_watch import (
 from strategies.pricing.valuation import Valuer
 from tests.builders import AT, TODAY, market_quotes, spx_chain, vix_chain, vx_futures
 from tests.builders import VX_CURVE as CURVE
+from tests.strategies.pricing.recorded_chains import rate_on, read_chain, spx_sessions
 
 FREE = replace(
     DEFAULT_FEES,
@@ -59,6 +60,16 @@ def natural_edges(chain, row, *, low, high, discount) -> tuple[float, float]:
     )
 
 
+def natural_box(chain, row, trade) -> float:
+    """What a synthetic sold or bought locks in against those of the strikes around it."""
+    bought = chain.ask[:, CALL] - chain.bid[:, PUT]
+    sold = chain.bid[:, CALL] - chain.ask[:, PUT]
+    around = [row - 1, row + 1]  # the strikes are evenly spaced
+    if trade is ParityTrade.CONVERSION:
+        return float(sold[row] - bought[around].mean())
+    return float(sold[around].mean() - bought[row])
+
+
 # --- SPX ------------------------------------------------------------------------------------------
 
 
@@ -85,32 +96,36 @@ def test_d4_an_spx_option_off_its_neighbours_is_found_with_the_package_that_earn
     edge = edge_of(market_quotes(spx_options=moved(chain, row, column, points)))
     assert (edge.trade, edge.strike, edge.root) == (trade, 3250.0, "SPXW")
     assert edge.expiry == chain.series[3].expiry
-    forwards = Valuer(market_quotes(), TODAY).spx.forwards
-    expected = max(
-        natural_edges(
-            moved(chain, row, column, points),
-            row,
-            low=forwards.forward[3],
-            high=forwards.forward[3],
-            discount=forwards.discount[3],
-        )
-    ) - package_cost("SPX", DEFAULT_FEES)
-    assert edge.points == pytest.approx(expected, abs=0.02)
+    assert edge.points == pytest.approx(
+        natural_box(moved(chain, row, column, points), row, trade)
+        - package_cost("SPX", DEFAULT_FEES)
+    )
     assert edge.points > 20
 
 
-def test_d4_an_spx_strike_is_judged_by_the_others_and_not_by_itself():
-    """One strike with a far tighter market than all others cannot pull the forward its way."""
-    chain = spx_chain(days=(32,), spread=lambda mid: 0 * mid + 2.0)
-    row = row_of(chain, 3250.0, series=0)
-    bid, ask = chain.bid.copy(), chain.ask.copy()
-    for column, off in ((CALL, 0.9), (PUT, -0.9)):
-        mid = 0.5 * (bid[row, column] + ask[row, column]) + off
-        bid[row, column], ask[row, column] = mid - 0.005, mid + 0.005
-    tight = replace(chain, bid=bid, ask=ask)
-    edge = edge_of(market_quotes(spx_options=tight), fees=FREE)
-    assert edge.strike == 3250.0
-    assert edge.points == pytest.approx(1.8 - 0.01, abs=0.06)
+def test_d4_a_strike_between_unequal_steps_is_met_by_both_in_proportion():
+    strikes = np.array([3100.0, 3150, 3200, 3225, 3300, 3350, 3400])
+    chain = spx_chain(days=(32,), strikes=strikes, spread=lambda mid: 0.0 * mid + 0.1)
+    edge = edge_of(market_quotes(spx_options=moved(chain, 3, CALL, 9.0)), fees=FREE)
+    assert (edge.strike, edge.trade) == (3225.0, ParityTrade.CONVERSION)
+    assert edge.points == pytest.approx(9.0 - 2 * 0.1, abs=0.06)  # half the spread of four options
+
+
+@pytest.mark.parametrize("rate", [-0.02, 0.0, 0.10])
+def test_d4_the_rate_that_is_assumed_makes_no_edge_far_from_the_money(rate):
+    """Synthetics are straight in the strike, whatever rate the market discounts at."""
+    market = market_quotes(spx_options=spx_chain(days=(74,), rate=0.03))
+    assert edge_of(replace(market, rate=rate)).points < 0
+
+
+def test_d4_recorded_spx_chains_have_no_edge(shared_data):
+    folder = shared_data / "spx_option_chains"
+    for session, taken in spx_sessions(folder)[::6]:
+        chain = read_chain(folder / f"{session}.csv.gz", "SPX", session, taken)
+        market = replace(
+            market_quotes(spx_options=chain), at=chain.quoted_at, rate=rate_on(shared_data, session)
+        )
+        assert best_parity_edge(Valuer(market, session), "SPX", DEFAULT_FEES).points < 0, session
 
 
 def test_d4_an_edge_begins_where_it_exceeds_the_costs():
@@ -126,17 +141,19 @@ def test_d4_an_edge_begins_where_it_exceeds_the_costs():
         assert gate.threshold == 0.0
 
 
-def test_d4_a_strike_needs_three_others_to_be_judged():
-    at = slice(0, 4)
-    chain = spx_chain(days=(32,), strikes=np.array([3100.0, 3150, 3200, 3250, 3300, 3350, 3400]))
-    assert edge_of(market_quotes(spx_options=chain)).points < 0
+def test_d4_a_strike_needs_a_neighbour_of_its_series_on_either_side():
+    """Of two series with three quoted strikes each, only the middle ones are judged."""
+    strikes = np.array([3200.0, 3250, 3300])
+    chain = spx_chain(days=(32, 46), strikes=strikes)
+    for row, middle in ((0, 1), (2, 1), (3, 4), (5, 4)):  # outer strikes that are far off
+        dear = moved(chain, row, CALL, 40.0)
+        edge = edge_of(market_quotes(spx_options=dear))
+        assert edge.strike == 3250.0
+        assert edge.expiry == chain.series[middle // 3].expiry
     bid = chain.bid.copy()
-    bid[at] = 0.0  # three are left, of which each has two others
-    few = replace(chain, bid=bid)
+    bid[[0, 3]] = 0.0
     with pytest.raises(MissingData, match="no SPX strike to hold against a forward"):
-        edge_of(market_quotes(spx_options=few))
-    bid[3] = chain.bid[3]
-    assert edge_of(market_quotes(spx_options=replace(chain, bid=bid))).points < 0
+        edge_of(market_quotes(spx_options=replace(chain, bid=bid)))
 
 
 @pytest.mark.parametrize("side", ["bid", "ask"])
