@@ -156,7 +156,9 @@ def test_g3_never_forces_a_sale():
     ],
 )
 def test_g3_forecast_ratio_is_vix_over_its_mean_of_a_year(vix, closes, expected):
-    assert forecast_ratio(vix, closes) == (None if expected is None else pytest.approx(expected))
+    expected = None if expected is None else pytest.approx(expected)
+    assert forecast_ratio(vix, closes, 0.0) == expected
+    assert forecast_ratio(vix, closes, None) == expected
 
 
 # --- G6 -------------------------------------------------------------------------------------------
@@ -204,3 +206,25 @@ def test_g6_a_purchase_needs_its_premium_or_margin_in_excess_liquidity():
     assert rooms(FUTURE, holder=enough)["G6"] == 1
     short = replace(account(), excess_liquidity_usd=Decimal("9562.49"))
     assert rooms(FUTURE, holder=short)["G6"] == 0
+
+
+@pytest.mark.parametrize(
+    ("beta", "expected"),
+    [(0.5, 1.5), (0.0, 1.0), (-0.25, 0.75), (-0.5, 0.5), (-0.51, 0.5), (1.0, 2.0), (1.01, 2.0)],
+)
+def test_g3_condors_that_fall_with_the_market_have_more_to_insure(beta, expected):
+    assert forecast_ratio(20.0, np.full(252, 20.0), beta) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("vix", "beta", "expected"),
+    [(30.0, 0.2, 1.8), (30.0, 0.6, 2.0), (8.0, -0.9, 0.5), (5.0, 0.5, 0.75)],
+)
+def test_g3_the_adjusted_ratio_stays_between_a_half_and_two(vix, beta, expected):
+    assert forecast_ratio(vix, np.full(252, 20.0), beta) == pytest.approx(expected)
+
+
+def test_g3_futures_sold_short_count_with_what_they_stand_for():
+    short = lot("VX 18MAR20", -1, cost_usd=17_000.0, unit=500.0)
+    assert budget(lots=[short]).notional_usd == 17_000
+    assert rooms(FUTURE, lots=[short])["G3"] == 0
