@@ -32,6 +32,7 @@ from tests.builders import instant
 from tests.strategies.signals.builders import snapshot
 
 LAST = date(2026, 5, 29)
+FIRST = 300  # bars before the first session that is read
 FEED = "fear"
 RULES = replace(
     Rules(),
@@ -91,13 +92,15 @@ def readings_of(taken: MarketSnapshot) -> tuple[object, ...]:
     return signals, regime, memory, latch, read_panel(taken, signals, RULES), *answers
 
 
-def pairs(recorded: DailyHistory, step: int) -> Iterator[tuple[MarketSnapshot, MarketSnapshot]]:
+def pairs(
+    recorded: DailyHistory, step: int, first: int = FIRST
+) -> Iterator[tuple[MarketSnapshot, MarketSnapshot]]:
     """Yield each session with a past that ends before it, and with a future that is not its own."""
     known = columns_of(recorded)
     other = changed(known)
     feed = known["vix_close"]
     kinds = list(EventKind)
-    for bar in range(300, len(recorded.session), step):
+    for bar in range(first, len(recorded.session), step):
         session = recorded.session[bar].astype(date)
         days = known["vx2_days"][bar]
         has_curve = np.isfinite(days)
@@ -145,7 +148,7 @@ def compare(recorded: DailyHistory, step: int) -> None:
         seen["reactions"] += isinstance(reactions, EventReactions)
         assert isinstance(panel, Panel)
         seen["verdicts"].add(panel.verdict)
-    sessions = (len(recorded.session) - 300) / step
+    sessions = (len(recorded.session) - FIRST) / step
     assert seen["analogues"] > 0.75 * sessions
     assert seen["reactions"] > 0.95 * sessions
     assert seen["verdicts"] == set(Verdict)
@@ -184,9 +187,38 @@ def test_each_daily_input_of_before_a_day_is_one_that_it_knows(recorded, bar):
             assert readings_of(market) != base, name
 
 
-def replace_session(history: DailyHistory, bar: int) -> DailyHistory:
-    """The history from 300 bars before ``bar`` on, so that ``bar`` is the first session read."""
-    rows = slice(bar - 300, None)
+def replace_session(history: DailyHistory, bar: int, before: int = FIRST) -> DailyHistory:
+    """The history from so many bars before ``bar`` on."""
+    rows = slice(bar - before, None)
     return DailyHistory(
         session=history.session[rows], **{n: v[rows] for n, v in columns_of(history).items()}
     )
+
+
+# --- what the panel said of spikes that are known -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("day", "verdict"),
+    [
+        ("2008-10-10", Verdict.FEAR),  # the banks
+        ("2020-03-09", Verdict.FEAR),
+        ("2025-04-07", Verdict.FEAR),
+        ("2018-02-05", Verdict.UNDECIDED),  # VIX alone, but everything fell with it
+        ("2021-11-26", Verdict.TECHNICAL),  # a holiday market, forgotten within days
+        ("2024-08-05", Verdict.TECHNICAL),  # quotes of VIX options, not SPX
+        ("2024-12-18", Verdict.TECHNICAL),
+    ],
+)
+def test_r5_of_spikes_that_are_known(recorded, day, verdict):
+    without_volumes = replace(
+        recorded,
+        vix_call_volume=np.full(len(recorded.session), np.nan),
+        vix_put_volume=np.full(len(recorded.session), np.nan),
+    )
+    bar = int(np.searchsorted(recorded.session, np.datetime64(day)))
+    (taken, _), *_ = pairs(replace_session(without_volumes, bar, before=420), 10_000, first=420)
+    rules = Rules()
+    panel = read_panel(taken, read_signals(taken, rules), rules)
+    assert str(taken.session) == day
+    assert panel.verdict is verdict
