@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -48,6 +48,9 @@ def encode(value: object) -> Any:  # noqa: ANN401 JSON has no closed type
     return _encoder(kind)(value)
 
 
+_PLAIN = frozenset({type(None), bool, int, str})
+
+
 @cache
 def _encoder(kind: type) -> Callable[[Any], Any]:
     """Choose once a type: a decision holds thousands of values of a few dozen types."""
@@ -56,7 +59,13 @@ def _encoder(kind: type) -> Callable[[Any], Any]:
             return encoder
     assert is_dataclass(kind), f"{kind.__name__} has no JSON form"
     names = tuple(entry.name for entry in fields(kind))
-    return lambda value: {name: encode(getattr(value, name)) for name in names}
+
+    def encode_fields(value: object) -> dict[str, Any]:
+        """Return a dataclass by name; what is plain already is not asked for an encoder."""
+        items = ((name, getattr(value, name)) for name in names)
+        return {name: item if type(item) in _PLAIN else encode(item) for name, item in items}
+
+    return encode_fields
 
 
 def _encode_array(array: np.ndarray[Any, Any]) -> list[Any] | dict[str, list[int]]:
@@ -70,13 +79,20 @@ def _encode_array(array: np.ndarray[Any, Any]) -> list[Any] | dict[str, list[int
     return items
 
 
+@lru_cache(maxsize=4096)  # a chain tells the same hundred instants in every decision of a day
+def _utc(instant: datetime, fold: int) -> str:
+    """Return an instant; ``fold`` tells apart the two that a clock shows alike."""
+    del fold
+    return instant.astimezone(UTC).isoformat()
+
+
 # The first row that fits: booleans are integers, numpy floats are floats, instants are dates
 _ENCODERS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
     (Enum, lambda value: value.value),
     ((type(None), bool, int, str), lambda value: value),
     (float, lambda value: None if math.isnan(value) else value),
     (Decimal, str),
-    (datetime, lambda value: value.astimezone(UTC).isoformat()),
+    (datetime, lambda value: _utc(value, value.fold)),
     (date, lambda value: value.isoformat()),
     (timedelta, lambda value: value.total_seconds()),
     ((OptionContract, FutureContract), lambda value: value.symbol),

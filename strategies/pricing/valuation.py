@@ -117,6 +117,8 @@ class Valuer:
         self.market = market
         self.session = session
         self._oldest = None if max_age is None else market.at - max_age
+        self._options: dict[OptionContract, OptionValue | None] = {}
+        self._condors: dict[CondorLegs, CondorValue | None] = {}
 
     @cached_property
     def spx(self) -> Surface:
@@ -130,7 +132,12 @@ class Valuer:
 
     def option(self, contract: OptionContract) -> OptionValue | None:
         """Return the value of an option, or None if it cannot be priced."""
-        return self._chain_values(contract.underlying).option(contract)
+        try:
+            return self._options[contract]
+        except KeyError:
+            value = self._chain_values(contract.underlying).option(contract)
+            self._options[contract] = value
+            return value
 
     def future(self, contract: FutureContract) -> FutureValue | None:
         """Return the value of a future, or None if it cannot be priced."""
@@ -148,27 +155,61 @@ class Valuer:
 
     def condor(self, legs: CondorLegs) -> CondorValue | None:
         """Return the value of one short condor, or None if one of its legs cannot be priced."""
+        try:
+            return self._condors[legs]
+        except KeyError:
+            value = self._condors[legs] = self._condor(legs)
+            return value
+
+    def _condor(self, legs: CondorLegs) -> CondorValue | None:
         long_put, short_put = self.option(legs.long_put), self.option(legs.short_put)
         short_call, long_call = self.option(legs.short_call), self.option(legs.long_call)
         if long_put is None or short_put is None or short_call is None or long_call is None:
             return None
-        n_long, n_short = legs.long_ratio, legs.short_ratio
-
-        def debit(longs: float, put: float, call: float, more_longs: float) -> float:
-            return n_short * put + n_short * call - n_long * longs - n_long * more_longs
-
-        def held(longs: float, put: float, call: float, more_longs: float) -> float:
-            return n_long * longs - n_short * put - n_short * call + n_long * more_longs
-
-        legs_in_order = (long_put, short_put, short_call, long_call)
+        long, short = legs.long_ratio, legs.short_ratio
         return CondorValue(
-            mid_debit=debit(*(leg.mid for leg in legs_in_order)),
-            natural_debit=debit(long_put.bid, short_put.ask, short_call.ask, long_call.bid),
-            delta=held(*(leg.delta for leg in legs_in_order)),
-            gamma=held(*(leg.gamma for leg in legs_in_order)),
-            vega=held(*(leg.vega for leg in legs_in_order)),
-            theta=held(*(leg.theta for leg in legs_in_order)),
-            factor_vega_usd=held(*(leg.factor_vega_usd for leg in legs_in_order)),
+            mid_debit=(
+                short * short_put.mid
+                + short * short_call.mid
+                - long * long_put.mid
+                - long * long_call.mid
+            ),
+            natural_debit=(
+                short * short_put.ask
+                + short * short_call.ask
+                - long * long_put.bid
+                - long * long_call.bid
+            ),
+            delta=(
+                long * long_put.delta
+                - short * short_put.delta
+                - short * short_call.delta
+                + long * long_call.delta
+            ),
+            gamma=(
+                long * long_put.gamma
+                - short * short_put.gamma
+                - short * short_call.gamma
+                + long * long_call.gamma
+            ),
+            vega=(
+                long * long_put.vega
+                - short * short_put.vega
+                - short * short_call.vega
+                + long * long_call.vega
+            ),
+            theta=(
+                long * long_put.theta
+                - short * short_put.theta
+                - short * short_call.theta
+                + long * long_call.theta
+            ),
+            factor_vega_usd=(
+                long * long_put.factor_vega_usd
+                - short * short_put.factor_vega_usd
+                - short * short_call.factor_vega_usd
+                + long * long_call.factor_vega_usd
+            ),
         )
 
     def terms(self, contracts: Sequence[OptionContract]) -> Terms | None:
@@ -250,15 +291,9 @@ class _ChainValues:
         self._forward: list[float] = forwards.forward.tolist()
         self._discount: list[float] = forwards.discount.tolist()
         self._t_years: list[float] = forwards.t_years.tolist()
-        self._options: dict[OptionContract, OptionValue | None] = {}
 
     def option(self, contract: OptionContract) -> OptionValue | None:
         """Return the value of a contract, or None if it cannot be priced."""
-        if contract not in self._options:
-            self._options[contract] = self._find(contract)
-        return self._options[contract]
-
-    def _find(self, contract: OptionContract) -> OptionValue | None:
         series_index = self._series.get((contract.root, contract.expiry))
         if series_index is None:
             return None

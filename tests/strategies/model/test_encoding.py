@@ -475,3 +475,9 @@ def test_an_order_that_breaks_its_own_rules_is_refused():
     data["limit_price"] = "-1.87"
     with pytest.raises(UndecodableValue, match=r"^OrderIntent: condor:C0007:open: price -1\.87"):
         decode(OrderIntent, data)
+
+
+def test_instants_of_the_hour_that_a_clock_shows_twice_are_told_apart():
+    first = datetime(2020, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York"))
+    assert encode(first) == "2020-11-01T05:30:00+00:00"
+    assert encode(first.replace(fold=1)) == "2020-11-01T06:30:00+00:00"
