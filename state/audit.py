@@ -83,6 +83,10 @@ class AuditReader(Reader):
         """Return every start of the bot with what was in force, oldest first."""
         return self.table(_RUNS, filters.parameters())
 
+    def steward(self, filters: Filters = EVERYTHING) -> Table:
+        """Return each adjustment with its rules, inputs and the book before and after (D3)."""
+        return self.table(_STEWARD, filters.parameters())
+
     def config_edits(self, filters: Filters = EVERYTHING) -> Table:
         """Return edits of the configuration that a running bot noticed and left, oldest first."""
         return self.table(_EDITS, filters.parameters())
@@ -194,7 +198,8 @@ SELECT decisions.at,
        layers.layer,
        layers.rules,
        layers.instrument,
-       layers.change_contracts AS change,
+       (SELECT coalesce(sum(json_extract(value, '$[1]')), 0)
+        FROM json_each(layers.trades_json)) AS change,
        layers.current_contracts,
        layers.current_vega_usd,
        layers.target_vega_usd,
@@ -209,10 +214,15 @@ SELECT decisions.at,
        decisions.net_vega_after,
        decisions.hedge_state,
        layers.note,
-       decisions.plan_id
+       decisions.plan_id,
+       (SELECT group_concat(printf('%+d %s', json_extract(value, '$[1]'),
+                                   json_extract(value, '$[0]')), '; ')
+        FROM json_each(layers.trades_json)) AS trades,
+       json_extract(decisions.before_json, '$.irr') AS irr_before,
+       json_extract(decisions.after_json, '$.irr') AS irr_after
 FROM layer_plans AS layers
 JOIN decisions ON decisions.decision_id = layers.decision_id
-WHERE (:all OR layers.change_contracts <> 0)
+WHERE (:all OR layers.trades_json <> '[]')
   AND (:since IS NULL OR decisions.at >= :since)
   AND (:until IS NULL OR decisions.at < :until)
   AND (:layer IS NULL OR layers.layer = :layer)
@@ -224,7 +234,7 @@ ORDER BY layers.decision_id, layers.position
 # The rules that acted in a decision: those of its orders, condors, and layers that change
 _DECISIONS = """
 WITH acted AS (
-    SELECT decision_id, rules FROM layer_plans WHERE change_contracts <> 0
+    SELECT decision_id, rules FROM layer_plans WHERE trades_json <> '[]'
     UNION ALL SELECT decision_id, rules FROM orders WHERE attempt = 1
     UNION ALL SELECT decision_id, rules FROM condors
     UNION ALL SELECT decision_id, rules FROM condor_closes
@@ -247,7 +257,7 @@ SELECT decisions.at,
        (SELECT count(*) FROM condor_closes
         WHERE condor_closes.decision_id = decisions.decision_id) AS closes,
        (SELECT count(*) FROM layer_plans
-        WHERE layer_plans.decision_id = decisions.decision_id AND change_contracts <> 0)
+        WHERE layer_plans.decision_id = decisions.decision_id AND trades_json <> '[]')
            AS layer_changes,
        decisions.order_count AS orders,
        (SELECT group_concat(DISTINCT rule) FROM gates
@@ -259,14 +269,22 @@ SELECT decisions.at,
         FROM json_each(decisions.signals_json) WHERE value IS NOT NULL) AS signals,
        completions.at AS completed_at,
        (SELECT count(*) FROM condors WHERE condors.decision_id = decisions.decision_id
-        AND rolled_from IS NOT NULL) AS rolls
+        AND rolled_from IS NOT NULL) AS rolls,
+       json_extract(decisions.before_json, '$.irr') AS irr_before,
+       json_extract(decisions.after_json, '$.irr') AS irr_after,
+       json_extract(decisions.before_json, '$.wacc') AS wacc,
+       json_extract(decisions.before_json, '$.vega_per_theta') AS vega_per_theta,
+       json_extract(decisions.regime_json, '$.R5') AS panel,
+       (SELECT group_concat(value, '; ') FROM gates
+        WHERE gates.decision_id = decisions.decision_id AND rule = 'D3' AND NOT passed
+          AND name LIKE 'override %') AS overridden
 FROM decisions
 LEFT JOIN completions ON completions.decision_id = decisions.decision_id
 WHERE (:since IS NULL OR decisions.at >= :since)
   AND (:until IS NULL OR decisions.at < :until)
   AND (:layer IS NULL OR EXISTS (
         SELECT 1 FROM layer_plans WHERE layer_plans.decision_id = decisions.decision_id
-        AND layer = :layer AND change_contracts <> 0))
+        AND layer = :layer AND trades_json <> '[]'))
   AND (:condor IS NULL
        OR EXISTS (SELECT 1 FROM condors
                   WHERE condors.decision_id = decisions.decision_id
@@ -375,6 +393,70 @@ SELECT run_id, started_at AS at, mode, account, config_hash, rules_hash, package
 FROM runs
 WHERE (:since IS NULL OR started_at >= :since) AND (:until IS NULL OR started_at < :until)
 ORDER BY epoch, started_at
+"""
+
+# Everything a plan changes, or somebody kept it from changing; inputs are the gates of its rules
+_STEWARD = """
+WITH trades AS (
+    SELECT decision_id, layer, rules, binding_cap,
+           (SELECT group_concat(printf('%+d %s', json_extract(value, '$[1]'),
+                                       json_extract(value, '$[0]')), '; ')
+            FROM json_each(trades_json)) AS what
+    FROM layer_plans WHERE trades_json <> '[]'
+), adjustments AS (
+    SELECT decision_id, 1 AS place, 'close' AS kind, NULL AS layer, condor_id AS condor,
+           condor_id AS what, rules, note FROM condor_closes
+    UNION ALL
+    SELECT decision_id, 2, 'roll', NULL, rolled_from,
+           printf('%d x %s to %s', planned_quantity, rolled_from, condor_id), rules, note
+    FROM condors WHERE rolled_from IS NOT NULL
+    UNION ALL
+    SELECT decision_id, 3, 'open', NULL, condor_id,
+           printf('%d x %s', planned_quantity, condor_id), rules, note
+    FROM condors WHERE rolled_from IS NULL
+    UNION ALL
+    SELECT decision_id, 4, 'layer', layer, NULL, what, rules,
+           coalesce('capped by ' || binding_cap, '') FROM trades
+    UNION ALL
+    SELECT decision_id, 5, 'override', NULL, NULL, name || ': ' || value, rule, note
+    FROM gates WHERE rule = 'D3' AND NOT passed AND name LIKE 'override %'
+)
+SELECT decisions.at,
+       decisions.session,
+       adjustments.kind,
+       adjustments.layer,
+       adjustments.condor,
+       adjustments.what,
+       CASE WHEN instr(',' || adjustments.rules || ',', ',D3,') THEN 'override' ELSE 'rules' END
+           AS "by",
+       adjustments.rules,
+       (SELECT group_concat(
+            gates.rule || ' ' || gates.name || ': ' || coalesce(gates.value, 'absent')
+            || coalesce(' (' || gates.threshold || ')', ''), '; ')
+        FROM gates
+        WHERE gates.decision_id = adjustments.decision_id
+          AND instr(',' || adjustments.rules || ',', ',' || gates.rule || ',')) AS inputs,
+       json_extract(decisions.before_json, '$.net_vega_per_condor') AS v_before,
+       json_extract(decisions.after_json, '$.net_vega_per_condor') AS v_after,
+       json_extract(decisions.before_json, '$.vega_per_theta') AS s12_before,
+       json_extract(decisions.after_json, '$.vega_per_theta') AS s12_after,
+       json_extract(decisions.before_json, '$.book_breakeven_low') AS breakeven_low_before,
+       json_extract(decisions.after_json, '$.book_breakeven_low') AS breakeven_low_after,
+       json_extract(decisions.before_json, '$.book_breakeven_high') AS breakeven_high_before,
+       json_extract(decisions.after_json, '$.book_breakeven_high') AS breakeven_high_after,
+       json_extract(decisions.before_json, '$.irr') AS irr_before,
+       json_extract(decisions.after_json, '$.irr') AS irr_after,
+       json_extract(decisions.before_json, '$.theta_usd_per_day') AS carry_usd_per_day_before,
+       json_extract(decisions.after_json, '$.theta_usd_per_day') AS carry_usd_per_day_after,
+       adjustments.note,
+       decisions.plan_id
+FROM adjustments JOIN decisions ON decisions.decision_id = adjustments.decision_id
+WHERE (:since IS NULL OR decisions.at >= :since)
+  AND (:until IS NULL OR decisions.at < :until)
+  AND (:layer IS NULL OR adjustments.layer = :layer)
+  AND (:condor IS NULL OR adjustments.condor = :condor)
+  AND (:rule IS NULL OR instr(',' || adjustments.rules || ',', ',' || :rule || ','))
+ORDER BY adjustments.decision_id, adjustments.place, adjustments.layer, adjustments.condor
 """
 
 _EDITS = """

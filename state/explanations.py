@@ -1,8 +1,9 @@
 """Why an order or a fill happened, and how well the book was covered: chains through the ledger."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from state.amounts import instant_text
@@ -17,6 +18,7 @@ from strategies.model.quotes import Quote
 from strategies.model.snapshots import MarketQuotes
 
 _CANDIDATES_MAX = 20
+FORWARD_DAYS = (0, 10, 30, 60)  # of T3's profile
 Record = dict[str, Cell]
 
 
@@ -34,6 +36,7 @@ class Explanation:
     gates: Table
     layer: Record | None  # of a hedge order
     condor: Record | None  # of a condor order
+    lineage: Table  # of a condor order: the condor and those it was rolled from, newest first
     quotes: Table  # of the order's legs in the snapshot of the decision
     measures: Table  # the book before and after
     provenance: Record  # run, configuration, rules, version
@@ -97,6 +100,7 @@ def explain_why(reader: Reader, identity: str) -> Explanation:
         gates=reader.table(_GATES, (plan_id,)),
         layer=layer,
         condor=condor,
+        lineage=reader.table(_LINEAGE, {"condor": order["condor"], "order_id": order_id}),
         quotes=_leg_quotes(reader, order_id, plan_id),
         measures=_measures(plan),
         provenance=provenance,
@@ -136,6 +140,10 @@ def _resolve(reader: Reader, identity: str) -> tuple[str, str, str | None]:
     found = exact or rows
     if not found:
         raise UnknownRecord("order or fill", identity)
+    orders = {str(row[1]) for row in found}
+    if len(found) > 1 and len(orders) == 1:  # several fills of one order: the legs of a condor
+        (order_id,) = orders
+        return order_id, order_id, None
     if len(found) > 1:
         names = [str(row[0]) for row in found[:_CANDIDATES_MAX]]
         more = ["..."] if len(found) > _CANDIDATES_MAX else []
@@ -183,7 +191,31 @@ def _measures(plan: Plan) -> Table:
 
 
 def _as_record(measures: Measures | None) -> Record:
-    return {} if measures is None else asdict(measures)
+    return {} if measures is None else flat_measures(measures)
+
+
+def flat_measures(measures: Measures) -> Record:
+    """Return measures by name, those that are tables with one name a cell.
+
+    ``breakeven_book_today_low_vix_8``: of condors and hedge (``condors``: alone), today (or at
+    expiry), under VIX +8. ``forward_vega_l1_30d``: L1's factor vega in 30 days.
+    """
+    record: Record = {}
+    for entry in fields(measures):
+        value = getattr(measures, entry.name)
+        if entry.name == "breakevens":
+            for each in measures.breakevens:
+                who = "book" if each.hedged else "condors"
+                for when, side in product(("today", "expiry"), ("low", "high")):
+                    name = f"breakeven_{who}_{when}_{side}_vix_{each.vix_points:g}"
+                    record[name] = getattr(each, f"{when}_{side}")
+        elif entry.name == "forward_vega":
+            for layer, *vegas in measures.forward_vega:
+                for days, vega in zip(FORWARD_DAYS, vegas, strict=True):
+                    record[f"forward_vega_{layer.lower()}_{days}d"] = vega
+        else:
+            record[entry.name] = value
+    return record
 
 
 def _shocks(plan: Plan) -> Table:
@@ -300,8 +332,13 @@ WHERE decisions.plan_id = ? ORDER BY gates.position
 _LAYERS = """
 SELECT layers.layer, layers.active, layers.reason, layers.rules, layers.share, layers.scale,
        layers.current_vega_usd, layers.target_vega_usd, layers.planned_vega_usd,
-       layers.current_contracts, layers.change_contracts AS change, layers.instrument,
-       layers.runner_up, layers.binding_cap, layers.note
+       layers.current_contracts,
+       (SELECT coalesce(sum(json_extract(value, '$[1]')), 0)
+        FROM json_each(layers.trades_json)) AS change,
+       layers.instrument, layers.runner_up, layers.binding_cap, layers.note,
+       (SELECT group_concat(printf('%+d %s', json_extract(value, '$[1]'),
+                                   json_extract(value, '$[0]')), '; ')
+        FROM json_each(layers.trades_json)) AS trades
 FROM layer_plans AS layers JOIN decisions ON decisions.decision_id = layers.decision_id
 WHERE decisions.plan_id = ? ORDER BY layers.position
 """
@@ -314,6 +351,30 @@ SELECT condors.condor_id AS condor, states.status, condors.planned_quantity, sta
        condors.adjustments, states.rolled_quantity
 FROM condors JOIN condor_states AS states ON states.condor_id = condors.condor_id
 WHERE condors.condor_id = ?
+"""
+# An order that rolls makes a condor of its own; from the newest one the line goes back
+_LINEAGE = """
+WITH RECURSIVE line(condor_id, step) AS (
+    SELECT coalesce(
+        (SELECT made.condor_id FROM condors AS made
+         JOIN orders ON orders.decision_id = made.decision_id
+         WHERE orders.client_order_id = :order_id AND made.rolled_from = :condor
+           AND orders.purpose LIKE '%:adjust'), :condor), 0
+    UNION ALL
+    SELECT condors.rolled_from, step + 1 FROM condors JOIN line USING (condor_id)
+    WHERE condors.rolled_from IS NOT NULL
+)
+SELECT condors.condor_id AS condor, condors.rolled_from, decisions.at, decisions.plan_id,
+       condors.rules, condors.long_put, condors.short_put, condors.short_call, condors.long_call,
+       condors.mid_credit, states.status, condors.note,
+       (SELECT client_order_id FROM orders
+        WHERE orders.decision_id = condors.decision_id
+          AND orders.condor_id = coalesce(condors.rolled_from, condors.condor_id)
+          AND orders.attempt = 1 ORDER BY sequence LIMIT 1) AS order_id
+FROM line JOIN condors USING (condor_id)
+JOIN condor_states AS states USING (condor_id)
+JOIN decisions USING (decision_id)
+ORDER BY step
 """
 _PROVENANCE = """
 SELECT runs.run_id, runs.started_at, runs.mode, runs.account, runs.config_hash,

@@ -75,7 +75,7 @@ SELECT layer, count(*) FROM current_fills WHERE layer IS NOT NULL GROUP BY layer
 """
 # The rules that acted: those of orders, of condors, and of layers that change or are held back
 _RULES = """
-SELECT decision_id, rules FROM layer_plans WHERE change_contracts <> 0 AND rules <> ''
+SELECT decision_id, rules FROM layer_plans WHERE trades_json <> '[]' AND rules <> ''
 UNION ALL SELECT decision_id, binding_cap FROM layer_plans WHERE binding_cap IS NOT NULL
 UNION ALL SELECT decision_id, rules FROM orders WHERE attempt = 1 AND rules <> ''
 UNION ALL SELECT decision_id, rules FROM condors WHERE rules <> ''

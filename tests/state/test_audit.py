@@ -325,11 +325,37 @@ def test_an_id_may_be_shortened_until_it_fits_two_records(audit):
     assert audit.why("0000e2.77").asked == "0000e2.77.02"
     assert audit.why(HEDGE.client_order_id[:8]).asked == HEDGE.client_order_id
     with pytest.raises(AmbiguousId, match=r"0000e1\.0\.01, 0000e1\.1\.01") as refusal:
-        audit.why("0000e1")
-    assert len(refusal.value.candidates) == 4
+        audit.why("0000e")
+    assert len(refusal.value.candidates) == 9
     for unknown in ("zzz", "", "%", "0000e_"):
         with pytest.raises(UnknownRecord):
             audit.why(unknown)
+
+
+def test_the_common_start_of_a_condor_s_fills_means_its_order(audit):
+    chain = audit.why("0000e1")
+    assert chain.asked == chain.order["order_id"] == OPENING.client_order_id
+    assert len(chain.fills) == 4
+
+
+def test_d3_the_steward_log_has_each_adjustment_with_its_inputs(audit):
+    rows = audit.steward().records()
+    assert [(row["kind"], row["what"]) for row in rows] == [
+        ("open", "12 x C0001"),
+        ("layer", f"+10 {CALL}"),
+        ("close", "C0001"),
+    ]
+    opened, layer, closed = rows
+    assert opened["by"] == layer["by"] == closed["by"] == "rules"
+    assert (layer["layer"], layer["rules"]) == ("L1", "L1,G2")
+    assert (layer["v_before"], layer["v_after"]) == (-0.2, -0.05)
+    assert layer["carry_usd_per_day_before"] == 110.0
+    assert layer["irr_before"] is None
+    assert closed["v_before"] is None  # the book of that decision could not be priced
+    assert [row["kind"] for row in audit.steward(Filters(layer="L1")).records()] == ["layer"]
+    assert [row["kind"] for row in audit.steward(Filters(rule="C9")).records()] == ["close"]
+    assert len(audit.steward(Filters(condor="C0001"))) == 2
+    assert len(audit.steward(Filters(until=minutes(1)))) == 2
 
 
 # --- coverage ---------------------------------------------------------------------------------

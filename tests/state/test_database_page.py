@@ -70,6 +70,8 @@ def test_the_cookbook_answers_what_it_promises(audit):
         "states",
         "runs",
         "edits",
+        "steward",
+        "overrides",
     ],
 )
 def test_the_keys_of_audit_tables_are_those_on_the_page(audit, command):
