@@ -1,4 +1,4 @@
-"""B1 and B11: from L1 into L2 on a flip, and back."""
+"""B1, B3 and B11: from L1 into a longer layer on a flip or ahead of it, and back."""
 
 from dataclasses import replace
 from datetime import date
@@ -13,6 +13,8 @@ from strategies.alvh.rotation import (
     contracts_to_keep,
     is_selling_step,
     is_selling_underway,
+    moved_to,
+    rotation_rule,
     rotation_strength,
 )
 from strategies.model.encoding import from_json, to_json
@@ -40,10 +42,12 @@ def advance(
     short=1000.0,
     rules=RULES,
     priced=True,
+    shift=None,
 ):
     return advance_rotation(
         rotation,
         regime=state,
+        shift_to=shift,
         l1_lots=list(lots) if priced else None,
         short_vega_usd=short,
         session=session,
@@ -247,6 +251,168 @@ def test_b11_stops_a_flip_that_is_still_being_answered():
     )
     assert rotation.steps_left == 0
     assert rotation.l1_cut == pytest.approx(0.8 * 0.125)
+
+
+def test_b11_ends_what_a_flip_has_still_to_sell():
+    rotation = advance(RotationMemory(), FLIP, [lot(CALL, 40)], session=FLIPPED_ON)
+    rotation = advance(
+        rotation, regime(Curve.CONTANGO, closes=3), [lot(CALL, 40)], sessions=THREE_LATER
+    )
+    assert not is_selling_underway(rotation)
+    assert contracts_to_keep(rotation) == {}
+
+
+# --- B3: ahead of a flip --------------------------------------------------------------------------
+
+CALM = regime(Curve.CONTANGO)
+
+
+def ahead(held=40, *, layer="L2", **facts):
+    return advance(RotationMemory(), CALM, [lot(CALL, held)], shift=layer, **facts)
+
+
+def test_b3_moves_a_quarter_of_l1_in_one_step():
+    rotation = ahead()
+    assert (rotation.l1_cut, rotation.shifted) == (0.25, 0.25)
+    assert rotation.shifted_on == TODAY
+    assert rotation.l1_weight_at_flip == pytest.approx(0.4)
+    assert keep(rotation) == 30
+    assert is_selling_step(RotationMemory(), rotation)
+    assert rotation_strength("L2", rotation, RULES) == 0.5  # half of B1's cut
+    assert rotation_rule(rotation) == "B3"
+    assert rotation.flips_rotated == 0
+    later = advance(rotation, CALM, [lot(CALL, 30)])
+    assert not is_selling_step(rotation, later)
+    assert not is_selling_underway(later)
+    assert later.l1_cut == 0.25
+
+
+def test_b3_what_did_not_fill_is_asked_for_again():
+    for shift in (None, "L2"):
+        later = advance(ahead(), CALM, [lot(CALL, 40)], shift=shift)
+        assert keep(later) == 30
+        assert is_selling_underway(later)
+
+
+@pytest.mark.parametrize(("share", "left"), [(0.05, 38), (0.25, 30), (0.5, 20)])
+def test_b3_the_share_follows_the_rules(share, left):
+    rotation = ahead(rules=replace(RULES, shift_ahead=share))
+    assert keep(rotation) == left
+    assert rotation.l1_cut == share
+
+
+@pytest.mark.parametrize(
+    ("shift", "facts"),
+    [(None, {}), ("L2", {"priced": False}), ("L2", {"short": 0.0})],
+    ids=["not asked for", "the book cannot be priced", "nothing is short"],
+)
+def test_b3_nothing_moves(shift, facts):
+    assert ahead(layer=shift, **facts) == RotationMemory()
+
+
+def test_b3_goes_to_the_layer_that_t3_names_and_stays_there():
+    rotation = ahead(layer="L3")
+    assert moved_to("L3", rotation) == 0.25
+    assert moved_to("L2", rotation) == 0
+    assert rotation_strength("L3", rotation, RULES) == 0.5
+    again = advance(rotation, CALM, [lot(CALL, 30)], shift="L2")
+    assert again.shifted_to == "L3"
+    assert moved_to("L2", ahead()) == 0.25
+    assert moved_to("L3", ahead()) == moved_to("L1", ahead()) == 0
+
+
+def test_b1_after_b3_cuts_from_where_it_stands_to_the_fraction():
+    rotation, held, cuts = ahead(), 30, []
+    for state in (FLIP, INVERTED, INVERTED, INVERTED):
+        rotation = advance(rotation, state, [lot(CALL, held)])
+        held = keep(rotation)
+        cuts.append(rotation.l1_cut)
+    assert cuts == pytest.approx([0.3125, 0.375, 0.4375, 0.5])
+    assert held == 20  # half of the forty that B3 found
+    assert rotation.l1_weight_at_flip == pytest.approx(0.4)  # measured on those
+    assert rotation_rule(rotation) == "B1"
+    assert rotation.flips_rotated == 1
+
+
+def test_b1_gives_l2_what_it_adds_to_a_shift_into_l3():
+    rotation, held = ahead(layer="L3"), 30
+    for state in (FLIP, INVERTED, INVERTED, INVERTED):
+        rotation = advance(rotation, state, [lot(CALL, held)])
+        held = keep(rotation)
+    assert moved_to("L2", rotation) == moved_to("L3", rotation) == 0.25
+
+
+def test_b3_does_not_act_on_l1_that_b1_has_cut_or_b11_restores():
+    cut = RotationMemory(l1_cut=0.5, flips_rotated=1, flipped_on=FLIPPED_ON)
+    assert advance(cut, CALM, [lot(CALL, 20)], shift="L2") == cut
+    restoring = advance(
+        cut, regime(Curve.CONTANGO, closes=3), [lot(CALL, 20)], sessions=THREE_LATER, shift="L2"
+    )
+    assert restoring.shifted == 0
+    assert restoring.l1_cut == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("since", "restores"), [(0, False), (2, False), (3, True)])
+def test_b11_unwinds_b3_three_closes_after_it_was_last_asked_for(since, restores):
+    rotation = replace(ahead(), shifted_on=FLIPPED_ON, l1_at_flip=())
+    before = np.array(["2020-01-27", "2020-01-28"], dtype="datetime64[D]")
+    sessions = np.concatenate([before, THREE_LATER[:since]])
+    calm = regime(Curve.CONTANGO, closes=90)
+    after = advance(rotation, calm, [lot(CALL, 30)], sessions=sessions)
+    assert (after.restoring_since is not None) is restores
+    assert after.l1_cut == pytest.approx(0.2 if restores else 0.25)
+    if restores:
+        assert rotation_rule(after) == "B11"
+
+
+def test_b3_asked_for_again_begins_the_count_anew():
+    rotation = replace(ahead(), shifted_on=FLIPPED_ON)
+    again = advance(rotation, CALM, [lot(CALL, 30)], shift="L2")
+    assert again.shifted_on == TODAY
+    assert again.l1_cut == 0.25
+    assert not is_selling_underway(again)
+
+
+def test_b11_leaves_nothing_of_a_shift():
+    rotation = replace(ahead(), shifted_on=FLIPPED_ON)
+    days = [date(2020, 2, day) for day in (3, 4, 5, 6, 7)]
+    for n, day in enumerate(days):
+        rotation = advance(
+            rotation,
+            regime(Curve.CONTANGO, closes=3 + n),
+            [lot(CALL, 30)],
+            session=day,
+            sessions=np.concatenate([THREE_LATER, np.array(days[:n], dtype="datetime64[D]")]),
+        )
+        assert moved_to("L2", rotation) == pytest.approx(rotation.l1_cut)
+    assert rotation == RotationMemory()
+
+
+# --- determinism ----------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 200), st.floats(0.5, 99.0), st.floats(10.0, 1e5))
+def test_the_last_bit_of_a_value_does_not_enter_the_memory(contracts, unit, short):
+    """Two machines may differ in it, and plan ids hash the memory."""
+    plain = advance(RotationMemory(), FLIP, [lot(CALL, contracts, unit=unit)], short=short)
+    nudged = advance(
+        RotationMemory(),
+        FLIP,
+        [lot(CALL, contracts, unit=float(np.nextafter(unit, 1e9)))],
+        short=float(np.nextafter(short, 0)),
+    )
+    weight, other = plain.l1_weight_at_flip, nudged.l1_weight_at_flip
+    assert weight == pytest.approx(other, rel=1.1e-8)
+    assert float(f"{weight:.9g}") == weight  # nine digits and no more
+    assert replace(nudged, l1_weight_at_flip=weight) == plain
+
+
+def test_an_ulp_leaves_the_memory_as_it_is():
+    plain = advance(RotationMemory(), FLIP, [lot(CALL, 33, unit=7.1)], short=912.3)
+    nudged = advance(
+        RotationMemory(), FLIP, [lot(CALL, 33, unit=float(np.nextafter(7.1, 8)))], short=912.3
+    )
+    assert to_json(nudged) == to_json(plain)
 
 
 def test_a_rotation_survives_its_json():
