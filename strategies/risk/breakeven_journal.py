@@ -44,15 +44,14 @@ def _shift(
     if calm is None or shocked is None:
         is_empty = before is not None and before.condor_contracts == 0
         return None, _NO_CONDORS if is_empty else _UNKNOWN
-    is_lower = side == "lower"
-    for when, was, then in (
-        ("today", calm.today_low, shocked.today_low)
-        if is_lower
-        else ("today", calm.today_high, shocked.today_high),
-        ("at expiry", calm.expiry_low, shocked.expiry_low)
-        if is_lower
-        else ("at expiry", calm.expiry_high, shocked.expiry_high),
-    ):
+    for (when, was), (_, then) in zip(_levels(calm, side), _levels(shocked, side), strict=True):
         if was is not None and then is not None:
             return round(then - was, 2), f"of condors and hedge, {when}"
     return None, "the book loses everywhere, or nowhere on this side"
+
+
+def _levels(row: BookBreakevens, side: str) -> tuple[tuple[str, float | None], ...]:
+    """Return one side's levels in the order in which they count."""
+    if side == "lower":
+        return ("today", row.today_low), ("at expiry", row.expiry_low)
+    return ("today", row.today_high), ("at expiry", row.expiry_high)
