@@ -17,7 +17,7 @@ CONDORS = (
         """,
         absent="With the blackout on and no event calendar nothing is entered.",
         source=("ours", "S0"),
-        modules=("strategies/condor/entry.py", "bot/app/schedule.py"),
+        modules=("strategies/condor/entry.py",),
         readings=(
             "The event blackout, if switched on, is the day of an FOMC decision, CPI or PPI.",
             """
@@ -78,12 +78,13 @@ CONDORS = (
             net vega per contract is inside the window, then the best credit over max loss.
         """,
         formula="""
-            of the 20 nearest wings a side those with `min_net_vega <= vega <= max_net_vega` and `0
-            < credit < width`; equal wings first; of these the largest credit / (width - credit)
+            over every pair of wings: `min_net_vega <= vega <= max_net_vega`, credit (C6's) `>=
+            0.05` and below the wider wing; equal wings first; of these the largest credit / (width
+            - credit)
         """,
-        absent="A wing without a two-sided quote is no candidate; without any there is no entry.",
+        absent="A wing without a bid and an offer is no candidate; without any there is no entry.",
         source=("S4",),
-        modules=("strategies/condor/selection.py",),
+        modules=("strategies/condor/wings.py", "strategies/condor/selection.py"),
         readings=(
             """
                 **Equal wings go first**, because Interactive Brokers margins only those as one
@@ -106,22 +107,39 @@ CONDORS = (
             credit, risk defined.
         """,
         formula="""
-            net vega of one condor = sum of ratio x vega over its legs, inside
-            `positive_min_net_vega .. positive_max_net_vega` (`neutral`: within +-
-            `neutral_net_vega`); credit > 0; no long expires before the short of its side
+            net vega of a condor = sum of ratio x vega over its legs, inside `positive_min_net_vega
+            .. positive_max_net_vega` (`neutral`: within +- `neutral_net_vega`); credit (C6's) `>=
+            0.05`; of these the largest credit / max loss, those first that C7 can afford
         """,
-        absent="A wing whose expiry has no trusted surface is no candidate.",
+        absent="""
+            A series without a trusted surface offers no wings; without any pair the gate says how
+            near the nearest came.
+        """,
         source=("S0",),
-        modules=("strategies/condor/selection.py",),
+        modules=(
+            "strategies/condor/wings.py",
+            "strategies/condor/selection.py",
+            "strategies/condor/entry.py",
+        ),
         readings=(
             """
-                A plain same-expiry 1x1 condor can never be vega-positive: it is refused, with that
-                reason.
+                A plain same-expiry 1x1 condor can never be vega-positive: each long lies further
+                out than its short and has less vega. It is refused with that reason, by the
+                configuration and by the gate.
             """,
-            "Which structures are looked at is `condor.wings`; `either` tries ratio and diagonal.",
             """
-                Max loss and margin of a ratio condor: `short_ratio x width - credit`, the worst at
-                a long strike; the extra longs are paid for, not margined.
+                Shapes: 3:2 and 2:1 in the same expiry (`ratio`), 1:1 with the longs up to
+                `diagonal_max_days` later (`diagonal`), or both (`either`). Not both at once.
+            """,
+            """
+                Max loss is that at the worst long strike: `short_ratio x width - credit`, a
+                diagonal's width grown by a carry on the strike for the extra days. The extra longs
+                are paid for, not margined.
+            """,
+            """
+                Net vega is the raw vega of the options, as the articles count it. V_c, the factor
+                vega, of a diagonal can be short where its net vega is not: the gate shows both, and
+                L6 goes by V_c.
             """,
         ),
     ),
@@ -158,7 +176,7 @@ CONDORS = (
             An account without values opens nothing: the broker's values are part of the input.
         """,
         source=("S4",),
-        modules=("strategies/condor/entry.py", "strategies/pricing/margin.py"),
+        modules=("strategies/condor/entry.py", "strategies/condor/rolls.py"),
         readings=(
             "Entries at work count as margin in use.",
             """
@@ -175,21 +193,19 @@ CONDORS = (
             else there is no entry, and the journal says so.
         """,
         formula="""
-            IRR of (-margin + credit - core premium at entry, + expected payoff + margin at expiry)
-            `>= max(hurdle, WACC)`
+            IRR of -margin + credit - `core_premium x credit` today, the expected payoff of each
+            option at its expiry and the margin back when the last short expires, `>= max(hurdle,
+            WACC)`; the credit is C6's
         """,
         absent="""
-            Where the IRR cannot be worked out there is no entry; without a WACC the hurdle alone
-            counts.
+            An IRR that cannot be worked out (no realised to implied ratio, no surface) reaches no
+            hurdle: no entry. Without a WACC the hurdle alone counts.
         """,
         source=("S0", "S3"),
         modules=("strategies/condor/entry.py", "strategies/pricing/returns.py"),
         readings=(
-            "Hedge cost is G2's premium, `core_premium x credit`.",
-            """
-                The expected payoff is integrated over a lognormal with physical vol = implied vol x
-                the trailing realised/implied ratio, see [conventions](conventions.md#returns).
-            """,
+            "Hedge cost is G2's premium, paid today; nothing of it is counted on to come back.",
+            "How payoffs are expected is said in [conventions](conventions.md#returns).",
         ),
     ),
     RuleEntry(
@@ -232,22 +248,27 @@ CONDORS = (
             max loss past C7.
         """,
         formula="""
-            tested: `abs(delta of a short) >= tested_delta`; roll credit `>= 0`; adjustments `<
-            max_adjustments`; new max loss `<= max_loss_fraction x NLV`; days of what is opened `>=
-            min_roll_dte`
+            tested at `abs(delta of a short) >= tested_delta`; a roll needs a net credit `>= 0.05`,
+            adjustments `< max_adjustments`, days of what it opens `>= min_roll_dte`, and C7
         """,
-        absent="A condor or a new leg that cannot be priced is not rolled.",
+        absent="A condor whose legs cannot all be priced is not rolled, and the gate says so.",
         source=("ours",),
-        modules=("strategies/condor/adjust.py",),
+        modules=("strategies/condor/adjust.py", "strategies/condor/rolls.py"),
         readings=(
             """
-                A roll is one order of four legs: it closes one vertical and opens another. Each
-                package that fills turns one condor of `C0007` into one of `C0007-1`; a partial fill
-                leaves both in the book.
+                **In first**: the untested side to C3's delta in the same expiry and width, if that
+                is nearer than it is; else the tested side out in time, to C3's delta or to the same
+                strikes. A roll out must not lose more where SPX moves 7 % further toward the tested
+                side.
             """,
             """
-                Nothing is adjusted that C9 or G6 closes, nor while an order of that condor is at
-                work.
+                A roll is one order of four legs, begun at mid, giving up `entry_concession` of the
+                way at most. Each package that fills turns one condor of `C0007` into one of
+                `C0007-1`; a partial fill leaves both in the book.
+            """,
+            """
+                Nothing is rolled that C9 or G6 closes, while an order of the condor is at work, or
+                twice in a session; nothing is netted, as in [C4](#c4-wings).
             """,
         ),
     ),
@@ -260,13 +281,31 @@ CONDORS = (
             spike loss per dollar better than the hedge would.
         """,
         formula="""
-            while R3 holds: loss saved under VIX +8 with its usual SPX move, per dollar of cost, of
-            the roll `>` of the hedge
+            while R3 holds and the delta of a short is above `short_delta + delta_tolerance`: moved
+            to C3's delta, in the same or a later expiry, for a net credit `>= 0`, where `saved
+            under VIX +8 and SPX -7 % / cost` of the roll is above the hedge's
         """,
-        absent="Without R3, a value for the condor or a priced hedge nothing is moved.",
+        absent="""
+            Without R3, or where the condor or the new side cannot be priced, nothing is moved; with
+            no hedge to buy any saving is better.
+        """,
         source=("S2",),
-        modules=("strategies/condor/adjust.py",),
-        readings=("C10's limits hold: a credit, at most so many adjustments, C7's max loss.",),
+        modules=(
+            "strategies/condor/spike.py",
+            "strategies/condor/adjust.py",
+            "strategies/alvh/relief.py",
+        ),
+        readings=(
+            """
+                A roll costs what its order may give up from mid, its fees, and C8's hurdle rate on
+                the margin it adds until the time exit. The hedge it is held against is L5's first
+                choice for L1: a call costs its premium, a future its spread.
+            """,
+            """
+                Wings are as wide as they were, or as much wider as the credit needs. C10's limits
+                hold.
+            """,
+        ),
     ),
     RuleEntry(
         id="C12",
@@ -276,15 +315,30 @@ CONDORS = (
             interval, today and under VIX +5 and +8.
         """,
         formula="""
-            at expiry `short put - credit`, `short call + credit`; today the SPX levels at which
-            model prices on the moved surface give no gain, the nearest on each side
+            gain since the opening = credits - cost to buy back + hedge's worth - its cost, on a
+            grid of SPX moves; zeros of the cubic through it today, under VIX +5 and +8; exact, from
+            the strikes, at expiry
         """,
         absent="""
-            A book of which something has no value opens nothing: the gate names it; break-evens are
-            then not recorded.
+            A book of which something has no value opens nothing: the gate names it, and no
+            break-evens are recorded.
         """,
         source=("S0", "S1", "S2", "S3", "S4"),
-        modules=("strategies/risk/measures.py", "strategies/pricing/breakevens.py"),
-        readings=("Levels are looked for within 25 % of the index; beyond there is none.",),
+        modules=(
+            "strategies/risk/book_breakevens.py",
+            "strategies/risk/measures.py",
+            "strategies/pricing/breakevens.py",
+        ),
+        readings=(
+            """
+                Levels bound the region around the best outcome between the outermost shorts, within
+                21 % of the index; what a ratio wing gains far out does not count. A side without
+                one has none.
+            """,
+            """
+                With the hedge, a shock matters to the levels at expiry through what the hedge gains
+                by it.
+            """,
+        ),
     ),
 )

@@ -68,10 +68,13 @@ GOVERNORS = (
             forecast ratio.
         """,
         formula="""
-            notional `<= notional_cap x max loss of the condors x clip(VIX / mean of 252 closes,
-            0.5, 2)`
+            notional `<= notional_cap x ratio x max loss of the condors`; ratio = clip(clip(VIX /
+            mean of 252 closes, 0.5, 2) x clip(1 + beta of the condors, 0.5, 2), 0.5, 2)
         """,
-        absent="Without VIX or 60 closes the ratio is 1, and the plan says so.",
+        absent="""
+            Without VIX or 60 closes the ratio is 1, without a beta it is not adjusted, and the plan
+            says so.
+        """,
         source=("S2",),
         modules=("strategies/alvh/governors.py",),
         readings=(
@@ -90,17 +93,19 @@ GOVERNORS = (
             the newest layer is scaled down first.
         """,
         formula="""
-            IRR of the book's summed flows `>= max(hurdle, WACC)`; else the additions of L3, then
-            L2, then L1's boost are scaled down until it holds or nothing is left
+            IRR of the flows of the condors that stay, the hedge as held and what the plan adds `>=
+            max(hurdle, WACC)`; else additions are left out contract by contract
         """,
         absent="An IRR that cannot be worked out does not bind, and the plan says so.",
         source=("S0", "S3"),
-        modules=("strategies/alvh/governors.py", "strategies/pricing/returns.py"),
+        modules=("strategies/alvh/return_cap.py", "strategies/risk/measures.py"),
         readings=(
             """
-                It never sells, and never touches the core. In R3 and R4 what the vega floor needs
-                is exempt.
+                L3's additions go first, then L2's, then what L1 adds beyond its core, in each layer
+                the longest expiry first. Nothing is sold, and the core stays. In R3 and R4 what the
+                vega floor needs stays too.
             """,
+            "Each plan records the book's IRR before and after.",
         ),
     ),
     RuleEntry(
@@ -115,7 +120,12 @@ GOVERNORS = (
         absent="Without a value for the book there is no beta: the hurdle alone counts.",
         source=("S0", "S1", "S2", "S3", "S4"),
         modules=("strategies/pricing/capital.py",),
-        readings=("The risk-free rate is the market's rate of the snapshot.",),
+        readings=(
+            """
+                Beta is the CAPM beta of the book: what it gains, in shares of NLV, when SPX rises
+                by its own value. The risk-free rate is the snapshot's.
+            """,
+        ),
     ),
     RuleEntry(
         id="G6",
@@ -178,7 +188,6 @@ GOVERNORS = (
             "strategies/pricing/margin.py",
             "strategies/risk/cover.py",
             "strategies/risk/gate.py",
-            "bot/exchange/entry.py",
         ),
         readings=(
             """
@@ -199,7 +208,7 @@ GOVERNORS = (
         formula="`abs(S8) > dislocation_z`: hedge orders stay at mid",
         absent="S8 absent: it does not bind.",
         source=("S0", "S2"),
-        modules=("strategies/alvh/orders.py",),
-        readings=("What safety demands (G6, B8's ceiling, B10) is not held back.",),
+        modules=("strategies/alvh/passive.py",),
+        readings=("What G6 or G8 demand is exempt: it has to trade.",),
     ),
 )

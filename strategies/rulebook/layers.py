@@ -13,16 +13,17 @@ LAYERS = (
         formula="target = core, or `l1_share x (-V_c) x scale` while boosted, in USD per VIX point",
         absent="S1 or S5 absent does not boost; the other one still may.",
         source=("S0", "S1", "S2", "S4"),
-        modules=("strategies/alvh/layers.py", "strategies/alvh/core.py"),
+        modules=(
+            "strategies/alvh/layers.py",
+            "strategies/alvh/boost.py",
+            "strategies/alvh/core.py",
+        ),
         readings=(
-            """
-                A position belongs to the layer of its days left ([B10](#b10-tenor-drift)), not to
-                the one it was bought for.
-            """,
             "Instruments: VIX calls inside the delta window, VXM and VX.",
+            "A boost may be held up by E (technical spike) and T1, and made smaller by E and B7.",
             """
-                While B1 has cut L1 its boost is smaller by the same fraction. The core counts up to
-                L1's largest scale; without condors not even the core is wanted.
+                While B1 or B3 has cut L1 its boost is smaller by the same fraction. The core counts
+                up to L1's largest scale; without condors not even the core is wanted.
             """,
         ),
     ),
@@ -35,13 +36,14 @@ LAYERS = (
         """,
         formula="""
             target = `l2_share x (-V_c) x scale`; gate `RSI(SPX) < rsi_spx_weak and S7 >
-            l2_backwardation`
+            l2_backwardation`; of gate, rotation and event the strongest counts, B2 and what the
+            rotation freed are added
         """,
         absent="S2 or S7 absent does not activate it; a rotation under way goes on.",
         source=("S0", "S1", "S4"),
         modules=("strategies/alvh/layers.py",),
         readings=(
-            "Instruments: VX and VXM, VIX calls.",
+            "Instruments: VX and VXM, VIX calls; in B6's window calls first.",
             """
                 After a rotation it is as active as L1 is cut; by B2 alone it has a quarter of its
                 share.
@@ -68,6 +70,7 @@ LAYERS = (
                 why the gate has a period of its own; R4 is L3's working gate, see [how often each
                 gate holds](conventions.md#how-often-each-gate-holds).
             """,
+            "B3's weight goes here where T3 says that the hedge will be short there.",
             "Instruments: VIX calls, VX and VXM up to the sixth month.",
         ),
     ),
@@ -141,14 +144,19 @@ LAYERS = (
             vega-positive book L1 is short VX or VXM for its share of the vega, L2 and L3 stay long.
         """,
         formula="""
-            V_c < 0: long; V_c >= 0: L1 target `-l1_share x V_c` through futures, L2 and L3 by L4's
-            second measure
+            `bias: positive` and V_c > 0: L1 is short futures for `l1_share x V_c`; L2 and L3 by
+            L4's second measure
         """,
         absent="As L4: without a value for the condors there is no target.",
         source=("S0",),
-        modules=("strategies/alvh/layers.py",),
+        modules=("strategies/alvh/short_side.py", "strategies/alvh/layers.py"),
         readings=(
-            "Only futures are sold short: an uncovered short call would be G8's.",
+            "Only futures are sold short: a short call would be G8's.",
+            """
+                The short side goes by L5's score turned round, L7, B9, G1, G3, G6 and the mirrored
+                ceiling: v not below `-band_high`. It is bought back at once where V_c is no longer
+                positive, the bias has changed or v has fallen below the band.
+            """,
             """
                 Spot beyond the wings can make a negative book vega-positive for a while: under
                 `bias: negative` L1 then wants nothing.

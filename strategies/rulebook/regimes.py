@@ -86,11 +86,11 @@ REGIMES = (
         """,
         absent="Undecided where every factor abstains.",
         source=("S2", "S3"),
-        modules=("strategies/signals/panel.py",),
+        modules=("strategies/signals/panel.py", "strategies/signals/regimes.py"),
         readings=(
             """
-                Voted anew each interval; it has effects while R3 holds only, see
-                [E](#e-evidence-panel).
+                Voted anew each interval, by those that vote: abstentions do not weigh. It has
+                effects while R3 holds only, see [E](#e-evidence-panel).
             """,
         ),
     ),

@@ -22,7 +22,7 @@ ROTATION = (
         modules=(
             "strategies/alvh/rotation.py",
             "strategies/alvh/layers.py",
-            "strategies/decide.py",
+            "strategies/risk/breakeven_journal.py",
         ),
         readings=(
             """
@@ -70,17 +70,25 @@ ROTATION = (
             migrates to L2.
         """,
         formula="""
-            R1 contango, S6 falling `>= shift_falling_days` days, and S4 bullish or T1's 75th
-            percentile over 21 days `> analogue_act_p75`: L1 x (1 - `shift_ahead`), the freed vega
-            to L2
+            R1 contango, S6 falling `>= shift_falling_days` days, and S4 bullish or T1 may rise: L1
+            x (1 - `shift_ahead`), in one step, the freed vega to the layer T3 names
         """,
         absent="""
-            R1, S6 or both of S4 and T1 absent: nothing is shifted, and the plan names what was
-            missing.
+            R1, S6 or both of S4 and T1 absent: it does not ask. Without a value for something L1
+            holds it waits.
         """,
         source=("S4", "S1"),
-        modules=("strategies/alvh/rotation.py", "strategies/alvh/layers.py"),
-        readings=("The weight goes to the tenor where T3's forward profile is short.",),
+        modules=("strategies/alvh/shift_ahead.py", "strategies/alvh/rotation.py"),
+        readings=(
+            """
+                It begins only where nothing is cut. A flip that follows cuts L1 from where it
+                stands to B1's fraction, and what that adds goes to L2.
+            """,
+            """
+                B11 begins to take it back after `restore_closes` contango closes since B3 last
+                asked.
+            """,
+        ),
     ),
     RuleEntry(
         id="B4",
@@ -93,10 +101,10 @@ ROTATION = (
             scale of L2 = `clip(1 + event_k x max(0, -S10), event_scale_low, event_scale_high)`
             while R2 holds, on T2's projected vega
         """,
-        absent="R2 absent: it does not act. S10 absent: its shortfall is 0, and the plan says so.",
+        absent="R2 or S10 absent: it does not act, and the gate says so.",
         source=("S0",),
-        modules=("strategies/alvh/layers.py",),
-        readings=("R2 activates L2.",),
+        modules=("strategies/alvh/pre_event.py", "strategies/alvh/layers.py"),
+        readings=("R2 activates L2. Where other gates activate it too, the strongest counts.",),
     ),
     RuleEntry(
         id="B5",
@@ -105,8 +113,13 @@ ROTATION = (
         formula="`S12 > vega_per_theta`: B9's increment is the whole gap",
         absent="S12 absent (theta <= 0, or no value): it does not act.",
         source=("S0",),
-        modules=("strategies/alvh/rebalance.py",),
-        readings=("Governors and the no-trade zone still hold.",),
+        modules=("strategies/alvh/pace.py",),
+        readings=(
+            """
+                Every layer goes to its target in one interval, up and down. Governors, the ceiling
+                and the no-trade zone still hold.
+            """,
+        ),
     ),
     RuleEntry(
         id="B6",
@@ -117,12 +130,26 @@ ROTATION = (
         """,
         formula="""
             `theta_window_last <= days to the monthly expiry <= theta_window_first` of a held
-            condor: L2's candidates are options before futures, its wish raised toward gamma >= 0
+            condor, gamma = what condors and hedge gain together under VIX +1 and -1 with SPX's
+            usual moves; L2 asks for -gamma / gamma of a call calls
         """,
-        absent="Without a priced option L2 buys as ever.",
+        absent="""
+            Without a value for the book, or a call for L2, it asks for nothing; the gates say
+            which.
+        """,
         source=("S1", "S2"),
-        modules=("strategies/alvh/layers.py", "strategies/alvh/instruments.py"),
-        readings=("The monthly expiry is the third Friday of the condor's month.",),
+        modules=("strategies/alvh/theta_window.py", "strategies/alvh/rebalance.py"),
+        readings=(
+            """
+                The monthly expiry is the third Friday, or the day before it where that is a
+                holiday. C9's time exit closes condors before the window unless `time_exit_dte` is
+                set lower.
+            """,
+            """
+                Options go before futures in L2 while the window is open. L4's scale, the band and
+                the governors still bound what is bought: "if G allows".
+            """,
+        ),
     ),
     RuleEntry(
         id="B7",
@@ -131,11 +158,19 @@ ROTATION = (
             VVIX/VIX bullish with SPX bearish permits adding; the opposite pair reduces boosts by 25
             %.
         """,
-        formula="S3(VVIX/VIX) bearish and S3(SPX) bullish: boost x (1 - `momentum_cut`)",
+        formula="""
+            S3(VVIX/VIX) bullish and S3(SPX) bearish: permits; bearish and bullish: boost x (1 -
+            `momentum_cut`)
+        """,
         absent="One of the two absent: neither permitted nor reduced.",
         source=("S0", "S1"),
-        modules=("strategies/alvh/layers.py",),
-        readings=("A boost that is wanted anyhow needs no permission.",),
+        modules=("strategies/alvh/boost.py",),
+        readings=(
+            """
+                Permission lets a boost through that T1 would hold up. It waives no governor and
+                starts nothing by itself.
+            """,
+        ),
     ),
     RuleEntry(
         id="B8",
@@ -194,7 +229,7 @@ ROTATION = (
         """,
         absent="Without a target there is no gap.",
         source=("S3",),
-        modules=("strategies/alvh/rebalance.py",),
+        modules=("strategies/alvh/rebalance.py", "strategies/alvh/pace.py"),
         readings=(
             """
                 A reduction's step is measured on what is held if that is more. B10's rolls, B1's
@@ -232,8 +267,8 @@ ROTATION = (
         modules=("strategies/alvh/rotation.py",),
         readings=(
             """
-                L1's boost and L2's rotation follow the cut. A new flip ends it. What the vega floor
-                needs is not sold (B8).
+                L1's boost and the other layer's part follow the cut. A new flip ends it. What the
+                vega floor needs is not sold (B8).
             """,
         ),
     ),
@@ -245,15 +280,24 @@ ROTATION = (
             times its cost: sell half.
         """,
         formula="""
-            armed at `RSI(VIX) > harvest_rsi`, fires at S3(VIX) bearish: every layer x (1 -
-            `harvest_share`); a call at `mid >= harvest_multiple x average cost`: that call x (1 -
-            `harvest_share`)
+            armed at `RSI(VIX) > harvest_rsi` while S3(VIX) is not bearish, fires at S3(VIX)
+            bearish: `harvest_share` of every long call; a call at `mid >= harvest_multiple x
+            average cost`: `harvest_share` of it
         """,
         absent="""
             RSI or MACD absent neither arms nor fires; a call without a value is not harvested.
         """,
         source=("S1", "ours"),
         modules=("strategies/alvh/harvest.py",),
-        readings=("A call is halved by its multiple once; a harvest disarms the first trigger.",),
+        readings=(
+            """
+                The core is no exception. A harvest is not throttled by B9, but stays above the line
+                at which the floor keeps surplus (B8): what it may not sell at all stays armed.
+            """,
+            """
+                A call is harvested by its multiple once as long as it is held; the layer that sold
+                adds nothing in that interval.
+            """,
+        ),
     ),
 )

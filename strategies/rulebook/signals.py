@@ -135,7 +135,7 @@ SIGNALS = (
             and R4 do not fire.
         """,
         source=("S1", "S4"),
-        modules=("strategies/signals/series.py", "strategies/signals/curve.py"),
+        modules=("strategies/signals/series.py", "strategies/signals/readings.py"),
         readings=(
             """
                 **VX1 and VX2** are the first two monthly VX futures expiring strictly after the
@@ -176,15 +176,19 @@ SIGNALS = (
             signed quote-side imbalance where trades are seen.
         """,
         formula="""
-            x = (calls - puts) / (calls + puts); z of the last completed day over the mean and
-            deviation of the `order_flow_window` days before it
+            x = (calls - puts) / (calls + puts); z of the newest completed day over the
+            `order_flow_window` days before it
         """,
         absent="Absent without the volumes of the last completed day; the panel's factor abstains.",
         source=("S2",),
         modules=("strategies/signals/readings.py",),
         readings=(
             "Volumes are known after the close, so yesterday's stand for today.",
-            "No feed of this version sees single trades: the quote-side imbalance is absent.",
+            """
+                No feed of this version sees single trades: the quote-side imbalance is recorded as
+                absent.
+            """,
+            "Used by the evidence panel.",
         ),
     ),
     RuleEntry(
@@ -194,15 +198,21 @@ SIGNALS = (
             How far the nearest break-even has come closer since entry, in deviations to expiry.
         """,
         formula="""
-            m = min over sides of abs(break-even at expiry - spot) / (spot x sigma sqrt T); S10 = m
-            now - m at entry, the least over the condors; shortfall = max(0, -S10)
+            distance = (break-even at expiry - spot) / (spot x sigma sqrt T), the nearer side; S10 =
+            distance now - distance at entry, the lowest of the condors; shortfall = max(0, -S10)
         """,
         absent="""
-            Absent without condors, SPX or a surface: B4's shortfall is then 0 and the plan says so.
+            Absent without SPX, or where the expiry of a short has no trusted surface: B4 does not
+            act. Without condors there is nothing to read.
         """,
         source=("S0", "S4"),
-        modules=("strategies/signals/migration.py",),
-        readings=("The book's value is that of its worst condor. Used by B4.",),
+        modules=("strategies/signals/migration.py", "strategies/signals/positions.py"),
+        readings=(
+            """
+                The book's value is that of its worst condor, and absent while one of them has none.
+                A side rolled out in time is measured in its own expiry. Used by B4.
+            """,
+        ),
     ),
     RuleEntry(
         id="S11",
@@ -214,7 +224,7 @@ SIGNALS = (
             entered.
         """,
         source=("S0", "S2", "S3"),
-        modules=("bot/history/store.py", "strategies/signals/readings.py"),
+        modules=("strategies/signals/readings.py",),
         readings=("Scheduled dates only. Used by C1's blackout, R2 and T2.",),
     ),
     RuleEntry(
@@ -224,13 +234,15 @@ SIGNALS = (
             Net dollar vega over net theta: what one dollar a day of decay is paid for in volatility
             risk, the articles' P/CF equivalent.
         """,
-        formula="`abs(V_c + V_h) / theta`, theta in USD a calendar day of condors and hedge",
+        formula="""
+            `abs(V_c + V_h) / theta`, theta in USD a calendar day of condors and hedge together
+        """,
         absent="""
-            Absent where theta <= 0 (nothing is earned by waiting; the gate says so) or the book
+            Absent where theta <= 0 (nothing is earned by waiting; the plan says so) or the book
             cannot be priced: B5 does not act.
         """,
         source=("S0",),
-        modules=("strategies/signals/positions.py", "strategies/risk/measures.py"),
+        modules=("strategies/risk/measures.py", "strategies/signals/positions.py"),
         readings=("Net dollar vega is factor vega, so that all tenors add up. Used by B5.",),
     ),
     RuleEntry(
@@ -238,12 +250,18 @@ SIGNALS = (
         name="Skew and implied correlation",
         sentence="Skew and implied correlation, where a feed has them.",
         formula="""
-            25-delta put less call vol on the fitted surface, in vol points; the last close of COR1M
-            and of SKEW
+            25-delta put vol - 25-delta call vol on the fitted surface of the expiry nearest 30
+            days, in vol points; the newest closes of SKEW and COR1M, and their z over
+            `panel.window` days
         """,
         absent="Each part is absent by itself; the panel's factor abstains.",
         source=("S2", "S3"),
-        modules=("strategies/signals/readings.py",),
-        readings=("Indices are yesterday's closes. Used by the evidence panel and T2.",),
+        modules=("strategies/signals/positions.py", "strategies/signals/readings.py"),
+        readings=(
+            """
+                Indices are yesterday's closes. COR1M is used by the evidence panel, SKEW by T2; the
+                skew of the surface is recorded.
+            """,
+        ),
     ),
 )
