@@ -6,13 +6,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from strategies.model.book import Account
 from strategies.model.fills import CashMovement, Fill
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import Instrument
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.orders import ApprovedOrder
-from strategies.model.quotes import Quote
+from strategies.model.quotes import FloatArray, Quote
 from strategies.model.snapshots import DailyHistory, MarketQuotes
 
 
@@ -90,6 +93,14 @@ class Broker(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DailyCloses:
+    """The closes of one symbol, oldest first; arrays (n,)."""
+
+    day: NDArray[np.datetime64]  # datetime64[D], ascending
+    close: FloatArray
+
+
 class MarketData(Protocol):
     """Quotes and history."""
 
@@ -105,7 +116,17 @@ class MarketData(Protocol):
         ...
 
     async def fetch_history(self, before: date) -> DailyHistory:
-        """Return completed daily bars of sessions strictly before ``before``."""
+        """Return completed daily bars of sessions strictly before ``before``.
+
+        The same object all session: what is worked out of a history is kept by its identity.
+        """
+        ...
+
+    async def fetch_closes(self, symbol: str, before: date) -> DailyCloses | None:
+        """Return a symbol's daily closes strictly before ``before``; None if it is not supplied.
+
+        Raises: BrokerUnavailable.
+        """
         ...
 
 

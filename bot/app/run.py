@@ -185,6 +185,7 @@ class _Life:
                 run_id=run_id,
                 calendar=wiring.calendar,
                 events_ahead=wiring.events_ahead,
+                read_factor=wiring.read_factor,
                 rules=config.rules,
                 limits=config.limits,
                 walk=WalkPolicy(

@@ -15,16 +15,19 @@ from bot.app.paths import RunPaths
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.calendars.build import build_calendar
 from bot.clock import SystemClock
-from bot.engine.collect import EventsAhead
+from bot.engine.collect import EventsAhead, FactorOf, nothing_fed
 from bot.engine.engine import Decide
-from bot.exchange.exchange import Exchange
+from bot.errors import MarketDataMissing
+from bot.exchange.exchange import Exchange, world_of
+from bot.exchange.journal import require_world
 from bot.exchange.market import Market
 from bot.exchange.replay import ReplayMarket
 from bot.exchange.synthetic import SyntheticMarket
-from bot.history.store import History
+from bot.history.factors import FactorFiles, Observations
+from bot.history.store import INDEX_SERIES, History
 from bot.ports import Broker, MarketData
 from strategies.decide import decide
-from strategies.model.calendars import TradingCalendar, at_exchange
+from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchange
 from strategies.model.snapshots import EventAhead
 
 _DAY_BEGINS = time(9, 0)
@@ -41,6 +44,7 @@ class World:
     history: History
     calendar: TradingCalendar
     market: Market
+    factors: FactorFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +63,14 @@ class Wiring:
     begins_at: datetime  # when a new run begins
     known_until: datetime  # the latest instant the broker has seen; a run resumes from here
     decide: Decide = decide
+    read_factor: FactorOf = nothing_fed  # E: the feeds that do not come from the broker
 
 
 def build_world(config: LoadedConfig) -> World:
     """Build calendar and market for the mode of ``config``.
 
-    Raises: ConfigInvalid where this version has no broker of that kind; MarketDataMissing,
-        HistoryFileInvalid.
+    Raises: ConfigInvalid where this version has no broker of that kind, or does not know the days
+        or factors asked for; HistoryFileInvalid.
     """
     broker = config.bot.broker
     if not isinstance(broker, SimulatedBrokerSection):
@@ -74,8 +79,11 @@ def build_world(config: LoadedConfig) -> World:
         raise ConfigInvalid([Problem(place=place, key="broker.kind", message=message)])
     history = load_history(config)
     calendar = load_calendar(config, broker.market.first, broker.market.last)
-    market = build_market(broker, history, calendar)
-    return World(broker=broker, history=history, calendar=calendar, market=market)
+    market = build_market(config, broker, history, calendar)
+    factors = factor_files(config, history)
+    for index in range(len(config.rules.panel.factors)):
+        observations(config, index, factors, market)
+    return World(broker=broker, history=history, calendar=calendar, market=market, factors=factors)
 
 
 def wire(world: World, paths: RunPaths) -> Wiring:
@@ -114,13 +122,56 @@ def wire(world: World, paths: RunPaths) -> Wiring:
         last_session=market.last_session,
         begins_at=at_exchange(market.first_session, _DAY_BEGINS),
         known_until=exchange.now,
+        read_factor=world.factors.before,
     )
+
+
+def require_same_world(broker: SimulatedBrokerSection, market: Market, paths: RunPaths) -> None:
+    """Check that the account has traded in this world, if it has traded at all.
+
+    Raises: JournalMismatch, JournalDamaged.
+    """
+    world = world_of(
+        market,
+        account_id=broker.account,
+        starting_cash_usd=broker.starting_cash_usd,
+        seed=broker.seed,
+        fees=broker.fees,
+        margin_convention=broker.margin,
+        fill_model=broker.fill_model,
+    )
+    require_world(paths.exchange_journal, world)
 
 
 def load_history(config: LoadedConfig) -> History:
     """Return bundled history with the configuration's own files on top."""
     overrides = config.bot.history.overrides
     return History.bundled({name: config.resolve(path) for name, path in overrides.items()})
+
+
+def factor_files(config: LoadedConfig, history: History) -> FactorFiles:
+    """Return the factor feeds of the configuration that do not come from the broker."""
+    today = SystemClock().now().astimezone(EXCHANGE_ZONE).date()
+    return FactorFiles(history, config.resolve, today)
+
+
+def observations(
+    config: LoadedConfig, index: int, files: FactorFiles, market: Market
+) -> Observations:
+    """Return everything there is of the factor feed at ``index``.
+
+    Raises: ConfigInvalid if the broker does not supply it, HistoryFileInvalid.
+    """
+    rule = config.rules.panel.factors[index]
+    if rule.source != "ib":
+        return files.read(rule)
+    closes = market.closes(rule.series, date.max)
+    if closes is None:
+        known = [name for name in INDEX_SERIES if market.closes(name, date.min) is not None]
+        key = ("rules", "panel", "factors", index, "series")
+        message = f"the simulated broker supplies {', '.join(known)}; found {rule.series!r}"
+        raise config.refusal(key, message)
+    return Observations(day=closes.day, value=closes.close)
 
 
 def load_calendar(config: LoadedConfig, first: date, last: date) -> TradingCalendar:
@@ -134,13 +185,46 @@ def load_calendar(config: LoadedConfig, first: date, last: date) -> TradingCalen
 
 
 def build_market(
-    broker: SimulatedBrokerSection, history: History, calendar: TradingCalendar
+    config: LoadedConfig,
+    broker: SimulatedBrokerSection,
+    history: History,
+    calendar: TradingCalendar,
 ) -> Market:
-    """Return the simulated market that the configuration describes."""
+    """Return the simulated market that the configuration describes.
+
+    Raises: ConfigInvalid at the date that lies outside what is known.
+    """
+    first, last = broker.market.first, broker.market.last
+    try:
+        return _market(broker, history, calendar, first, last)
+    except MarketDataMissing as cause:
+        sessions = calendar.sessions_between(first, last)
+        end = "to" if sessions and _is_known(broker, history, calendar, sessions[0]) else "from"
+        message = f"{cause}; `alvh data list` shows what is known"
+        raise config.refusal(("broker", "market", end), message) from cause
+
+
+def _is_known(
+    broker: SimulatedBrokerSection, history: History, calendar: TradingCalendar, session: date
+) -> bool:
+    try:
+        _market(broker, history, calendar, session, session)
+    except MarketDataMissing:
+        return False
+    return True
+
+
+def _market(
+    broker: SimulatedBrokerSection,
+    history: History,
+    calendar: TradingCalendar,
+    first: date,
+    last: date,
+) -> Market:
     match broker.market:
-        case ReplayMarketSection(first=first, last=last):
+        case ReplayMarketSection():
             return ReplayMarket(history, calendar, first=first, last=last, seed=broker.seed)
-        case SyntheticMarketSection(first=first, last=last):
+        case SyntheticMarketSection():
             return SyntheticMarket(
                 calendar, first=first, last=last, seed=broker.seed, events=history.events()
             )

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from bot.errors import BrokerUnavailable, OrderRejected
 from bot.exchange.exchange import Exchange
 from bot.exchange.orders import NewOrder
-from bot.ports import Clock, OrderReport
+from bot.ports import Clock, DailyCloses, OrderReport
 from strategies.model.book import Account
 from strategies.model.fills import CashMovement, Fill
 from strategies.model.ids import ClientOrderId
@@ -127,3 +127,7 @@ class SimulatedMarketData:
     async def fetch_history(self, before: date) -> DailyHistory:
         """Return completed daily bars of sessions strictly before ``before``."""
         return self._exchange.market.history(before)
+
+    async def fetch_closes(self, symbol: str, before: date) -> DailyCloses | None:
+        """Return an index's daily closes strictly before ``before``; None if there is none."""
+        return self._exchange.market.closes(symbol, before)

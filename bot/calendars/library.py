@@ -49,8 +49,10 @@ _HALF_DAY_OF_MONTH: Final = {
 def library_special_days(first: date, last: date) -> tuple[SpecialDay, ...]:
     """Return the weekdays from ``first`` to ``last`` on which NYSE is closed or closes early.
 
-    Imports pandas and the library, which takes a second.
+    None where ``first`` is after ``last``. Imports pandas and the library, which takes a second.
     """
+    if first > last:
+        return ()
     import pandas_market_calendars  # not for every start of the bot
 
     with warnings.catch_warnings():

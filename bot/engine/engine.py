@@ -8,7 +8,14 @@ from pathlib import Path
 import structlog
 
 from bot.approvals.overrides import NOBODY, OverridePolicy
-from bot.engine.collect import EventsAhead, closed_because, collect_snapshot
+from bot.engine.collect import (
+    EventsAhead,
+    FactorOf,
+    Factors,
+    closed_because,
+    collect_snapshot,
+    nothing_fed,
+)
 from bot.engine.control import Command, pending_commands
 from bot.engine.execute import Executor
 from bot.engine.overrides import overrides_in_force, take_overrides
@@ -61,6 +68,7 @@ class EngineSettings:
     walk: WalkPolicy
     control_dir: Path
     overrides: OverridePolicy = NOBODY  # whose overrides are believed (D3)
+    read_factor: FactorOf = nothing_fed  # E: the feeds that do not come from the broker
 
 
 class Engine:
@@ -88,6 +96,7 @@ class Engine:
         self._on_interval = on_interval
         self._on_session = on_session
         self._decide = decide
+        self._factors = Factors(settings.rules.panel.factors, settings.read_factor)
         self._connected = False
         self._reconciled = False
         self._executor = Executor(
@@ -139,6 +148,7 @@ class Engine:
                 entry_due=entry_due,
                 calendar=self._settings.calendar,
                 events_ahead=self._settings.events_ahead,
+                factors=self._factors,
                 now=self._clock.now(),
                 max_age=self._settings.limits.quote_age_max,
                 decided_on=None if last is None else last.at,

@@ -106,13 +106,14 @@ class Exchange:
         self._movements: list[CashMovement] = [deposit]
         self._journal: Journal | None = None
         if journal_path is not None:
-            world = World(
+            world = world_of(
+                market,
                 account_id=account_id,
+                starting_cash_usd=starting_cash_usd,
                 seed=seed,
-                market=_fingerprint(market, self._phases),
-                starting_cash_usd=starting_cash_usd.normalize(),
-                margin=margin_convention,
-                terms=digest(to_json(fees), to_json(fill_model))[:_EXEC_ID_LENGTH],
+                fees=fees,
+                margin_convention=margin_convention,
+                fill_model=fill_model,
             )
             self._journal = Journal(journal_path, world)
             for index, entry in enumerate(self._journal.inputs):
@@ -400,8 +401,30 @@ class Exchange:
             )
 
 
-def _fingerprint(market: Market, phases: SessionPhases) -> str:
+def world_of(
+    market: Market,
+    *,
+    account_id: str,
+    starting_cash_usd: Decimal,
+    seed: int,
+    fees: FeeSchedule = DEFAULT_FEES,
+    margin_convention: MarginConvention = "ib",
+    fill_model: FillModel = DEFAULT_FILL_MODEL,
+) -> World:
+    """Return which world an exchange with these arguments is, as its journal records it."""
+    return World(
+        account_id=account_id,
+        seed=seed,
+        market=_fingerprint(market),
+        starting_cash_usd=starting_cash_usd.normalize(),
+        margin=margin_convention,
+        terms=digest(to_json(fees), to_json(fill_model))[:_EXEC_ID_LENGTH],
+    )
+
+
+def _fingerprint(market: Market) -> str:
     """Return which market this is: its kind, its sessions and a digest of prices within them."""
+    phases = SessionPhases(market.calendar, market.first_session, market.last_session)
     opening = phases.after(at_exchange(market.first_session, time(0)).astimezone(UTC))
     assert opening is not None, "a market has sessions"
     closing = market.calendar.closes_at(market.last_session)

@@ -24,6 +24,10 @@ class DailySource(Protocol):
         """Return SPX, VIX, VVIX, VIX9D, VIX3M or VIX6M."""
         ...
 
+    def find(self, name: str) -> DailySeries | None:
+        """Return an index by name, or None if there is none."""
+        ...
+
     def vx_contracts_on(self, session: date) -> tuple[tuple[date, float], ...]:
         """Return (expiry, settlement) of every monthly VX that expires after ``session``."""
         ...

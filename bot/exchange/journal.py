@@ -122,6 +122,19 @@ class Journal:
             file.write(line + "\n")
 
 
+def require_world(path: Path, world: World) -> None:
+    """Check without changing anything that a journal, if there is one, is of ``world``.
+
+    Raises: JournalMismatch, JournalDamaged.
+    """
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        header = file.readline()
+    if header.endswith("\n"):  # a torn first line is cut off when a run begins
+        _check_header(path, header, world)
+
+
 def _cut_torn_line(path: Path) -> list[str]:
     """Return the whole lines of a file and cut off what follows them."""
     if not path.exists():

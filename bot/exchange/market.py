@@ -8,6 +8,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import Protocol
 
+from bot.ports import DailyCloses
 from strategies.model.calendars import TradingCalendar
 from strategies.model.instruments import FutureContract, Instrument, OptionContract
 from strategies.model.quotes import Quote
@@ -77,4 +78,8 @@ class Market(Protocol):
 
     def history(self, before: date) -> DailyHistory:
         """Return completed daily bars of sessions strictly before ``before``."""
+        ...
+
+    def closes(self, name: str, before: date) -> DailyCloses | None:
+        """Return the closes of an index on sessions strictly before ``before``; None if unknown."""
         ...

@@ -24,6 +24,7 @@ from bot.exchange.quoting import (
     vix_future_quote,
 )
 from bot.history.recent import Recent
+from bot.ports import DailyCloses
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.errors import MissingData
 from strategies.model.expiries import series_instants, spx_am_expiry, spxw_expiries
@@ -148,6 +149,14 @@ class ReplayMarket:
     def history(self, before: date) -> DailyHistory:
         """Return completed daily bars strictly before a date."""
         return self._source.daily_history(before)
+
+    def closes(self, name: str, before: date) -> DailyCloses | None:
+        """Return the daily closes of an index; see ``Market.closes``."""
+        series = self._source.find(name)
+        if series is None:
+            return None
+        rows = series.rows_before(before)
+        return DailyCloses(day=series.session[:rows], close=series.close[:rows])
 
     def _facts(self, session: date) -> SessionFacts:
         try:

@@ -106,6 +106,10 @@ class InventedHistory:
         """Return SPX, VIX, VVIX, VIX9D, VIX3M or VIX6M."""
         return self._series[name]
 
+    def find(self, name: str) -> DailySeries | None:
+        """Return one of them by name, or None."""
+        return self._series.get(name)
+
     def vx_contracts_on(self, session: date) -> tuple[tuple[date, float], ...]:
         """Return (expiry, settlement) of the listed VX futures."""
         return self._settlements.get(session, ())

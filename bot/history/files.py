@@ -54,7 +54,7 @@ class HistoryFileInvalid(BotError):
         super().__init__(f"{place}: {expected}")
 
 
-class _Unexpected(Exception):
+class Unexpected(Exception):
     """A cell that is not what its column holds; the argument says what was expected."""
 
 
@@ -65,7 +65,8 @@ class FileLayout:
     key: tuple[str, ...]  # columns that together name a row, once
     required: Mapping[str, Callable[[object], Any]]
     optional: Mapping[str, Callable[[object], Any]]
-    check_row: Callable[[Mapping[str, Any]], None]  # raises _Unexpected
+    check_row: Callable[[Mapping[str, Any]], None]  # raises Unexpected
+    check_header: Callable[[list[str]], None] = lambda _names: None
 
 
 def read_user_file(path: Path, layout: FileLayout) -> Columns:
@@ -73,6 +74,33 @@ def read_user_file(path: Path, layout: FileLayout) -> Columns:
 
     Raises: HistoryFileInvalid.
     """
+    return _to_columns(path, layout, parsed_rows(path, layout))
+
+
+def parsed_rows(path: Path, layout: FileLayout) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows of a CSV or parquet file as they stand, each with its line or row number.
+
+    Raises: HistoryFileInvalid.
+    """
+    for count, (number, cells) in enumerate(_rows(path, layout)):
+        if count == MAX_ROWS:
+            raise HistoryFileInvalid(path, f"expected at most {MAX_ROWS:,} rows", row=number)
+        yield number, _parse_row(path, number, cells, layout)
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the column names of a CSV or parquet file in lower case; raises HistoryFileInvalid."""
+    header: list[str] = []
+
+    def keep(found: list[str]) -> None:
+        header.extend(found)
+
+    anything = FileLayout(key=(), required={}, optional={}, check_row=accept, check_header=keep)
+    next(_rows(path, anything), None)
+    return header
+
+
+def _rows(path: Path, layout: FileLayout) -> Iterator[tuple[int, Mapping[str, object]]]:
     try:
         size = path.stat().st_size
     except OSError as cause:
@@ -81,23 +109,19 @@ def read_user_file(path: Path, layout: FileLayout) -> Columns:
         raise HistoryFileInvalid(path, f"expected at most {MAX_BYTES:,} bytes, found {size:,}")
     match path.suffix.lower():
         case ".csv":
-            rows = _csv_rows(path, layout)
+            return _csv_rows(path, layout)
         case ".parquet":
-            rows = _parquet_rows(path, layout)
+            return _parquet_rows(path, layout)
         case suffix:
             raise HistoryFileInvalid(path, f"expected a .csv or .parquet file, found '{suffix}'")
-    return _to_columns(path, layout, rows)
 
 
 def _to_columns(
-    path: Path, layout: FileLayout, rows: Iterator[tuple[int, Mapping[str, object]]]
+    path: Path, layout: FileLayout, rows: Iterator[tuple[int, dict[str, Any]]]
 ) -> Columns:
     first_seen: dict[tuple[Any, ...], int] = {}
     values: list[dict[str, Any]] = []
-    for number, cells in rows:
-        if len(values) == MAX_ROWS:
-            raise HistoryFileInvalid(path, f"expected at most {MAX_ROWS:,} rows", row=number)
-        row = _parse_row(path, number, cells, layout)
+    for number, row in rows:
         key = tuple(row[name] for name in layout.key)
         if key in first_seen:
             shown = " and ".join(str(part) for part in key)
@@ -133,11 +157,11 @@ def _parse_row(
     for name, parse in (*layout.required.items(), *layout.optional.items()):
         try:
             row[name] = parse(cells.get(name))
-        except _Unexpected as fault:
+        except Unexpected as fault:
             raise HistoryFileInvalid(path, str(fault), row=number, column=name) from None
     try:
         layout.check_row(row)
-    except _Unexpected as fault:
+    except Unexpected as fault:
         raise HistoryFileInvalid(path, str(fault), row=number) from None
     return row
 
@@ -152,6 +176,7 @@ def _check_header(path: Path, header: list[str], layout: FileLayout) -> None:
             raise HistoryFileInvalid(
                 path, f"expected this column in the header, found {found}", row=1, column=name
             )
+    layout.check_header(header)
 
 
 def _csv_rows(path: Path, layout: FileLayout) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -218,7 +243,8 @@ def _shown(value: object) -> str:
     return f"'{text[:40]}'"
 
 
-def _parse_day(value: object) -> date:
+def parse_day(value: object) -> date:
+    """Return a day as a file writes it; raises Unexpected."""
     match value:
         case datetime():
             return value.date()
@@ -229,17 +255,19 @@ def _parse_day(value: object) -> date:
                 return date.fromisoformat(value.strip())
         case _:
             pass
-    raise _Unexpected(f"expected a date written 2026-03-31, found {_shown(value)}")
+    raise Unexpected(f"expected a date written 2026-03-31, found {_shown(value)}")
 
 
 def _parse_weekday(value: object) -> date:
-    day = _parse_day(value)
+    day = parse_day(value)
     if day.weekday() >= _SATURDAY:
-        raise _Unexpected(f"expected a weekday, found {day} ({day:%A})")
+        raise Unexpected(f"expected a weekday, found {day} ({day:%A})")
     return day
 
 
-def _number_between(low: float, high: float, meaning: str) -> Callable[[object], float]:
+def number_between(low: float, high: float, meaning: str) -> Callable[[object], float]:
+    """Return the parser of a number from ``low`` to ``high``, which raises Unexpected."""
+
     def parse(value: object) -> float:
         number = math.nan
         if isinstance(value, str) and "_" not in value:
@@ -248,7 +276,7 @@ def _number_between(low: float, high: float, meaning: str) -> Callable[[object],
         elif isinstance(value, int | float) and not isinstance(value, bool):
             number = float(value)
         if not low <= number <= high:  # also refuses NaN
-            raise _Unexpected(f"expected {meaning}, found {_shown(value)}")
+            raise Unexpected(f"expected {meaning}, found {_shown(value)}")
         return number
 
     return parse
@@ -268,7 +296,7 @@ def _parse_event(value: object) -> EventKind:
         return EventKind("fomc" if name == "fomc_decision" else name)
     except ValueError:
         kinds = ", ".join(EventKind)
-        raise _Unexpected(f"expected one of {kinds}, found {_shown(value)}") from None
+        raise Unexpected(f"expected one of {kinds}, found {_shown(value)}") from None
 
 
 def _parse_time(value: object) -> str | None:
@@ -282,15 +310,15 @@ def _parse_time(value: object) -> str | None:
                 return f"{time.fromisoformat(value.strip()):%H:%M}"
         case _:
             pass
-    raise _Unexpected(f"expected a time written 08:30, found {_shown(value)}")
+    raise Unexpected(f"expected a time written 08:30, found {_shown(value)}")
 
 
 def _check_range(row: Mapping[str, Any], inside: str | None) -> None:
     low, high = row["low"], row["high"]
     if low > high:
-        raise _Unexpected(f"expected low at or below high, found {low} and {high}")
+        raise Unexpected(f"expected low at or below high, found {low} and {high}")
     if inside is not None and (row[inside] < low or row[inside] > high):
-        raise _Unexpected(f"expected {inside} between low {low} and high {high}")
+        raise Unexpected(f"expected {inside} between low {low} and high {high}")
 
 
 def _check_daily(row: Mapping[str, Any]) -> None:
@@ -299,20 +327,20 @@ def _check_daily(row: Mapping[str, Any]) -> None:
 
 def _check_future(row: Mapping[str, Any]) -> None:
     if row["trade_date"] > row["contract_expiry"]:
-        raise _Unexpected("expected trade_date on or before contract_expiry")
+        raise Unexpected("expected trade_date on or before contract_expiry")
     _check_range(row, None)  # a settlement may lie outside what was traded
 
 
-def _accept(_row: Mapping[str, Any]) -> None:
-    pass
+def accept(_row: Mapping[str, Any]) -> None:
+    """Take any row."""
 
 
-_PRICE = _number_between(5e-324, _MAX_PRICE, "a price above 0")
+_PRICE = number_between(5e-324, _MAX_PRICE, "a price above 0")
 _BARS = {name: _or_nan(_PRICE) for name in ("open", "high", "low")}
-_PERCENT = _number_between(-10.0, 100.0, "a rate in percent from -10 to 100")
-_COUNT = _number_between(0.0, 1e9, "a number of contracts, 0 or more")
+_PERCENT = number_between(-10.0, 100.0, "a rate in percent from -10 to 100")
+_COUNT = number_between(0.0, 1e9, "a number of contracts, 0 or more")
 _CLOSES = {
-    "BREADTH": _number_between(-1.0, 1.0, "a share from -1 to 1"),
+    "BREADTH": number_between(-1.0, 1.0, "a share from -1 to 1"),
     "RATE": _PERCENT,
     "BAA10Y": _PERCENT,
     "DBAA": _PERCENT,
@@ -327,15 +355,15 @@ VX_LAYOUT: Final = FileLayout(
 )
 EVENTS_LAYOUT: Final = FileLayout(
     key=("date", "event"),
-    required={"date": _parse_day, "event": _parse_event},
+    required={"date": parse_day, "event": _parse_event},
     optional={"time_et": _parse_time},
-    check_row=_accept,
+    check_row=accept,
 )
 VIX_VOLUME_LAYOUT: Final = FileLayout(
     key=("date",),
     required={"date": _parse_weekday, "call_volume": _COUNT, "put_volume": _COUNT},
     optional={},
-    check_row=_accept,
+    check_row=accept,
 )
 
 
@@ -343,7 +371,7 @@ def daily_layout(name: str) -> FileLayout:
     """Return what a file with one row a day must hold for the series ``name``."""
     if name in _CLOSES:
         required = {"date": _parse_weekday, "close": _CLOSES[name]}
-        return FileLayout(key=("date",), required=required, optional={}, check_row=_accept)
+        return FileLayout(key=("date",), required=required, optional={}, check_row=accept)
     return FileLayout(
         key=("date",),
         required={"date": _parse_weekday, "close": _PRICE},

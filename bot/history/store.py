@@ -31,7 +31,7 @@ from bot.history.recent import Recent
 from strategies.model.calendars import TradingCalendar
 from strategies.model.errors import MissingData
 from strategies.model.quotes import BoolArray, FloatArray, IntArray
-from strategies.model.snapshots import DailyHistory, EventAhead, EventKind
+from strategies.model.snapshots import HISTORY_FROM, DailyHistory, EventAhead, EventKind
 
 if TYPE_CHECKING:
     import pyarrow
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 DateArray = NDArray[np.datetime64]
 
 BUNDLED_FOLDER: Final = Path(__file__).with_name("data")
+# What a broker has daily bars of
+INDEX_SERIES: Final = ("SPX", "VIX", "VVIX", "VIX9D", "VIX3M", "VIX6M", "SKEW", "COR1M")
 # Read for factor feeds only (rule E)
 FACTOR_SERIES: Final = ("DBAA", "T10Y3M", "RBUSBIS")
 DAILY_SERIES: Final = (
@@ -48,7 +50,6 @@ DAILY_SERIES: Final = (
 SERIES: Final = (*DAILY_SERIES, "VX", "EVENTS")
 # Volumes of VIX options are not bundled; a user's file may bring them (S9)
 VIX_VOLUME: Final = "VIX_VOLUME"
-HISTORY_FROM: Final = date(2004, 3, 26)  # the first session with VX futures
 _MONTHLY: Final = frozenset({"RBUSBIS"})
 _HISTORIES_KEPT: Final = 4
 
@@ -163,6 +164,10 @@ class History:
         if name not in self._daily:
             self._daily[name] = self._read_daily(name)
         return self._daily[name]
+
+    def find(self, name: str) -> DailySeries | None:
+        """Return an index by name, or None if it is none that a broker supplies."""
+        return self.daily(name) if name in INDEX_SERIES else None
 
     @property
     def sessions(self) -> DateArray:

@@ -7,20 +7,33 @@ from datetime import date, timedelta
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from bot.app.commands.inputs import paths_of, process_of, read_config
 from bot.app.config.loader import LoadedConfig
+from bot.app.config.problems import ConfigInvalid
 from bot.app.config.schema import SimulatedBrokerSection
 from bot.app.exit_codes import ExitCode
 from bot.app.paths import RunPaths
 from bot.app.render.tables import Grid, print_grid
-from bot.app.wiring import build_market, load_calendar, load_history
+from bot.app.wiring import (
+    build_market,
+    factor_files,
+    load_calendar,
+    load_history,
+    observations,
+    require_same_world,
+)
 from bot.errors import BotError
+from bot.exchange.journal import JournalDamaged, JournalMismatch
+from bot.exchange.market import Market
+from bot.history.files import HistoryFileInvalid
 from bot.history.store import History
 from state.audit import AuditReader
 from state.errors import StateError
 from strategies.model.calendars import TradingCalendar
 from strategies.model.errors import DomainError
+from strategies.model.factors import known_before
 
 _FREE_BYTES_MIN = 500_000_000
 _FREE_BYTES_GOOD = 2_000_000_000
@@ -72,6 +85,7 @@ def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
     yield _asserts()
     yield _libraries()
     yield _disk(paths)
+    yield _state_folder(paths)
     yield _database(config, paths)
     yield _single_instance(paths)
     broker = config.bot.broker
@@ -94,7 +108,15 @@ def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
     if broker.market.kind == "replay":
         yield _history(history, first, last)
     yield _events(history, calendar, last)
-    yield _market(broker, history, calendar)
+    try:
+        market = build_market(config, broker, history, calendar)
+    except ConfigInvalid as cause:
+        fix = "choose dates that `alvh data list` covers"
+        yield Finding(check="broker", outcome=Outcome.FAIL, found=_told(cause), fix=fix)
+        return
+    yield _market(broker, market)
+    yield _world(broker, market, paths)
+    yield from _factors(config, history, market)
 
 
 def _configuration(config: LoadedConfig) -> Finding:
@@ -156,6 +178,21 @@ def _disk(paths: RunPaths) -> Finding:
         return Finding(check="disk", outcome=Outcome.FAIL, found=found, fix=fix)
     outcome = Outcome.PASS if free >= _FREE_BYTES_GOOD else Outcome.WARN
     return Finding(check="disk", outcome=outcome, found=found)
+
+
+def _state_folder(paths: RunPaths) -> Finding:
+    """Write what a run would write: a file, in the folder or where the folder will be made."""
+    folder = paths.state_dir
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as cause:
+        found = f"{folder}/ cannot be written: {cause.strerror}"
+        fix = "choose another place with --state-dir"
+        return Finding(check="state", outcome=Outcome.FAIL, found=found, fix=fix)
+    return Finding(check="state", outcome=Outcome.PASS, found=f"{folder}/ can be written")
 
 
 def _database(config: LoadedConfig, paths: RunPaths) -> Finding:
@@ -247,13 +284,9 @@ def _events(history: History, calendar: TradingCalendar, last: date) -> Finding:
     return Finding(check="events", outcome=Outcome.PASS, found="FOMC, CPI and PPI dates known")
 
 
-def _market(broker: SimulatedBrokerSection, history: History, calendar: TradingCalendar) -> Finding:
-    sessions = calendar.sessions_between(broker.market.first, broker.market.last)
-    if not sessions:
-        return Finding(check="broker", outcome=Outcome.FAIL, found="no session to quote")
-    at = calendar.opens_at(sessions[0]) + timedelta(minutes=15)
+def _market(broker: SimulatedBrokerSection, market: Market) -> Finding:
+    at = market.calendar.opens_at(market.first_session) + timedelta(minutes=15)
     try:
-        market = build_market(broker, history, calendar)
         quotes = market.quotes_at(at)
     except (BotError, DomainError) as cause:
         fix = "choose dates that `alvh data list` covers"
@@ -261,3 +294,46 @@ def _market(broker: SimulatedBrokerSection, history: History, calendar: TradingC
     options = 2 * (len(quotes.spx_options.strike) + len(quotes.vix_options.strike))
     found = f"simulated, {broker.market.kind}: {options:,} options, {len(quotes.futures)} futures"
     return Finding(check="broker", outcome=Outcome.PASS, found=found)
+
+
+def _world(broker: SimulatedBrokerSection, market: Market, paths: RunPaths) -> Finding:
+    try:
+        require_same_world(broker, market, paths)
+    except (JournalMismatch, JournalDamaged) as cause:
+        fix = "use the configuration it began with, or another --state-dir"
+        return Finding(check="world", outcome=Outcome.FAIL, found=str(cause), fix=fix)
+    known = "goes on" if paths.exchange_journal.exists() else "begins"
+    found = f"the account {known} in this world, {market.first_session} to {market.last_session}"
+    return Finding(check="world", outcome=Outcome.PASS, found=found)
+
+
+def _factors(config: LoadedConfig, history: History, market: Market) -> Iterator[Finding]:
+    """Say of each factor feed what is known before the market's last session (E)."""
+    files = factor_files(config, history)
+    for index, rule in enumerate(config.rules.panel.factors):
+        try:
+            observed = observations(config, index, files, market)
+        except (ConfigInvalid, HistoryFileInvalid) as cause:
+            yield Finding(check="factors", outcome=Outcome.FAIL, found=_told(cause), fix="mend it")
+            continue
+        known = known_before(observed.day, observed.value, rule, market.last_session)
+        newest = known.day[-1].item() if known.day.size else None
+        if newest is None or (market.last_session - newest).days > rule.max_age:
+            seen = "nothing" if newest is None else f"{newest} at last"
+            yield Finding(
+                check="factors",
+                outcome=Outcome.WARN,
+                found=f"{rule.name}: {seen} is known on {market.last_session}; it will abstain",
+                fix="bring its series up to date, or raise max_age",
+            )
+            continue
+        found = f"{rule.name}: {len(known.day):,} observations, {known.day[0]} to {newest}"
+        yield Finding(check="factors", outcome=Outcome.PASS, found=found)
+
+
+def _told(cause: Exception) -> str:
+    """Return what is wrong on one line; a configuration's excerpt does not fit a table."""
+    if not isinstance(cause, ConfigInvalid):
+        return str(cause)
+    problem = cause.problems[0]
+    return f"{problem.place}: {problem.key}: {problem.message}"

@@ -13,9 +13,10 @@ from bot.app.config.schema import WEEKDAYS, SimulatedBrokerSection
 from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.render.console import note, print_json
 from bot.app.stored_snapshots import DecisionInputs, encode_inputs
-from bot.app.wiring import build_market, load_calendar, load_history
-from bot.engine.collect import collect_snapshot
+from bot.app.wiring import build_market, factor_files, load_calendar, load_history
+from bot.engine.collect import Factors, collect_snapshot
 from bot.exchange.market import Market
+from bot.ports import DailyCloses
 from state.audit import AuditReader
 from state.errors import NothingStored
 from state.replays import StoredDecision, decision_at
@@ -104,6 +105,9 @@ class _Standing:
     async def fetch_history(self, before: date) -> DailyHistory:
         return self.market.history(before)
 
+    async def fetch_closes(self, symbol: str, before: date) -> DailyCloses | None:
+        return self.market.closes(symbol, before)
+
 
 def inputs_from_history(config: LoadedConfig, at: datetime | None) -> DecisionInputs:
     """Return the inputs of an interval with an empty book and the starting account.
@@ -118,7 +122,7 @@ def inputs_from_history(config: LoadedConfig, at: datetime | None) -> DecisionIn
         raise CommandFailed(message, ExitCode.USAGE)
     history = load_history(config)
     calendar = load_calendar(config, broker.market.first, broker.market.last)
-    market = build_market(broker, history, calendar)
+    market = build_market(config, broker, history, calendar)
     entries = config.bot.schedule.entries
     at = at or at_exchange(market.first_session, entries.at)
     local = at.astimezone(EXCHANGE_ZONE)
@@ -134,6 +138,7 @@ def inputs_from_history(config: LoadedConfig, at: datetime | None) -> DecisionIn
             entry_due=is_entry_day and local.time() == entries.at,
             calendar=calendar,
             events_ahead=events_ahead,
+            factors=Factors(config.rules.panel.factors, factor_files(config, history).before),
             now=at,
             max_age=config.limits.quote_age_max,
             decided_on=None,

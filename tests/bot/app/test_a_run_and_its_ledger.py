@@ -247,7 +247,7 @@ def test_check_finds_a_ledger_of_another_account(copy, monkeypatch):
 @pytest.mark.parametrize(
     ("setting", "check", "expected"),
     [
-        ("broker.market.from=1980-01-02", "history", "SPX runs from 1990"),
+        ("broker.market.from=1995-01-03", "history", "VX runs from 2004"),
         ("broker.market.to=2027-12-31", "history", "choose dates inside"),
         ("rules.condor.max_loss_fraction=0.03", "limits", ""),
     ],

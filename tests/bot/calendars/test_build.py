@@ -176,3 +176,8 @@ def test_every_special_day_has_a_reason():
     days = special_days(TABLE_FIRST, TABLE_LAST)
     assert all(special.reason for special in days)
     assert SpecialDay(date(2026, 4, 3), DayKind.CLOSED, "Good Friday") in days
+
+
+def test_no_days_past_the_table_are_no_special_days():
+    assert library_special_days(date(2050, 1, 2), date(2050, 1, 1)) == ()
+    assert build_calendar(date(2050, 1, 2), date(2050, 1, 1)).sessions == ()

@@ -91,14 +91,18 @@ def test_e_each_value_of_a_factor_feed_has_its_origin(folder):
         (
             "fear_above: 1",
             "fear_above: 1\n        transform: zcore",
-            ":15:20: {}.transform: expected one of level, change, zscore, percentile; "
-            "found 'zcore'; did you mean 'zscore'?",
+            (
+                ":15:20: {}.transform: expected one of level, change, zscore, percentile; "
+                "found 'zcore'; did you mean 'zscore'?"
+            ),
         ),
         (
             "        fear_above: 1\n",
             "",
-            ":11:15: {}.name: stress never votes; give it one of fear_above, fear_below, "
-            "technical_above, technical_below (rule E)",
+            (
+                ":11:15: {}.name: stress never votes; give it one of fear_above, fear_below, "
+                "technical_above, technical_below (rule E)"
+            ),
         ),
         (
             "fear_above: 1",
