@@ -58,19 +58,21 @@ def after_roll(held: CondorLegs, legs: Iterable[tuple[Instrument, int]]) -> Cond
     A roll closes one side of the condor whole and opens another of the same right in its place:
     four different options, two of them the condor's. What comes out is a condor again (C10, C11).
     """
-    kept: dict[Instrument, int] = dict(held.signed())
+    own: dict[Instrument, int] = dict(held.signed())
+    closed: set[Instrument] = set()
     opened: dict[Instrument, int] = {}
     for instrument, ratio in legs:
-        if kept.get(instrument) == -ratio:
-            del kept[instrument]
-        elif instrument in kept or instrument in opened:
-            return None
+        if own.get(instrument) == -ratio:
+            closed.add(instrument)
         else:
             opened[instrument] = ratio
     rights = {each.right for each in opened if isinstance(each, OptionContract)}
-    if len(kept) != _SIDE_LEGS or len(opened) != _SIDE_LEGS or len(rights) != 1:
+    if len(closed) != _SIDE_LEGS or len(opened) != _SIDE_LEGS or len(rights) != 1:
         return None
-    return as_condor((*kept.items(), *opened.items()))
+    if not own.keys().isdisjoint(opened):
+        return None
+    kept = [leg for leg in own.items() if leg[0] not in closed]
+    return as_condor((*kept, *opened.items()))
 
 
 def reversed_legs(legs: Iterable[tuple[Instrument, int]]) -> SignedLegs:
