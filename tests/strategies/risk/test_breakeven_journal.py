@@ -67,17 +67,28 @@ def test_b1_under_water_the_levels_at_expiry_take_their_place():
     assert lower.note == upper.note == "of condors and hedge, at expiry"
 
 
+def test_b1_where_the_hedge_carries_the_book_everywhere_the_condors_alone_are_told():
+    rich = hedge_position("VIX 18MAR20 22 C", 20_000, cost="0.01")
+    book = measures((CONDOR,), (rich,))
+    assert row(book, 8.0).expiry_low is None
+    gates = flip_journal(book)
+    alone = flip_journal(measures((CONDOR,), ()))
+    assert [gate.value for gate in gates[3:5]] == [gate.value for gate in alone[3:5]]
+    assert {gate.note for gate in gates[3:5]} == {"of condors alone, today"}
+
+
 def test_b1_without_a_hedge_a_shock_moves_nothing_at_expiry():
     assert flip_journal(measures((POOR,), ()))[0].value == 0.0
 
 
 def test_b1_what_cannot_be_known_is_said_so():
     lost = replace(CONDOR, entry_credit=-CONDOR.entry_credit)
+    nowhere = "there is none: the book loses everywhere, or nowhere on this side"
     for book, note in (
         (None, "the book cannot be priced"),
         (measures(()), "no condors"),
         (replace(measures(), breakevens=()), "the book cannot be priced"),
-        (measures((lost,), ()), "the book loses everywhere, or nowhere on this side"),
+        (measures((lost,), ()), nowhere),
     ):
         shifts = [gate for gate in flip_journal(book) if "shift" in gate.name]
         assert [(gate.value, gate.note) for gate in shifts] == [(None, note)] * 4
