@@ -418,7 +418,7 @@ WITH trades AS (
     SELECT decision_id, 4, 'layer', layer, NULL, what, rules,
            coalesce('capped by ' || binding_cap, '') FROM trades
     UNION ALL
-    SELECT decision_id, 5, 'override', NULL, NULL, name || ': ' || value, rule, note
+    SELECT decision_id, 5, 'override', NULL, NULL, value, rule, name || ': ' || note
     FROM gates WHERE rule = 'D3' AND NOT passed AND name LIKE 'override %'
 )
 SELECT decisions.at,

@@ -166,13 +166,14 @@ def _leg_quotes(reader: Reader, order_id: str, plan_id: str) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for symbol, ratio in reader.raw(_LEGS, (order_id,)):
         instrument = parse_symbol(symbol)
-        quote = _quote(market, instrument)
+        quote = quote_of(market, instrument)
         bid, ask = (None, None) if quote is None else (quote.bid, quote.ask)
         rows.append((symbol, str(instrument), ratio, bid, ask))
     return Table(("symbol", "instrument", "ratio", "bid", "ask"), tuple(rows))
 
 
-def _quote(market: MarketQuotes, instrument: Instrument) -> Quote | None:
+def quote_of(market: MarketQuotes, instrument: Instrument) -> Quote | None:
+    """Return the quote of an instrument in a stored market; None if nobody quoted it."""
     if isinstance(instrument, OptionContract):
         chain = market.spx_options if instrument.underlying == "SPX" else market.vix_options
         return None if chain.find_row(instrument) is None else chain.quote(instrument)

@@ -387,7 +387,12 @@ def _audit_table(name: str, summary: str, example: str) -> None:
         output: TableFormat = TableOutput.TABLE,
         out: OutFile = None,
     ) -> None:
-        from bot.app.commands.audit import AuditSource, TableOptions, table_command
+        from bot.app.commands.audit import (
+            AuditSource,
+            TableOptions,
+            overrides_command,
+            table_command,
+        )
 
         source = AuditSource(config=config, flags=set_ or [], state_dir=state_dir)
         options = TableOptions(
@@ -400,6 +405,8 @@ def _audit_table(name: str, summary: str, example: str) -> None:
             output=output,
             out=out,
         )
+        if name == "overrides":
+            raise typer.Exit(overrides_command(source, options))
         raise typer.Exit(table_command(name, source, options))
 
     audit.command(name, cls=_Guarded, help=summary, epilog=f"Example: alvh audit {example}")(
@@ -416,6 +423,8 @@ _audit_table("positions", "List what is held.", "positions --format json")
 _audit_table("jobs", "List what the scheduler ran, skipped and missed.", "jobs --last 20")
 _audit_table("states", "List starts, halts and resumptions.", "states")
 _audit_table("runs", "List starts with what was in force.", "runs --format json")
+_audit_table("steward", "List each adjustment with its inputs and what it did.", "steward")
+_audit_table("overrides", "List signed overrides and what they did.", "overrides --last 5")
 _audit_table("edits", "List edits of the configuration under a running bot.", "edits")
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,17 +10,19 @@ from tempfile import TemporaryDirectory
 
 from bot.app.commands.inputs import parse_time, paths_of, read_config, write_text
 from bot.app.exit_codes import CommandFailed, ExitCode
+from bot.app.override_effects import Effect, OverrideReport, measure_overrides
 from bot.app.render.audits import audit_grid, coverage_grids, print_why
 from bot.app.render.console import data_console, note, print_json
 from bot.app.render.payoffs import layer_bars, payoff_curve, payoff_text
 from bot.app.render.plans import market_time
 from bot.app.render.tables import Grid, plain, print_table
-from state.audit import AuditReader, Coverage, Filters, Table
+from state.audit import AuditReader, Cell, Coverage, Filters, Table
 from state.exports import write_csv, write_parquet
 from state.replays import StoredDecision, stored_decision
 from strategies.pricing.shocks import shock_pnl, usual_spx_fraction
 from strategies.pricing.valuation import Valuer
 
+_ALL_FILTERS = ("since", "until", "layer", "rule", "condor")
 SHOCKS_VIX_POINTS = (-5.0, -2.0, 2.0, 5.0, 8.0, 15.0, 25.0)
 _SHOCK_COLUMNS = ("vix_points", "spx_fraction", "condors_usd", "hedges_usd", "total_usd")
 
@@ -55,6 +57,15 @@ class TableOptions:
     output: str
     out: Path | None
 
+    def refuse_what_does_not_apply(self, name: str) -> None:
+        """Raise CommandFailed for a filter that a table has no column for."""
+        known = _FILTERS.get(name, _BY_TIME)
+        given = {option for option in _ALL_FILTERS if getattr(self, option) is not None}
+        if wrong := sorted(given - known):
+            offered = ", ".join(f"--{option}" for option in sorted(known)) or "none"
+            message = f"--{wrong[0]} does not apply to `alvh audit {name}`; filters: {offered}"
+            raise CommandFailed(message, ExitCode.USAGE)
+
     def filters(self) -> Filters:
         """Return the filters; raises CommandFailed for a time that is none."""
         return Filters(
@@ -66,11 +77,25 @@ class TableOptions:
         )
 
 
+# What each table can be narrowed by; --last and the format apply to all
+_FILTERS: Mapping[str, frozenset[str]] = {
+    "fills": frozenset({"since", "until", "layer", "rule", "condor"}),
+    "orders": frozenset({"since", "until", "layer", "rule", "condor"}),
+    "decisions": frozenset({"since", "until", "layer", "rule", "condor"}),
+    "steward": frozenset({"since", "until", "layer", "rule", "condor"}),
+    "hedge": frozenset({"since", "until", "layer", "rule"}),
+    "condors": frozenset({"since", "until", "rule", "condor"}),
+    "positions": frozenset(),
+}
+_BY_TIME = frozenset({"since", "until"})
+
+
 def table_command(
     name: str, source: AuditSource, options: TableOptions, *, everything: bool = False
 ) -> ExitCode:
     """Print one of the audit tables; ``everything`` counts in layers that did not change."""
     filters = options.filters()
+    options.refuse_what_does_not_apply(name)
     with source.open() as reader:
         match name:
             case "hedge":
@@ -88,10 +113,53 @@ def table_command(
                     "states": reader.system_states,
                     "runs": reader.runs,
                     "edits": reader.config_edits,
+                    "steward": reader.steward,
                 }[name]
                 table = ask(filters)
     _write(name, table, options)
     return ExitCode.OK
+
+
+def overrides_command(source: AuditSource, options: TableOptions) -> ExitCode:
+    """Print the overrides with what each did, and their share of all orders."""
+    options.refuse_what_does_not_apply("overrides")
+    with source.open() as reader:
+        table = reader.overrides(options.filters())
+        report = measure_overrides(reader)
+    rows = tuple(
+        (*row, *_effect_cells(report, str(override_id)))
+        for override_id, row in zip(table.column("override_id"), table.rows, strict=True)
+    )
+    table = Table((*table.columns, *_EFFECT_COLUMNS), rows)
+    if options.output == "json":
+        answer = table.as_json() | {
+            "orders": report.orders,
+            "override_orders": report.override_orders,
+            "share": report.share,
+        }
+        _write_text(json.dumps(answer), options.out)
+        return ExitCode.OK
+    _write("overrides", table, options)
+    if options.output == "table" and report.share is not None:
+        words = f"{report.override_orders} of {report.orders} orders, {report.share:.1%}"
+        data_console().print(f"  made or withheld by override: {words}", markup=False)
+    return ExitCode.OK
+
+
+_EFFECT_COLUMNS = (
+    "decisions",
+    "orders_made",
+    "orders_withheld",
+    "made_usd",
+    "rules_own_usd",
+    "effect_usd",
+)
+
+
+def _effect_cells(report: OverrideReport, override_id: str) -> tuple[Cell, ...]:
+    effect = report.effects.get(override_id, Effect(override_id=override_id))
+    cells = (getattr(effect, name) for name in _EFFECT_COLUMNS)
+    return tuple(round(cell, 2) if isinstance(cell, float) else cell for cell in cells)
 
 
 def sql_command(query: str, source: AuditSource, options: TableOptions) -> ExitCode:

@@ -37,7 +37,8 @@ _FIRST: Mapping[str, str] = {
     "jobs": "at job outcome note",
     "states": "at state scope by reason",
     "runs": "at run_id decisions seed package_version rules_hash",
-    "overrides": "override_id action signer issued_at expires_at reason",
+    "overrides": "override_id action signer effect_usd orders_made orders_withheld reason",
+    "steward": "at kind what rules v_before v_after irr_before irr_after by",
     "edits": "at file run_id digest_found digest_in_force",
     "positions": "symbol quantity average_cost opened_on condors",
     "coverage condors": "condor quantity expiry strikes entry_credit breakeven_low breakeven_high "

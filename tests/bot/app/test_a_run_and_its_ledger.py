@@ -26,6 +26,7 @@ TABLES = (
     "jobs",
     "states",
     "runs",
+    "steward",
 )
 
 
@@ -84,6 +85,23 @@ def test_filters_keep_what_they_say(ask):
     assert len(rows) == 4
     rows = json.loads(ask("audit", "decisions", "--last", "2", "-f", "json").stdout)["rows"]
     assert [row["at"][11:16] for row in rows] == ["20:45", "21:00"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("pnl", "--layer", "L1"), "--layer does not apply to `alvh audit pnl`"),
+        (("positions", "--since", "2020-02-03"), "`alvh audit positions`; filters: none"),
+        (("runs", "--rule", "B1"), "filters: --since, --until"),
+        (("condors", "--layer", "L1"), "filters: --condor, --rule, --since, --until"),
+        (("overrides", "--condor", "C0001"), "--condor does not apply"),
+    ],
+)
+def test_a_filter_that_does_not_apply_is_refused(ask, arguments, expected):
+    result = ask("audit", *arguments)
+    assert result.exit_code == 2
+    assert expected in result.stderr
+    assert result.stdout == ""
 
 
 def test_csv_and_parquet_hold_the_same_rows(ask, tmp_path):

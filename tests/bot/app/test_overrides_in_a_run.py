@@ -146,6 +146,75 @@ def stored(key, record) -> StoredOverride:
     )
 
 
+# --- what it came to ------------------------------------------------------------------------------
+
+
+def submitted(bot, action: str, *, serial: int = 1, hours: float = 1.0) -> OverrideRecord:
+    """Hand in an override for the next hours of a stopped bot."""
+    ((last,),) = bot.ask("SELECT max(at) FROM decisions")
+    begins = datetime.fromisoformat(last)
+    record = replace(
+        RECORD,
+        action=action,
+        serial=serial,
+        issued_at=begins,
+        expires_at=begins + timedelta(hours=hours),
+    )
+    with bot_ledger(bot) as ledger, ledger.transaction() as tx:
+        tx.record_override(stored(ALICE, record), begins)
+    return record
+
+
+def test_d3_audit_reports_a_skipped_entry_against_the_rules_own(bot):
+    bot.run(until=FIRST)
+    record = submitted(bot, "skip_entries")
+    bot.run(until=instant("2020-02-24 12:00"))
+    answer = json.loads(bot.alvh("audit", "overrides", "--format", "json").stdout)
+    (row,) = answer["rows"]
+    assert row["override_id"] == record.override_id
+    assert (row["decisions"], row["orders_made"], row["orders_withheld"]) == (3, 0, 1)
+    assert answer["override_orders"] == 1
+    assert answer["share"] == pytest.approx(1 / (answer["orders"] + 1))
+    assert row["effect_usd"] == pytest.approx(-row["rules_own_usd"]) != 0
+    text = bot.alvh("audit", "overrides").stdout
+    assert f"made or withheld by override: 1 of {answer['orders']} orders" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_d3_a_condor_closed_by_override_is_its_trade_and_the_steward_s(bot):
+    bot.run(until=instant("2020-02-24 10:30"))
+    assert bot.ask(CONDORS) == [(1,)]
+    submitted(bot, "close_condor:C0001", hours=3)
+    bot.run(until=instant("2020-02-24 12:00"))
+    (row,) = json.loads(bot.alvh("audit", "overrides", "-f", "json").stdout)["rows"]
+    assert (row["orders_made"], row["orders_withheld"]) == (1, 0)
+    assert row["effect_usd"] == row["made_usd"]
+    assert bot.ask("SELECT rules FROM condor_closes LIMIT 1") == [("D3",)]
+    steward = json.loads(bot.alvh("audit", "steward", "--rule", "D3", "-f", "json").stdout)["rows"]
+    assert {each["by"] for each in steward} == {"override"}
+    assert {"close", "override"} == {each["kind"] for each in steward}
+    assert "closed C0001" in {each["what"] for each in steward}
+    assert json.loads(bot.alvh("audit", "replay", "-f", "json").stdout)["differences"] == 0
+
+
+def test_d3_an_order_that_the_rules_want_again_and_again_counts_once(bot):
+    bot.run(until=instant("2020-02-24 10:15"))
+    for serial, layer in enumerate(("L1", "L2", "L3"), start=1):
+        submitted(bot, f"hold_layer:{layer}", serial=serial)
+    bot.run(until=instant("2020-02-24 11:30"))
+    rows = json.loads(bot.alvh("audit", "overrides", "-f", "json").stdout)["rows"]
+    assert {row["decisions"] for row in rows} == {3}
+    held = sum(row["orders_withheld"] for row in rows)
+    each_time = [words for row in gates(bot) for words in row[2].split("; ") if "hedge" in words]
+    assert held == len(set(each_time)) < len(each_time)
+
+
+def test_d3_without_overrides_there_is_nothing_to_report(bot):
+    bot.run(until=FIRST)
+    answer = json.loads(bot.alvh("audit", "overrides", "-f", "json").stdout)
+    assert (answer["rows"], answer["override_orders"]) == ([], 0)
+
+
 # --- the command line -----------------------------------------------------------------------------
 
 
