@@ -114,6 +114,21 @@ def test_a_price_that_has_not_moved_is_left_alone(bench):
     assert at_work(bench) == []
 
 
+def test_g9_a_passive_order_follows_the_mid_and_crosses_nothing(make_bench):
+    turn = AT + timedelta(seconds=45)
+    market = ScriptedMarket(
+        scripted={instrument(CALL): lambda at: quote("0.44 x 0.53" if at < turn else "0.48 x 0.57")}
+    )
+    bench = make_bench(market)
+    bench.decide(hedge(CALL, 10, "0.48", "0.53", urgency=Urgency.PASSIVE))
+    bench.carry_out()
+    assert bench.orders() == [
+        (10, "CANCELLED", 0, Decimal("0.48")),
+        (10, "CANCELLED", 0, Decimal("0.52")),
+    ]
+    assert at_work(bench) == []
+
+
 def test_what_was_filled_is_not_asked_for_again(make_bench):
     turn = AT + timedelta(seconds=15)
     market = ScriptedMarket(

@@ -96,3 +96,16 @@ def test_the_walk_stops_at_the_collar_that_the_gate_would_refuse():
     wide = PackageQuote(mid=1.0, natural=9.0)
     last = walk_price(order, wide, 5, 6, LIMITS)
     assert last == Decimal(1) + LIMITS.price_collar_points
+
+
+@given(bid_ticks=st.integers(1, 400), spread_ticks=st.integers(1, 40), step=st.integers(0, 5))
+def test_g9_a_passive_order_never_reaches_the_other_side_of_the_market(
+    bid_ticks, spread_ticks, step
+):
+    bid, ask = bid_ticks * 0.05, (bid_ticks + spread_ticks) * 0.05
+    quotes = {FUTURE.symbol: Quote(bid=bid, ask=ask)}
+    for ratio, worst, other_side in ((1, "99.00", ask), (-1, "0.00", -bid)):
+        order = intent((Leg(instrument=FUTURE, ratio=ratio),), "-99.00", worst, Urgency.PASSIVE)
+        price = walk_price(order, package_quote(order.legs, quotes), step, 6, LIMITS)
+        assert float(price) < other_side
+        assert float(price) <= ratio * (bid + ask) / 2 + 1e-9
