@@ -543,39 +543,35 @@ class Purchases:
     ) -> str | None:
         """Buy, spread over expiries where the tenor has several (L7).
 
-        Contract by contract, so that every partial fill in that order keeps to the rule too.
+        Contract by contract, so that every partial fill in that order keeps to the rule too, and
+        of the best that still fits into the step; the first may be larger than the step (B9).
         Returns what kept some of it from finding a place: L7, or the governor that closed the
         other expiries.
         """
-        options = [best]
-        for candidate in fitting:
-            if candidate.expiry not in {option.expiry for option in options}:
-                options.append(candidate)
-        if len(options) == 1:
+        if len({candidate.expiry for candidate in fitting}) == 1:
             self.buy(layer, best, contracts, asked_by)
             return None
-        left = contracts * best.unit_vega_usd
+        left, is_first = contracts * best.unit_vega_usd, True
         while whole(left / best.unit_vega_usd) >= 1:
-            blocks = []
-            for option in options:
-                unit = option.unit_vega_usd
-                if whole(left / unit) < 1:
-                    continue
+            inside = [c for c in fitting if whole(left / c.unit_vega_usd) >= 1]
+            larger = [c for c in fitting if whole(left / c.unit_vega_usd) < 1] if is_first else []
+            blocks = set()
+            for option in (best, *inside, *larger):
                 block = self._block(layer, option, floor_missing_usd)
                 if block is None:
                     self.buy(layer, option, 1, (*asked_by, "L7"))
-                    left -= unit
-                    floor_missing_usd -= unit
+                    left -= option.unit_vega_usd
+                    floor_missing_usd -= option.unit_vega_usd
+                    is_first = False
                     break
-                blocks.append(block)
+                blocks.add(block)
             else:
                 return next((rule for rule in _CAPS_IN_ORDER if rule in blocks), "L7")
         return None
 
     def _block(self, layer: str, candidate: Candidate, floor_missing_usd: float) -> str | None:
         """Return the rule that forbids one more contract, or None."""
-        exempt = whole(floor_missing_usd / candidate.unit_vega_usd)
-        rooms = self._budget.rooms(candidate, layer=layer, is_core=False, exempt_contracts=exempt)
+        rooms = self._rooms(candidate, layer, floor_missing_usd)
         closed = [rule for rule in _CAPS_IN_ORDER if rooms.get(rule, 1) < 1]
         if closed:
             return closed[0]
