@@ -108,8 +108,8 @@ class Repricer:
     def value_usd(self, holding: Holding) -> float:
         """Return what a book is worth now by the model, its futures at their mids; short < 0."""
         return float(
-            self._spx.now[: len(holding.spx_usd)] @ holding.spx_usd
-            + self._vix.now[: len(holding.vix_usd)] @ holding.vix_usd
+            self._spx.unmoved[: len(holding.spx_usd)] @ holding.spx_usd
+            + self._vix.unmoved[: len(holding.vix_usd)] @ holding.vix_usd
             + holding.futures_mid @ holding.futures_usd
         )
 
@@ -150,7 +150,7 @@ class _Columns:
         self._ratio = ratio
         self._column: dict[OptionContract, int] = {}
         nothing: FloatArray = np.empty(0)
-        self.now = self.days = self.payoff = self.strike = nothing
+        self.unmoved = self.days = self.payoff = self.strike = nothing
         self.side = nothing  # 1 of a call, -1 of a put
         self._gains: list[FloatArray] = [
             np.empty((len(grid.spx_fraction), len(grid.vix_points), 0)) for grid in grids
@@ -182,7 +182,7 @@ class _Columns:
 
     def _add(self, terms: Terms) -> None:
         now = shocked_prices(self._valuer, terms, 0.0, 0.0)
-        self.now = np.concatenate((self.now, now))
+        self.unmoved = np.concatenate((self.unmoved, now))
         self.days = np.concatenate((self.days, terms.days))
         self.strike = np.concatenate((self.strike, terms.strike))
         self.side = np.concatenate((self.side, np.where(terms.is_call, 1.0, -1.0)))
