@@ -205,9 +205,9 @@ Median milliseconds by SPX quotes and condors in the book:
 {bars}
 ```
 
-`ms = {fit["fixed_ms"]:.1f} + {fit["ms_per_1000_quotes"]:.2f} x quotes / 1000 +
-{fit["ms_per_condor"]:.3f} x condors`, R^2 {fit["r_squared"]:.3f}, {fit["worst_miss_ms"]:.1f} ms off
-at the worst point.
+The plane through them is {fit["fixed_ms"]:.1f} ms, {fit["ms_per_1000_quotes"]:.2f} ms for each
+1,000 quotes and {fit["ms_per_condor"]:.3f} ms for each condor: R^2 {fit["r_squared"]:.3f},
+{fit["worst_miss_ms"]:.1f} ms off at the worst point.
 """.strip()
 
 
