@@ -145,6 +145,12 @@ def test_e_factors_reach_the_ledger_once_a_session_and_never_know_the_day(folder
     assert last.factors[0].value.tolist() == [0.5, 0.75, 9.0]
     assert str(last.factors[1].day[-1]) == "2020-02-21"  # Monday's is out on Tuesday
     assert str(last.factors[2].day[-1]) == "2020-02-24"
+    path = folder / "snapshot.json"
+    text = CONFIG + FACTORS
+    assert call(folder, "snapshot", text=text, options=["--out", str(path)]).exit_code == 0
+    assert path.stat().st_size < 1_500_000
+    decided = CliRunner().invoke(app, ["decide", str(path), "--format", "json"])
+    assert json.loads(decided.stdout)["plan"]["plan_id"] == decisions[-1].plan_id
 
 
 def test_e_a_snapshot_of_a_market_carries_the_factors_too(folder):
