@@ -137,8 +137,7 @@ class Repricer:
         strike = self._spx.strike[:count]
         levels = np.unique(strike)
         beyond = self._spx.side[:count] * (levels[:, None] - strike)
-        paid: FloatArray = np.maximum(beyond, 0.0) @ holding.spx_usd
-        return levels, paid
+        return levels, _weighted(np.maximum(beyond, 0.0), holding.spx_usd)
 
 
 class _Columns:
@@ -167,8 +166,7 @@ class _Columns:
 
     def gains(self, grid: int, usd: FloatArray) -> FloatArray:
         """Return gains in USD under one grid, (g, v); g is 1 where only VIX counts."""
-        gains: FloatArray = self._gains[grid][..., : len(usd)] @ usd
-        return gains
+        return _weighted(self._gains[grid][..., : len(usd)], usd)
 
     def _columns(self, contracts: Sequence[OptionContract]) -> IntArray | None:
         new = [each for each in dict.fromkeys(contracts) if each not in self._column]
@@ -193,3 +191,13 @@ class _Columns:
             fraction, points = grid.spx_fraction[:, None, None], grid.vix_points[:, None]
             gains = shocked_prices(self._valuer, terms, fraction, points) - now
             self._gains[n] = np.concatenate((self._gains[n], gains), axis=-1)
+
+
+def _weighted(prices: FloatArray, usd: FloatArray) -> FloatArray:
+    """Return the sum over the last axis, each column times its dollars.
+
+    Not by the linear algebra library: it would split so small a sum over threads, which is slower
+    and whose order depends on their number.
+    """
+    total: FloatArray = np.einsum("...n,n->...", prices, usd)
+    return total
