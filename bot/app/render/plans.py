@@ -122,6 +122,16 @@ MEASURE_WORDS: Mapping[str, str] = {
     "loss_vix_8_usd": "VIX +8 shock, USD",
     "breakeven_low": "lower break-even",
     "breakeven_high": "upper break-even",
+    "book_breakeven_low": "lower break-even today, hedged",
+    "book_breakeven_high": "upper break-even today, hedged",
+    "worst_shock_usd": "worst shock, USD",
+    "worst_shock": "where it is",
+    "shock_coverage": "covered there by the hedge",
+    "vega_per_theta": "vega per theta",
+    "irr": "expected rate a year",
+    "wacc": "cost of capital a year",
+    "capm_beta": "beta",
+    "quick_ratio": "quick ratio",
 }
 
 
