@@ -24,9 +24,10 @@ the core too.
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 from typing import Final, Literal
 
 from strategies.alvh.governors import Budget, whole
@@ -388,11 +389,13 @@ class Purchases:
 
     def free(self, layer: str, ranked: Sequence[Candidate]) -> list[Candidate]:
         """Return the candidates without an order of their own at work or in this plan."""
+        prefix = f"hedge:{layer}:add:"
+        adding = {purpose for purpose in self._at_work if purpose.startswith(prefix)}
         return [
             candidate
             for candidate in ranked
             if candidate.instrument not in self._busy
-            and f"hedge:{layer}:add:{candidate.instrument.symbol}" not in self._at_work
+            and not (adding and f"{prefix}{candidate.instrument.symbol}" in adding)
         ]
 
     def buy(
@@ -484,15 +487,16 @@ class Purchases:
 
         That is all of it where no more is missing than B9's no-trade fraction leaves alone.
         """
-        held = self._in_layer_usd(layer)
+        held, most = self._in_layer_usd(layer), 0.0
+        missing = wish_usd - held
         zone = no_trade_zone(0.0, wish_usd, self._rules)
-        buyable = 0.0
         for candidate in self.free(layer, ranked):
-            wanted = whole((wish_usd - held) / candidate.unit_vega_usd)
+            if missing - most < zone:
+                break
+            wanted = whole(missing / candidate.unit_vega_usd)
             rooms = self._rooms(candidate, layer, floor_missing_usd)
-            contracts = min(wanted, *rooms.values())
-            buyable = max(buyable, contracts * candidate.unit_vega_usd)
-        return wish_usd if wish_usd - held - buyable < zone else held + buyable
+            most = max(most, min(wanted, *rooms.values()) * candidate.unit_vega_usd)
+        return wish_usd if missing - most < zone else held + most
 
     def _rooms(self, candidate: Candidate, layer: str, floor_missing_usd: float) -> dict[str, int]:
         unit = candidate.unit_vega_usd
@@ -553,26 +557,32 @@ class Purchases:
             return None
         left, is_first = contracts * best.unit_vega_usd, True
         while whole(left / best.unit_vega_usd) >= 1:
-            inside = [c for c in fitting if whole(left / c.unit_vega_usd) >= 1]
-            larger = [c for c in fitting if whole(left / c.unit_vega_usd) < 1] if is_first else []
-            blocks = set()
-            for option in (best, *inside, *larger):
-                block = self._block(layer, option, floor_missing_usd)
-                if block is None:
-                    self.buy(layer, option, 1, (*asked_by, "L7"))
-                    left -= option.unit_vega_usd
-                    floor_missing_usd -= option.unit_vega_usd
-                    is_first = False
-                    break
-                blocks.add(block)
-            else:
-                return next((rule for rule in _CAPS_IN_ORDER if rule in blocks), "L7")
+            inside = (c for c in fitting if whole(left / c.unit_vega_usd) >= 1)
+            larger = (c for c in fitting if is_first and whole(left / c.unit_vega_usd) < 1)
+            option, block = self._place(layer, chain((best,), inside, larger), floor_missing_usd)
+            if option is None:
+                return block
+            self.buy(layer, option, 1, (*asked_by, "L7"))
+            left -= option.unit_vega_usd
+            floor_missing_usd -= option.unit_vega_usd
+            is_first = False
         return None
 
-    def _block(self, layer: str, candidate: Candidate, floor_missing_usd: float) -> str | None:
-        """Return the rule that forbids one more contract, or None."""
-        rooms = self._rooms(candidate, layer, floor_missing_usd)
-        closed = [rule for rule in _CAPS_IN_ORDER if rooms.get(rule, 1) < 1]
-        if closed:
-            return closed[0]
-        return None if self.keeps_stagger(layer, candidate, 1) else "L7"
+    def _place(
+        self, layer: str, options: Iterable[Candidate], floor_missing_usd: float
+    ) -> tuple[Candidate | None, str]:
+        """Return the first that may have one more contract; without one, what forbids it."""
+        full: set[date] = set()
+        blocks: set[str] = set()
+        for option in options:
+            if option.expiry in full:
+                continue
+            if not self.keeps_stagger(layer, option, 1):
+                full.add(option.expiry)
+                continue
+            rooms = self._rooms(option, layer, floor_missing_usd)
+            closed = next((rule for rule in _CAPS_IN_ORDER if rooms.get(rule, 1) < 1), None)
+            if closed is None:
+                return option, ""
+            blocks.add(closed)
+        return None, next((rule for rule in _CAPS_IN_ORDER if rule in blocks), "L7")
