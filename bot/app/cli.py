@@ -278,13 +278,19 @@ def decide(
         Path | None,
         typer.Option("--config", "-c", help="Take the rules from here, not from the file."),
     ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Draw layers and forward vega (SVG) into it."),
+    ] = None,
     set_: Settings = None,
     output: Format = Output.TABLE,
 ) -> None:
     """Decide on one stored snapshot. Pure: same file, same plan, and no broker is asked."""
     from bot.app.commands.decide import decide_command
 
-    raise typer.Exit(decide_command(snapshot, config, flags=set_ or [], output=output))
+    raise typer.Exit(
+        decide_command(snapshot, config, flags=set_ or [], output=output, pictures=pictures)
+    )
 
 
 @app.command(

@@ -6,17 +6,8 @@ from pathlib import Path
 from bot.app.commands.inputs import read_config
 from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.render.console import data_console, note, print_json
-from bot.app.render.plans import (
-    decision_sentence,
-    gate_grid,
-    layer_grid,
-    market_time,
-    measure_grid,
-    order_grid,
-    regime_words,
-    signal_grid,
-)
-from bot.app.render.tables import print_table
+from bot.app.render.decision import print_decision
+from bot.app.render.pictures import write_plan_pictures
 from bot.app.stored_snapshots import read_inputs
 from strategies.decide import decide
 from strategies.model.encoding import to_json
@@ -26,12 +17,18 @@ from strategies.model.rules import Rules
 
 
 def decide_command(
-    path: Path, config: Path | None, *, flags: Sequence[str], output: str
+    path: Path,
+    config: Path | None,
+    *,
+    flags: Sequence[str],
+    output: str,
+    pictures: Path | None = None,
 ) -> ExitCode:
     """Print the plan for the inputs in ``path``.
 
     The rules are the configuration's where one is given, else those of the file, else the
-    defaults. JSON is ``{"memory": ..., "plan": ...}``, canonical: same input, same bytes.
+    defaults. JSON is ``{"memory": ..., "plan": ...}``, canonical: same input, same bytes. Into the
+    folder ``pictures``, if one is named, go the layers and their forward vega.
     """
     inputs = read_inputs(path)
     rules = inputs.rules or Rules()
@@ -46,22 +43,16 @@ def decide_command(
     if output == "json":
         print_json(to_json({"plan": plan, "memory": memory}))
     else:
-        _print_plan(plan)
+        print_decision(data_console(), plan, memory, rules)
+    if pictures is not None:
+        for picture in _draw(plan, pictures):
+            note(f"picture {picture}")
     return ExitCode.OK
 
 
-def _print_plan(plan: Plan) -> None:
-    console = data_console()
-    console.print(f"{market_time(plan.at)}   {decision_sentence(plan)}", markup=False)
-    console.print(f"{regime_words(plan.regime)}   hedge: {plan.hedge_state}", markup=False)
-    for reason in plan.no_trade_reasons:
-        console.print(f"  - {reason}", markup=False)
-    if plan.missing:
-        console.print(f"  missing: {', '.join(plan.missing)}", markup=False)
-    console.print()
-    grids = [layer_grid(plan), gate_grid(plan), measure_grid(plan), signal_grid(plan)]
-    if plan.orders:
-        grids.insert(1, order_grid(plan))
-    for grid in grids:
-        print_table(console, grid)
-    note(f"plan {plan.plan_id}, rules {plan.rules_hash[:16]}")
+def _draw(plan: Plan, folder: Path) -> list[Path]:
+    try:
+        return write_plan_pictures(plan, folder)
+    except OSError as cause:
+        message = f"--pictures {folder}: {cause.strerror}"
+        raise CommandFailed(message, ExitCode.USAGE) from cause

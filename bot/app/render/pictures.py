@@ -1,29 +1,36 @@
 """The pictures of a run, drawn from its ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 from bot.app.render.payoffs import payoff_curve
 from bot.app.render.svg import (
     CurveShot,
+    ForwardProfile,
+    LayerBars,
     LayerHistory,
     ProfitHistory,
     curve_svg,
+    forward_svg,
+    layer_bars_svg,
     layers_svg,
     payoff_svg,
     profit_svg,
 )
 from state.audit import AuditReader, Cell, Table
+from state.explanations import FORWARD_DAYS
 from state.replays import StoredDecision, stored_decision
 from strategies.model.calendars import EXCHANGE_ZONE
+from strategies.model.plan import Measures, Plan
 from strategies.pricing.valuation import Valuer
 
 
 def write_run_pictures(database: Path, out_dir: Path) -> list[Path]:
     """Draw layers, profit and loss, VIX curve and payoff into ``out_dir``; return the files.
 
-    A ledger without decisions has no pictures, and one without condors no payoff.
+    A ledger without decisions has no pictures; one without condors has no payoff, and no plan.svg
+    and forward.svg, which are of its last decision with condors.
     """
     with AuditReader.open(database) as reader:
         decisions = reader.decisions()
@@ -44,6 +51,43 @@ def write_run_pictures(database: Path, out_dir: Path) -> list[Path]:
         held = _last_with_condors(reader, decisions)
         if held is not None:
             pictures["payoff.svg"] = _payoff(held)
+            pictures |= plan_pictures(held.plan)
+    return _write(pictures, out_dir)
+
+
+def write_plan_pictures(plan: Plan, out_dir: Path) -> list[Path]:
+    """Draw one decision's layers and forward vega into ``out_dir``; return the files."""
+    return _write(plan_pictures(plan), out_dir)
+
+
+def plan_pictures(plan: Plan) -> dict[str, str]:
+    """Return the pictures of one decision by file name: its layers, and T3's forward vega."""
+    when = f"{plan.at.astimezone(EXCHANGE_ZONE):%d %b %Y %H:%M} New York"
+    bars = LayerBars(
+        names=[layer.layer for layer in plan.layers],
+        current_usd=[layer.current_vega_usd for layer in plan.layers],
+        target_usd=[layer.target_vega_usd for layer in plan.layers],
+        planned_usd=[layer.planned_vega_usd for layer in plan.layers],
+    )
+    pictures = {"plan.svg": layer_bars_svg(bars, f"Hedge layers, {when}")} if plan.layers else {}
+    profile = ForwardProfile(
+        days=[float(day) for day in FORWARD_DAYS],
+        before_usd=_forward(plan.before),
+        after_usd=_forward(plan.after),
+    )
+    if profile.before_usd or profile.after_usd:
+        title = f"Factor vega of the hedge at unchanged forwards, {when}"
+        pictures["forward.svg"] = forward_svg(profile, title)
+    return pictures
+
+
+def _forward(measures: Measures | None) -> dict[str, list[float]]:
+    if measures is None:
+        return {}
+    return {layer: list(vegas) for layer, *vegas in measures.forward_vega}
+
+
+def _write(pictures: Mapping[str, str], out_dir: Path) -> list[Path]:
     out_dir.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, text in pictures.items():

@@ -271,9 +271,7 @@ def curve_svg(shots: Sequence[CurveShot], title: str) -> str:
     longest = max((days for shot in shots for days in shot.days), default=30.0)
     step = _round_step(longest / 8)
     ticks = [(index * step, f"{index * step:g} d") for index in range(int(longest / step) + 1)]
-    panel = Panel(
-        y_label="VX future, index points, by calendar days to expiry", lines=lines, with_zero=False
-    )
+    panel = Panel(y_label="VX future, by days to expiry", lines=lines, with_zero=False)
     return picture(title, [panel], ticks)
 
 
@@ -313,6 +311,84 @@ def layers_svg(history: LayerHistory, title: str) -> str:
         label = f"{layer}: factor vega, USD per VIX point"
         panels.append(Panel(y_label=label, lines=lines, bands=bands))
     return picture(title, panels, _session_ticks(history.sessions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardProfile:
+    """T3: what the hedge's factor vega will be at unchanged forwards, USD per VIX point."""
+
+    days: Sequence[float]  # from today
+    before_usd: Mapping[str, Sequence[float]]  # layer, or "book" -> one value a day
+    after_usd: Mapping[str, Sequence[float]]  # once the plan has filled
+
+
+def forward_svg(profile: ForwardProfile, title: str) -> str:
+    """Return the forward vega profile: the book over its layers, before dashed and after solid."""
+    panels = []
+    for name in profile.after_usd or profile.before_usd:
+        colour = LAYER_COLOURS.get(name, _INK)
+        lines = [
+            Line(
+                name=label,
+                points=list(zip(profile.days, values[name], strict=True)),
+                colour=_MUTED if is_dashed else colour,
+                is_dashed=is_dashed,
+                has_marks=not is_dashed,
+            )
+            for label, values, is_dashed in (
+                ("before", profile.before_usd, True),
+                ("after", profile.after_usd, False),
+            )
+            if name in values
+        ]
+        panels.append(Panel(y_label=f"{name}: factor vega, USD per VIX point", lines=lines))
+    return picture(title, panels, [(day, f"+{day:g} d") for day in profile.days])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerBars:
+    """The layers of one decision, USD per VIX point."""
+
+    names: Sequence[str]
+    current_usd: Sequence[float]
+    target_usd: Sequence[float]
+    planned_usd: Sequence[float]
+
+
+def layer_bars_svg(bars: LayerBars, title: str) -> str:
+    """Return one row of bars a layer: held, planned, and a line at the target."""
+    top, row, bar = 60, 74, 20
+    height = top + row * len(bars.names) + 10
+    values = [*bars.current_usd, *bars.target_usd, *bars.planned_usd, 0.0]
+    low, high = min(values), max(values)
+    axis = _Axis(low=low, high=high if high > low else low + 1.0, start=_LEFT, end=WIDTH - 90)
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">',
+        f"<title>{escape(title)}</title>",
+        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
+        _text(_LEFT, 22, title, size=15, weight="bold"),
+        _text(_LEFT, 42, "held above, planned below, dashed: target", colour=_MUTED),
+    ]
+    zero = axis.at(0.0)
+    for index, name in enumerate(bars.names):
+        y = top + index * row
+        parts.append(_text(_LEFT - 8, y + bar, name, anchor="end", weight="bold"))
+        for shift, value, opacity in (
+            (0, bars.current_usd[index], 0.45),
+            (bar + 3, bars.planned_usd[index], 1.0),
+        ):
+            end = axis.at(value)
+            parts.append(
+                f'<rect x="{min(zero, end):.1f}" y="{y + shift}" width="{abs(end - zero):.1f}" '
+                f'height="{bar}" fill="{LAYER_COLOURS.get(name, _INK)}" opacity="{opacity}"/>'
+            )
+            parts.append(_text(max(zero, end) + 5, y + shift + 14, f"{value:,.0f}"))
+        target = axis.at(bars.target_usd[index])
+        parts.append(_stroke(target, y - 4, target, y + 2 * bar + 7, _INK, dashed=True))
+        label = f"target {bars.target_usd[index]:,.0f}"
+        parts.append(_text(target + 3, y + 2 * bar + 16, label, colour=_MUTED))
+    return "\n".join([*parts, "</svg>\n"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.app.render.payoffs import layer_bars, payoff_at_expiry, payoff_curve, payoff_text
+from bot.app.render.pictures import write_plan_pictures
 from bot.app.render.svg import (
     CurveShot,
     LayerHistory,
@@ -21,6 +22,7 @@ from bot.app.render.svg import (
     profit_svg,
 )
 from strategies.pricing.valuation import Valuer
+from tests.bot.app import samples
 from tests.builders import TODAY, condor_legs, condor_position, market_quotes
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -156,3 +158,33 @@ def test_profit_pictures_are_well_formed_for_any_amounts(amounts):
     text = profit_svg(history, "profit")
     parse(text)
     assert "nan" not in text.lower()
+
+
+def test_t3_the_forward_vega_of_a_plan_is_drawn_before_and_after(tmp_path):
+    measures = replace(
+        samples.MEASURES,
+        forward_vega=(("L1", 400.0, 300.0, 100.0, 0.0), ("book", 800.0, 700.0, 600.0, 500.0)),
+    )
+    made = replace(samples.plan(), before=measures, after=measures)
+    paths = write_plan_pictures(made, tmp_path / "pictures")
+    assert [path.name for path in paths] == ["plan.svg", "forward.svg"]
+    bars, forward = (path.read_text() for path in paths)
+    for text in (bars, forward):
+        ElementTree.fromstring(text)
+    assert "target 800" in bars
+    assert forward.count("<polyline") == 4
+    assert "book: factor vega" in forward
+    assert [path.name for path in write_plan_pictures(samples.plan(), tmp_path)] == ["plan.svg"]
+
+
+def test_the_legend_of_the_curve_stays_clear_of_its_label():
+    days = (10.0, 40.0)
+    shots = [
+        CurveShot(label=f"{day:02} Feb 09:45, VIX 18.3", days=days, prices=(18.0, 17.0))
+        for day in (3, 14, 28)
+    ]
+    tree = ElementTree.fromstring(curve_svg(shots, "VIX futures curve"))
+    texts = [item for item in tree.iter() if item.tag.endswith("text")]
+    label = next(item for item in texts if "by days" in (item.text or ""))
+    first = min(float(item.get("x")) for item in texts if "VIX 18.3" in (item.text or ""))
+    assert float(label.get("x")) + 7 * len(label.text) < first - 22

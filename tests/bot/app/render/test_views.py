@@ -7,16 +7,8 @@ import pytest
 from rich.console import Console
 
 from bot.app.render.live import LiveView, QuietView, interval_view
-from bot.app.render.plans import (
-    decision_sentence,
-    gate_grid,
-    layer_grid,
-    measure_grid,
-    order_grid,
-    signal_grid,
-)
+from bot.app.render.plans import decision_sentence
 from bot.app.render.summary import print_summary, summary_json
-from bot.app.render.tables import print_table
 from tests.bot.app.samples import interval_report, plan, run_summary, session_report
 
 
@@ -83,14 +75,6 @@ def test_a_plan_that_does_nothing_says_why():
     assert decision_sentence(plan()) == (
         "open 12 x C0007 20APR 2300/2310/3000/3010 for 1.15; L1 +15 VIX 15APR20 30 C (L1, S1)"
     )
-
-
-@pytest.mark.parametrize("width", [60, 80, 100])
-def test_every_table_of_a_plan_fits(width):
-    console = screen(width)
-    for grid in (layer_grid, gate_grid, order_grid, measure_grid, signal_grid):
-        print_table(console, grid(plan()))
-    assert max(len(line) for line in text_of(console).splitlines()) <= width
 
 
 def test_the_summary_says_what_came_of_the_run_and_where_to_look():
