@@ -181,9 +181,14 @@ class Sweep:
         """The image after the first job."""
         return self._images[1]
 
+    @property
+    def last(self) -> Path:
+        """The image after the last job."""
+        return self._images[-1]
+
     def facts(self) -> dict[str, object]:
         """What the story came to in peace."""
-        return self.world.facts(self._images[-1])
+        return self.world.facts(self.last)
 
     def points(self, job: int) -> list[str]:
         """Return the points of death of one job, in order."""
@@ -247,11 +252,13 @@ JOBS = {
 }
 
 
-def priced(at: datetime, legs: Sequence[Leg], share: float = 3.0) -> tuple[Decimal, Decimal]:
+def priced(
+    at: datetime, legs: Sequence[Leg], share: float = 3.0, market: ScriptedMarket = MARKET
+) -> tuple[Decimal, Decimal]:
     """Return a limit at mid, and a worst price beyond natural, since the market moves, on ticks."""
     mid = natural = 0.0
     for each in legs:
-        quote = MARKET.quote(each.instrument, at)
+        quote = market.quote(each.instrument, at)
         mid += each.ratio * quote.mid
         natural += each.ratio * (quote.ask if each.ratio > 0 else quote.bid)
     tick = order_tick([each.instrument for each in legs], to_price(mid))

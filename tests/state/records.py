@@ -17,6 +17,7 @@ from strategies.model.memory import Curve, Memory
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
 from strategies.model.overrides import Override
 from strategies.model.plan import (
+    CondorAdjust,
     CondorClose,
     CondorOpen,
     Gate,
@@ -148,6 +149,57 @@ def condor_intent(
     )
 
 
+def condor_adjust(
+    condor_id: str, new_condor_id: str, new_legs: CondorLegs, quantity: int, adjustments: int = 1
+) -> CondorAdjust:
+    """Return a condor to roll."""
+    return CondorAdjust(
+        condor_id=condor_id,
+        new_condor_id=new_condor_id,
+        new_legs=new_legs,
+        quantity=quantity,
+        mid_credit=0.45,
+        adjustments=adjustments,
+        net_vega=-0.25,
+        short_put_delta=-0.34,
+        short_call_delta=0.16,
+        entry_spot=3250.0,
+        entry_sigma_sqrt_t=0.0525,
+        rules=("C10",),
+        note="calls in",
+    )
+
+
+def roll_intent(
+    plan_id: str,
+    condor_id: str,
+    old: CondorLegs,
+    new: CondorLegs,
+    quantity: int,
+    *,
+    limit: str = "-0.45",
+    worst: str = "-0.20",
+    attempt: int = 1,
+) -> OrderIntent:
+    """Return the order that turns condors of some legs into condors of others."""
+    before, after = dict(old.signed()), dict(new.signed())
+    legs = [Leg(instrument=c, ratio=-n) for c, n in before.items() if c not in after]
+    legs += [Leg(instrument=c, ratio=n) for c, n in after.items() if c not in before]
+    return OrderIntent(
+        plan_id=plan_id,
+        purpose=f"condor:{condor_id}:adjust",
+        legs=tuple(legs),
+        quantity=quantity,
+        limit_price=Decimal(limit),
+        worst_price=Decimal(worst),
+        effect=PositionEffect.OPEN,
+        urgency=Urgency.NORMAL,
+        rules=("C10",),
+        condor_id=condor_id,
+        attempt=attempt,
+    )
+
+
 def hedge_intent(
     plan_id: str,
     instrument: str = VIX_CALL,
@@ -183,6 +235,7 @@ def plan(
     at: datetime = AT,
     opens: Sequence[CondorOpen] = (),
     closes: Sequence[CondorClose] = (),
+    adjusts: Sequence[CondorAdjust] = (),
     orders: Sequence[OrderIntent] = (),
     layers: Sequence[LayerPlan] = (),
     gates: Sequence[Gate] = (),
@@ -202,6 +255,7 @@ def plan(
         layers=tuple(layers),
         opens=tuple(opens),
         closes=tuple(closes),
+        adjusts=tuple(adjusts),
         orders=tuple(orders),
         before=before,
         after=None if before is None else replace(before, net_vega_per_condor=-0.05),
