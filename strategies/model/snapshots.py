@@ -28,6 +28,8 @@ class DailyHistory:
 
     Every column has shape (n,); NaN marks a day on which a series has no value. VX columns are the
     settlements of the first and second monthly future that expire after the day.
+
+    Raises: InvalidQuote if a close, a settlement or a number of days is zero, less or infinite.
     """
 
     session: NDArray[np.datetime64]  # datetime64[D], ascending
@@ -52,7 +54,13 @@ class DailyHistory:
         for name in self.__dataclass_fields__:
             if getattr(self, name) is _UNKNOWN:
                 object.__setattr__(self, name, np.full(self.session.shape, np.nan))
-            assert getattr(self, name).shape == self.session.shape, f"{name} has its own length"
+            column = getattr(self, name)
+            assert column.shape == self.session.shape, f"{name} has its own length"
+            if (
+                name.endswith(("_close", "_settle", "_days"))
+                and ((column <= 0) | np.isinf(column)).any()
+            ):
+                raise InvalidQuote(f"{name} is zero, less or infinite somewhere")
 
 
 class EventKind(StrEnum):

@@ -181,19 +181,16 @@ def cut(history, bars):
 
 COLUMNS = [entry.name for entry in fields(DailyHistory) if entry.name != "session"]
 NUMBERS = st.one_of(st.just(np.nan), st.sampled_from([0.0, 1.0, -0.0]), st.floats(width=64))
+PRICES = st.one_of(st.just(np.nan), st.floats(0.0, 1e300, exclude_min=True, width=64))
 
 
 @given(data=st.data(), bars=st.integers(1, 40), step=st.integers(1, 60))
 def test_any_history_comes_back_to_the_bit_across_years(data, bars, step):
     days = np.datetime64("2019-11-28") + step * np.arange(bars)
-    columns = {
-        name: data.draw(npst.arrays(np.float64, bars, elements=NUMBERS)) for name in COLUMNS[:4]
-    }
-    history = DailyHistory(
-        session=days,
-        **columns,
-        **{name: np.full(bars, 2.5) for name in COLUMNS[4:7]},
-    )
+    columns = {name: np.full(bars, 2.5) for name in COLUMNS[:6]}
+    for name, numbers in (("vix_close", PRICES), ("vx1_settle", PRICES), ("net_breadth", NUMBERS)):
+        columns[name] = data.draw(npst.arrays(np.float64, bars, elements=numbers))
+    history = DailyHistory(session=days, **columns)
     snapshot = builders.market_snapshot(history=history)
     assert_same_bits(history, round_trip(snapshot).history)
 

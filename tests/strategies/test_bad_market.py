@@ -181,8 +181,12 @@ def broken_history(snapshot, dice):
         case 4:
             columns["session"] -= np.timedelta64(30, "D")
         case _:
-            columns[str(dice.choice(floats))][-1] = 0.0
+            columns[str(dice.choice([name for name in floats if not is_positive(name)]))][-1:] = 0.0
     return replace(snapshot, history=DailyHistory(**columns))
+
+
+def is_positive(column):
+    return column.endswith(("_close", "_settle", "_days"))
 
 
 def no_calendar(snapshot, dice):
@@ -353,6 +357,15 @@ def test_a_rate_that_is_no_number_is_refused(rate):
 def test_an_infinite_index_is_refused():
     with pytest.raises(InvalidQuote, match="an index is"):
         replace(GOOD.market.indices["VIX"], value=math.inf)
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, math.inf])
+@pytest.mark.parametrize("column", ["spx_close", "vix_close", "vx1_settle", "vx2_days"])
+def test_a_history_with_a_price_that_is_none_is_refused(column, price):
+    prices = getattr(GOOD.history, column).copy()
+    prices[3] = price
+    with pytest.raises(InvalidQuote, match=f"{column} is zero"):
+        replace(GOOD.history, **{column: prices})
 
 
 def test_a_holiday_is_no_session_to_decide_in():

@@ -30,7 +30,7 @@ def history_of(changes: dict[EventKind, list[float]], skew: bool = True) -> Dail
 
     SKEW falls by the double of each.
     """
-    vix, skews = np.full(BARS, 16.0), np.full(BARS, 130.0 if skew else np.nan)
+    vix, skews = np.full(BARS, 16.0), np.full(BARS, 1300.0 if skew else np.nan)
     flags = {column: np.zeros(BARS) for column in COLUMNS.values()}
     for number, (kind, each) in enumerate(changes.items()):
         for back, change in enumerate(reversed(each)):
