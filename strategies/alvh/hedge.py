@@ -181,6 +181,8 @@ class _Planner:
             rules=rules,
         )
         keeps = {layer: self._keeps_surplus(targets[layer], rotation) for layer in LAYERS}
+        # but what exceeds L1's largest scale (L4) or what a rotation has cut
+        is_core_wanted = wishes["L1"].vega_usd >= core_vega_usd(core, lots, sales) - _EPSILON
         for layer in LAYERS:
             if not keeps[layer]:
                 sell_above_wish(
@@ -189,6 +191,7 @@ class _Planner:
                     wishes[layer],
                     layer=layer,
                     keep_usd=band.keep_usd,
+                    keep_calls=core if layer == "L1" and is_core_wanted else 0,
                     asked_by=(*targets[layer].rules, *self._pace.rules),
                     rules=rules,
                 )

@@ -274,14 +274,18 @@ def sell_above_wish(
     *,
     layer: str,
     keep_usd: float,
+    keep_calls: int = 0,
     asked_by: tuple[str, ...],
     rules: Rules,
 ) -> None:
     """Reduce one layer toward its wish by one increment (B9), shortest first, rounded to keep.
 
     Never below ``keep_usd`` of all layers: what another layer only wishes for insures nothing yet,
-    and what is sold at the floor is bought back when v falls a little.
+    and what is sold at the floor is bought back when v falls a little. Nor below ``keep_calls``
+    calls, the core of L1 (G2).
     """
+    spare_calls = sum(sales.expected(lot) for lot in lots if lot.layer == layer and lot.is_call)
+    spare_calls -= keep_calls
     held = sales.left_vega_usd(layer)
     excess = min(held - wish.vega_usd, sales.left_vega_usd() - keep_usd)
     step = rules.rotation.increment * max(held, wish.vega_usd)
@@ -293,7 +297,10 @@ def sell_above_wish(
         if excess < no_trade_zone(unit, wish.vega_usd, rules):
             return
         contracts = min(whole(excess / unit), max(at_least, whole(step / unit)))
+        if lot.is_call:
+            contracts = min(contracts, spare_calls)
         sold = sales.sell(lot, contracts, (*asked_by, "B9"))
+        spare_calls -= sold if lot.is_call else 0
         excess -= sold * unit
         step -= sold * unit
         at_least = 0 if sold else at_least

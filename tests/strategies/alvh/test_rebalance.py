@@ -333,6 +333,17 @@ def test_b8_no_surplus_is_sold_below_the_line_above_the_floor(floor, expected):
     assert sold(sales) == ({L2_CALL: expected} if expected else {})
 
 
+@pytest.mark.parametrize(("core", "expected"), [(0, 10), (4, 6), (10, 0), (12, 0)])
+def test_g2_the_core_is_no_surplus(core, expected):
+    """A future sells what one step leaves of it, and calls beyond the core go after it."""
+    lots = (lot(L1_CALL, 10), lot("VXM 19FEB20", 2, unit=30.0))
+    sales = Sales(lots, ())
+    facts = REDUCE | {"rules": replace(RULES, rotation=replace(RULES.rotation, increment=1.0))}
+    sell_above_wish(sales, lots, wish(0.0), layer="L1", keep_calls=core, **facts)
+    calls = {L1_CALL: expected} if expected else {}
+    assert sold(sales) == calls | {"VXM 19FEB20": 2}
+
+
 # --- purchases ------------------------------------------------------------------------------------
 
 CONDORS = (condor_position("SPXW 20MAR20 3040/3050/3405/3415", quantity=1000, credit="2.00"),)
@@ -526,6 +537,12 @@ def test_l7_stops_where_the_other_expiry_has_no_room():
     bought, filled = fill(1000.0, [BEST, dear], cost=50_000)
     assert bought == {L2_CALL: 3}
     assert filled.cap == "G1"  # closes the later expiry, so that L7 stops the near one
+    finer = candidate("VXM 15APR20", unit=40.0, score=4.0, bid=17.3, ask=17.4)
+    larger = candidate("VX 15APR20", unit=400.0, score=3.0, bid=17.3, ask=17.4)
+    bought, filled = fill(1000.0, [BEST, larger, finer])
+    assert bought == {L2_CALL: 6, "VXM 15APR20": 4}  # what still fits into the step
+    bought, filled = fill(1000.0, [BEST, larger], lots=[lot(L2_CALL, 3)])
+    assert bought == {"VX 15APR20": 1}  # B9: one contract at least
     coarse = candidate(L2_LATER, unit=1_000.0, score=3.0)
     bought, filled = fill(1000.0, [BEST, coarse])
     assert bought == {L2_CALL: 3}
