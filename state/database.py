@@ -48,6 +48,18 @@ def close(connection: Connection) -> None:
     connection.engine.dispose()
 
 
+def roll_back(connection: Connection) -> None:
+    """Undo the transaction, if there still is one.
+
+    A full disk or an I/O error ends a transaction by itself; a ROLLBACK would then fail too, and
+    its error would stand in the place of the one that matters.
+    """
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection), "the engine is SQLite's"
+    if raw.in_transaction:
+        connection.exec_driver_sql("ROLLBACK")
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about the file into our own, and unwrap ours; others pass."""
@@ -136,7 +148,7 @@ def migrate(connection: Connection, revision: str, *, versions: tuple[Path, ...]
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             assert broken is None, f"migration to {revision} broke a reference: {broken}"
         except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
+            roll_back(connection)
             raise
         connection.exec_driver_sql("COMMIT")
     finally:

@@ -15,6 +15,8 @@ from state.migrations import HEAD, REVISIONS
 
 APPLICATION_ID = 0x414C5648  # "ALVH": marks the file as ours
 _FILE_MAGIC = b"SQLite format 3\0"
+# What SQLite says, under its general error code, of a header whose numbers make no sense
+_DAMAGED_HEADER = frozenset({"unsupported file format", "unsupported encoding"})
 
 
 def check_file(path: Path) -> None:
@@ -52,5 +54,7 @@ def ours(path: Path, cause: BaseException | None) -> StateError | None:
             return NotALedger(path, "not a SQLite database")
         case "FULL" | "IOERR" | "READONLY" | "CANTOPEN" | "PERM":
             return StorageFailed(path, str(cause))
+        case "ERROR" if str(cause) in _DAMAGED_HEADER:
+            return LedgerCorrupt(path, str(cause))
         case _:
             return None

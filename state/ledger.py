@@ -28,7 +28,7 @@ from state.books import (
     open_condors,
     working_orders,
 )
-from state.database import close, open_for_writing, storage_errors
+from state.database import close, open_for_writing, roll_back, storage_errors
 from state.decisions import (
     DecisionInputs,
     Row,
@@ -301,7 +301,7 @@ class Ledger:
                 self._transaction.refresh_projections()
                 self._connection.exec_driver_sql("COMMIT")
             except BaseException:
-                self._connection.exec_driver_sql("ROLLBACK")
+                roll_back(self._connection)
                 self._legs.clear()
                 self._sent = None
                 raise
@@ -946,7 +946,7 @@ def _bind(connection: Connection, path: Path, *, mode: str, account: str, now: d
         connection.execute(insert(_LEASES), lease)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
-        connection.exec_driver_sql("ROLLBACK")
+        roll_back(connection)
         raise
     return epoch
 

@@ -3,6 +3,7 @@
 Imported only once something has failed, so that ``alvh --help`` stays quick.
 """
 
+import errno
 import hashlib
 import traceback
 from pathlib import Path
@@ -44,6 +45,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
     ((BrokerUnavailable,), ExitCode.UNREACHABLE),
     ((BotError, StateError, DomainError), ExitCode.FAILED),
 )
+_DISK_REFUSES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _DIGEST_LENGTH = 12
 
 
@@ -59,6 +61,12 @@ def explain(error: Exception, *, state_dir: Path) -> tuple[ExitCode, str]:
             is_halt = isinstance(error, HaltTrading) and code is ExitCode.FAILED
             prefix = "halted: " if is_halt else ""
             return code, f"{prefix}{error}"
+    if isinstance(error, OSError) and error.errno in _DISK_REFUSES:
+        place = f"{error.filename}: " if error.filename else ""
+        return (
+            ExitCode.FAILED,
+            f"{place}the disk refuses: {error.strerror}; mend it and start again",
+        )
     if isinstance(error, OSError) and str(error.filename or "").startswith(str(state_dir)):
         place = f"{error.filename}: {error.strerror}"
         return ExitCode.USAGE, f"no place for the bot's files: {place}; choose one with --state-dir"

@@ -11,6 +11,20 @@ _FILE_BYTES_MAX = 20_000_000
 _FILES_KEPT = 5
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log file that says once, in a line, that it cannot be written, and lets the bot go on."""
+
+    _has_failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 logging's own
+        """Say what the disk said; logging itself would print a traceback a record."""
+        if not self._has_failed:
+            self._has_failed = True
+            sys.stderr.write(
+                f"{self.baseFilename}: the log goes on without it: {sys.exc_info()[1]}\n"
+            )
+
+
 def start_logging(log_file: Path, level: str) -> None:
     """Send structlog and stdlib records of ``level`` and above to ``log_file`` as JSON lines.
 
@@ -30,7 +44,7 @@ def start_logging(log_file: Path, level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    to_file = logging.handlers.RotatingFileHandler(
+    to_file = _LogFile(
         log_file, maxBytes=_FILE_BYTES_MAX, backupCount=_FILES_KEPT, encoding="utf-8"
     )
     to_file.setFormatter(

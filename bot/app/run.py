@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from decimal import Decimal
 from importlib.metadata import version
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -90,7 +91,7 @@ def run_bot(
         outcome = live(config, paths, options, observer, wiring=wiring, ledger=ledger)
         totals = read_totals(ledger)
     reports_dir = paths.reports_dir / f"{config.mode}-{config.account}"
-    pictures = tuple(write_run_pictures(paths.database, reports_dir))
+    pictures = _draw(paths, reports_dir)
     profit = outcome.profit
     cash = totals.deposits_usd
     return RunSummary(
@@ -124,6 +125,15 @@ def run_bot(
         reports_dir=reports_dir,
         pictures=pictures,
     )
+
+
+def _draw(paths: RunPaths, reports_dir: Path) -> tuple[Path, ...]:
+    """Draw the run's pictures; a disk that has no room for them does not undo the run."""
+    try:
+        return tuple(write_run_pictures(paths.database, reports_dir))
+    except OSError as cause:
+        log.warning("no pictures could be drawn", folder=str(reports_dir), cause=cause.strerror)
+        return ()
 
 
 def live(

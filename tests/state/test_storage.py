@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from state.audit import AuditReader
 from state.database import APPLICATION_ID
 from state.errors import (
     BindingMismatch,
@@ -398,3 +399,54 @@ def test_a_projection_that_was_tampered_with_is_named(ledger):
         "condor_states C0001: realised_usd is 5.00, should be 0.00",
         "hedge_cash 2020-02-03: should not be there",
     ]
+
+
+@pytest.mark.parametrize("at_commit", [False, True])
+def test_a_full_disk_is_said_in_one_line_and_the_ledger_goes_on_afterwards(ledger, at_commit):
+    """SQLite ends the transaction by itself; the error that counts is the first one."""
+    connection = ledger._connection
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    if at_commit:
+        connection.exec_driver_sql(
+            "CREATE TABLE child (parent REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)"
+        )
+        connection.exec_driver_sql("CREATE TABLE parents (id PRIMARY KEY)")
+        with pytest.raises(IntegrityError, match="FOREIGN KEY"), ledger.transaction():
+            connection.exec_driver_sql("INSERT INTO child VALUES (1)")
+    else:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(StorageFailed, match="full"), ledger.transaction() as tx:
+            tx.record_job_run("large", AT, AT, AT, "ran", "x" * 1_000_000)
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages * 1000}")
+    assert not connection.connection.driver_connection.in_transaction
+    with ledger.transaction() as tx:
+        tx.record_job_run("afterwards", AT, AT, AT, "ran")
+    jobs = "SELECT count(*) FROM job_runs"
+    assert connection.exec_driver_sql(jobs).scalar_one() == 1
+
+
+@pytest.mark.parametrize("offset", range(40, 60))
+@pytest.mark.parametrize("value", [0x00, 0x07, 0xFF])
+def test_a_header_whose_numbers_make_no_sense_never_surprises(path, offset, value):
+    """Every byte of schema, cache, vacuum and encoding: read, or refused in our words."""
+    data = bytearray(path.read_bytes())
+    data[offset] = value
+    path.write_bytes(bytes(data))
+    for attempt in (
+        lambda: AuditReader.open(path).close(),
+        lambda: records.open_ledger(path).close(),
+    ):
+        try:
+            attempt()
+        except (LedgerCorrupt, NotALedger):
+            path.write_bytes(bytes(data))
+
+
+def test_an_unsupported_schema_format_is_a_damaged_file(path):
+    data = bytearray(path.read_bytes())
+    data[47] = 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(LedgerCorrupt, match="unsupported file format"):
+        AuditReader.open(path)
+    with pytest.raises(LedgerCorrupt, match="unsupported file format"):
+        records.open_ledger(path)
