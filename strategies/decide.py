@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from strategies.alvh.forward_profile import forward_profile
 from strategies.alvh.governors import quick_ratio_gates
@@ -505,8 +505,14 @@ def _adjust(
         margin_used_usd=exposure.margin_usd,
         rules=rules.condor,
     )
-    relief = spike_relief(valuer, rules) if spike and staying else None
-    hedge = None if relief is None else Rival(name=relief.instrument, per_dollar=relief.per_dollar)
+
+    @cache
+    def hedge() -> Rival | None:
+        relief = spike_relief(valuer, rules)
+        if relief is None:
+            return None
+        return Rival(name=relief.instrument, per_dollar=relief.per_dollar)
+
     return plan_adjustments(
         staying,
         desk,

@@ -15,7 +15,7 @@ the smallest delta; then the larger credit, then the earlier expiry. A condor is
 that does not fill is asked for again, under a new id.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -77,7 +77,7 @@ def plan_adjustments(
     *,
     book: Book,
     spike: bool,
-    hedge: Rival | None,
+    hedge: Callable[[], Rival | None],
     safety: Sequence[Gate],
     memory: Memory,
     plan_id: str,
@@ -89,7 +89,7 @@ def plan_adjustments(
         desk: What may be rolled into what.
         book: Everything held and at work.
         spike: R3 holds and C11 is switched on.
-        hedge: What the hedge would do in place of C11; None where it has nothing to buy.
+        hedge: Tells what the hedge would do in place of C11; None where it has nothing to buy.
         safety: Gates that nothing opens past.
         memory: How many rolls of each condor have been asked for.
         plan_id: Identity of the plan the orders belong to.

@@ -10,6 +10,7 @@ A roll costs what its order may give up from mid, its fees, and the hurdle rate 
 it adds until the condor's time exit.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -51,7 +52,11 @@ class Saving:
 
 
 def spike_roll(
-    condor: CondorPosition, away: Side, desk: Desk, hedge: Rival | None, blocked: str
+    condor: CondorPosition,
+    away: Side,
+    desk: Desk,
+    hedge: Callable[[], Rival | None],
+    blocked: str,
 ) -> Answer:
     """Return how a condor answers a spike (C11): the roll, or why there is none.
 
@@ -59,7 +64,7 @@ def spike_roll(
         condor: Held, and not being closed.
         away: Its side whose short has the larger delta.
         desk: What may be rolled into what.
-        hedge: What the hedge would do; None where it has nothing to buy.
+        hedge: Tells what the hedge would do, None if nothing; asked where there is a roll to judge.
         blocked: Why it must not be rolled at all; empty if it may.
     """
     rules = desk.rules
@@ -88,8 +93,9 @@ def spike_roll(
     )
     if roll is None:
         return Answer(gates=(moved, credit), why=obstacle)
-    saving, asked = saving_of(roll, desk), 0.0 if hedge is None else hedge.per_dollar
-    instead = "no hedge to buy" if hedge is None else f"the hedge is {hedge.name}"
+    saving, rival = saving_of(roll, desk), hedge()
+    asked = 0.0 if rival is None else rival.per_dollar
+    instead = "no hedge to buy" if rival is None else f"the hedge is {rival.name}"
     is_better = saving.saved_usd > 0 and saving.per_dollar > asked
     judged = Gate(
         rule="C11",

@@ -95,7 +95,7 @@ def adjust(
         desk_of(values, held, account=account, closing=closing, rules=rules),
         book=held,
         spike=spike,
-        hedge=hedge,
+        hedge=lambda: hedge,
         safety=safety,
         memory=memory or Memory(),
         plan_id="plan",

@@ -41,7 +41,7 @@ def spiking(*condors, values=SHAKEN, hedge=HEDGE, **facts):
 def roll_of(values=SHAKEN, condor=LATE, rules=RULES):
     desk = desk_of(values, book(condors=[condor]), rules=rules)
     side = side_of(values, condor.legs, Right.PUT)
-    return spike_roll(condor, side, desk, None, "").roll, desk
+    return spike_roll(condor, side, desk, lambda: None, "").roll, desk
 
 
 def test_c11_moves_the_shorts_out_to_c3_s_delta_for_a_credit():
