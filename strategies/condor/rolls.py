@@ -148,10 +148,10 @@ def saved_usd(roll: Roll, valuer: Valuer, spx_fraction: float, vix_points: float
     """
     terms = valuer.terms([contract for contract, _ in roll.order_legs])
     assert terms is not None, "a roll's legs are priced"
-    shocked = shocked_prices(valuer, terms, spx_fraction, vix_points)
-    moved = shocked - shocked_prices(valuer, terms, 0.0, 0.0)
+    fractions, points = np.array([[0.0], [spx_fraction]]), np.array([[0.0], [vix_points]])
+    before, after = shocked_prices(valuer, terms, fractions, points)
     ratios = np.array([ratio for _, ratio in roll.order_legs], dtype=np.float64)
-    return float(moved @ ratios) * roll.condor.quantity * USD_PER_POINT
+    return float((after - before) @ ratios) * roll.condor.quantity * USD_PER_POINT
 
 
 class Desk:
