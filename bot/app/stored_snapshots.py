@@ -5,14 +5,17 @@ Canonical JSON of ``{"snapshot", "book", "account", "memory", "rules"}``; the ru
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bot.app.exit_codes import CommandFailed, ExitCode
-from strategies.model.book import Account, Book
+from strategies.model.book import Account, Book, CondorLegs
 from strategies.model.encoding import UndecodableValue, decode, to_json
 from strategies.model.errors import DomainError
+from strategies.model.instruments import OptionContract, Right
 from strategies.model.memory import Memory
 from strategies.model.rules import Rules, rule_bounds_violations
 from strategies.model.snapshots import MarketSnapshot
@@ -26,8 +29,8 @@ _KINDS = {
     "rules": Rules,
 }
 _OPTIONAL = frozenset({"rules"})
-# The decoder's errors read "Kind.field: Kind.field: what was expected"
-_STEP = re.compile(r"^\w+\.(\w+): ")
+# The decoder's errors read "Kind.field: [3]: Kind.field: what was expected"
+_STEP = re.compile(r"^(?:\w+\.(?P<name>\w+)|(?P<place>\[\d+\])): ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,69 @@ def read_inputs(path: Path) -> DecisionInputs:
     values = {name: _decode(path, name, data) for name in _KINDS}
     if values["rules"] is not None and (violations := rule_bounds_violations(values["rules"])):
         _refuse(path, f"rules.{violations[0]}")
-    return DecisionInputs(**values)
+    inputs = DecisionInputs(**values)
+    for problem in book_problems(inputs.book, inputs.snapshot.session):
+        _refuse(path, problem)
+    return inputs
+
+
+def book_problems(book: Book, session: date) -> Iterator[str]:
+    """Yield what no book can hold on a session, each with its place in the JSON."""
+    ids: set[str] = set()
+    for place, condor in enumerate(book.condors):
+        where = f"book.condors[{place}]"
+        if condor.condor_id in ids:
+            yield f"{where}.condor_id: {condor.condor_id} is there twice"
+        ids.add(condor.condor_id)
+        if condor.quantity < 1:
+            yield f"{where}.quantity: expected 1 or more, found {condor.quantity}"
+        if not condor.entry_spot > 0:  # asked this way round, NaN is refused too
+            yield f"{where}.entry_spot: expected an index level, found {condor.entry_spot}"
+        if not condor.entry_sigma_sqrt_t > 0:
+            yield f"{where}.entry_sigma_sqrt_t: expected a number above 0"
+        yield from (f"{where}.legs{problem}" for problem in _leg_problems(condor.legs, session))
+    symbols: set[str] = set()
+    for place, hedge in enumerate(book.hedges):
+        where, symbol = f"book.hedges[{place}]", hedge.instrument.symbol
+        if symbol in symbols:
+            yield f"{where}.instrument: {hedge.instrument} is there twice"
+        symbols.add(symbol)
+        if hedge.instrument.underlying != "VIX":
+            yield f"{where}.instrument: {hedge.instrument} is no hedge; VIX options and futures are"
+        if hedge.net_contracts == 0:
+            yield f"{where}.net_contracts: 0 is not held"
+        if hedge.instrument.expiry < session:
+            yield f"{where}.instrument: {hedge.instrument} expired before {session}"
+    for place, order in enumerate(book.working):
+        if order.leaves_quantity < 1:
+            found = order.leaves_quantity
+            yield f"book.working[{place}].leaves_quantity: expected 1 or more, found {found}"
+
+
+def _leg_problems(legs: CondorLegs, session: date) -> Iterator[str]:
+    rights = {
+        "long_put": Right.PUT,
+        "short_put": Right.PUT,
+        "short_call": Right.CALL,
+        "long_call": Right.CALL,
+    }
+    for name, right in rights.items():
+        leg: OptionContract = getattr(legs, name)
+        if leg.right is not right or leg.underlying != "SPX":
+            yield f".{name}: expected a {right.name.lower()} on SPX, found {leg}"
+        if leg.expiry < session:
+            yield f".{name}: {leg} expired before {session}"
+    if legs.put_width <= 0:
+        yield f".long_put: {legs.long_put} is not below {legs.short_put}"
+    if legs.call_width <= 0:
+        yield f".long_call: {legs.long_call} is not above {legs.short_call}"
+    if (
+        legs.long_put.expiry < legs.short_put.expiry
+        or legs.long_call.expiry < legs.short_call.expiry
+    ):
+        yield ": a long expires before its short"
+    if not 1 <= legs.short_ratio <= legs.long_ratio:
+        yield f".long_ratio: expected at least short_ratio, found {legs.long_ratio}"
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -98,11 +163,10 @@ def _decode(path: Path, name: str, data: dict[str, Any]) -> Any:  # noqa: ANN401
 
 
 def _with_path(name: str, message: str) -> str:
-    steps = [name]
     while match := _STEP.match(message):
-        steps.append(match[1])
+        name += match["place"] or f".{match['name']}"
         message = message[match.end() :]
-    return f"{'.'.join(steps)}: {message}"
+    return f"{name}: {message}"
 
 
 def _refuse(path: Path, message: str) -> NoReturn:

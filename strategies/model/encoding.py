@@ -175,6 +175,8 @@ def _decode_array(kind: Any, data: Any) -> Any:  # noqa: ANN401
         array = np.array(items)
         if array.size and array.dtype.kind not in _ARRAY_KINDS[scalar]:
             raise UndecodableValue(f"not an array of {scalar.__name__}")
+        if array.dtype.kind == "f" and np.isinf(array).any():
+            raise UndecodableValue("too large a number")
         return array.astype(dtype)  # None becomes NaN
     except (TypeError, ValueError) as cause:
         raise UndecodableValue(f"not an array of {scalar.__name__}: {cause}") from cause
@@ -189,10 +191,16 @@ def _decode_empty_shape(data: dict[str, Any]) -> tuple[int, ...]:
 
 def _decode_tuple(kinds: tuple[Any, ...], items: list[Any]) -> tuple[Any, ...]:
     if len(kinds) == 2 and kinds[1] is Ellipsis:  # noqa: PLR2004 tuple[X, ...]
-        return tuple(decode(kinds[0], item) for item in items)
+        kinds = (kinds[0],) * len(items)
     if len(kinds) != len(items):
         raise UndecodableValue(f"expected {len(kinds)} items, found {len(items)}")
-    return tuple(decode(kind, item) for kind, item in zip(kinds, items, strict=True))
+    values: list[Any] = []
+    try:
+        for kind, item in zip(kinds, items, strict=True):
+            values.append(decode(kind, item))
+    except UndecodableValue as cause:
+        raise UndecodableValue(f"[{len(values)}]: {cause}") from cause
+    return tuple(values)
 
 
 def _decode_scalar(kind: Any, data: Any) -> Any:  # noqa: ANN401 one row a type
@@ -207,7 +215,10 @@ def _decode_scalar(kind: Any, data: Any) -> Any:  # noqa: ANN401 one row a type
         if kind is timedelta:
             return timedelta(seconds=float(data))
         if kind is Decimal:
-            return Decimal(_expect(str, data, kind))
+            amount = Decimal(_expect(str, data, kind))
+            if not amount.is_finite():
+                raise UndecodableValue(f"{data!r} is not a number")
+            return amount
         if kind in (OptionContract, FutureContract):
             instrument = parse_symbol(_expect(str, data, kind))
             return _expect(kind, instrument, kind)
@@ -218,7 +229,10 @@ def _decode_scalar(kind: Any, data: Any) -> Any:  # noqa: ANN401 one row a type
     if kind is float:
         if isinstance(data, bool):
             raise UndecodableValue(f"{data!r} is not a number")
-        return float("nan") if data is None else float(_expect((int, float), data, kind))
+        number = float("nan") if data is None else float(_expect((int, float), data, kind))
+        if math.isinf(number):
+            raise UndecodableValue("too large a number")
+        return number
     if kind is int and isinstance(data, bool):
         raise UndecodableValue(f"{data!r} is not a whole number")
     supertype = getattr(kind, "__supertype__", None)  # NewType

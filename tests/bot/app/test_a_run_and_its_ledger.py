@@ -212,7 +212,7 @@ def _change(data: dict, path: str, value: object) -> None:
     ("path", "value", "expected"),
     [
         ("snapshot/session", 3, "snapshot.session: expected date, found 3"),
-        ("snapshot/market/futures/0/bid", "x", "snapshot.market.futures.bid: expected float"),
+        ("snapshot/market/futures/1/bid", "x", "snapshot.market.futures[1].bid: expected float"),
         ("snapshot/market/colour", "red", "unknown key 'colour'"),
         ("book/condors", {}, "book.condors: expected"),
         ("account/cash_usd", 5, "account.cash_usd: expected"),
@@ -231,6 +231,66 @@ def test_a_bad_snapshot_names_the_place_in_the_json(ask, tmp_path, path, value, 
     assert result.exit_code == 2
     assert expected in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("book/condors/0/quantity", 0, "book.condors[0].quantity: expected 1 or more, found 0"),
+        ("book/condors/0/quantity", -3, "book.condors[0].quantity: expected 1 or more, found -3"),
+        ("book/condors/0/entry_credit", "NaN", "book.condors[0].entry_credit: 'NaN' is not a"),
+        ("book/condors/0/entry_spot", None, "book.condors[0].entry_spot: expected an index level"),
+        ("book/condors/0/entry_sigma_sqrt_t", 0, "book.condors[0].entry_sigma_sqrt_t: expected"),
+        (
+            "book/condors/0/legs/long_put",
+            "SPXW  200117P03000000",
+            "book.condors[0].legs.long_put: SPXW 17JAN20 3000 P expired before 2020-02-03",
+        ),
+        (
+            "book/condors/0/legs/long_call",
+            "SPXW  200320P03400000",
+            "book.condors[0].legs.long_call: expected a call on SPX, found SPXW 20MAR20 3400 P",
+        ),
+        (
+            "book/condors/0/legs/long_put",
+            "SPXW  201218P09000000",
+            "book.condors[0].legs.long_put: SPXW 18DEC20 9000 P is not below",
+        ),
+        ("book/condors/0/legs/short_ratio", 2, "book.condors[0].legs.long_ratio: expected"),
+        ("book/hedges/0/net_contracts", 0, "book.hedges[0].net_contracts: 0 is not held"),
+        ("book/hedges/0/instrument", "VIX   200122C00020000", "expired before 2020-02-03"),
+        ("book/hedges/0/instrument", "SPXW  200320P03000000", "is no hedge"),
+        ("account/net_liquidation_usd", "Infinity", "account.net_liquidation_usd: 'Infinity' is"),
+        ("snapshot/market/rate", 1e999, "Infinity is not a JSON number"),
+    ],
+)
+def test_a_book_that_cannot_be_is_refused_at_its_place(ask, tmp_path, path, value, expected):
+    file = tmp_path / "snapshot.json"
+    ask("snapshot", "--at", "2020-02-03T14:00", "--out", str(file))
+    data = json.loads(file.read_text())
+    assert data["book"]["condors"]
+    assert data["book"]["hedges"]
+    _change(data, path, value)
+    file.write_text(json.dumps(data))
+    result = ask("decide", str(file))
+    assert result.exit_code == 2
+    assert expected in result.stderr
+    assert result.stdout == ""
+
+
+def test_the_same_condor_or_hedge_twice_is_refused(ask, tmp_path):
+    file = tmp_path / "snapshot.json"
+    ask("snapshot", "--at", "2020-02-03T14:00", "--out", str(file))
+    data = json.loads(file.read_text())
+    for name, expected in (
+        ("hedges", "book.hedges[1].instrument: VIX"),
+        ("condors", "book.condors[1].condor_id: C0001 is there twice"),
+    ):
+        data["book"][name] = [data["book"][name][0]] * 2
+        file.write_text(json.dumps(data))
+        result = ask("decide", str(file))
+        assert result.exit_code == 2
+        assert expected in result.stderr
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"snapshot": NaN}', "{}", "[" * 100_000])

@@ -1,5 +1,6 @@
 """Values to JSON and back: the same value gives the same bytes, and strangers are refused."""
 
+import json
 import re
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -481,3 +482,22 @@ def test_instants_of_the_hour_that_a_clock_shows_twice_are_told_apart():
     first = datetime(2020, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York"))
     assert encode(first) == "2020-11-01T05:30:00+00:00"
     assert encode(first.replace(fold=1)) == "2020-11-01T06:30:00+00:00"
+
+
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "Infinity", "-Infinity", "nan"])
+def test_an_amount_that_is_no_number_is_refused(text):
+    with pytest.raises(UndecodableValue, match=f"'{text}' is not a number"):
+        decode(Decimal, text)
+
+
+def test_a_number_too_large_for_a_float_is_refused():
+    for kind, data in ((float, "1e999"), (NDArray[np.float64], "[1.0, 1e999]")):
+        with pytest.raises(UndecodableValue, match="too large a number"):
+            decode(kind, json.loads(data))
+
+
+def test_an_item_that_does_not_decode_is_named_by_its_place():
+    with pytest.raises(UndecodableValue, match=r"^\[2\]: expected int"):
+        decode(tuple[int, ...], [1, 2, "x"])
+    with pytest.raises(UndecodableValue, match=r"^\[1\]: expected str"):
+        decode(tuple[int, str], [1, 2])
