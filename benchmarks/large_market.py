@@ -116,7 +116,6 @@ class LargeMarket:
             hedges=_hedges(snapshot, lots),
             working=(),
             hedge_cost_365d_usd=Decimal(20_000),
-            condor_ids_opened_today=0,
         )
 
     def _futures(self) -> dict[date, float]:

@@ -99,12 +99,6 @@ def hedge_cost(connection: Connection, session: date) -> Decimal:
     return -received if received else from_micros(0)
 
 
-def condors_opened_on(connection: Connection, session: date) -> int:
-    """Return how many condors of a session are filled or at work."""
-    count: int = connection.execute(_opened_query(), {"session": session}).scalar_one()
-    return count
-
-
 def _legs(row: RowMapping) -> CondorLegs:
     long_put, short_put, short_call, long_call = (_option(row[name]) for name in LEG_NAMES)
     return CondorLegs(
@@ -159,14 +153,4 @@ def _working_query() -> "Query":
 def _hedge_cash_query() -> "Query":
     return select(func.sum(_HEDGE_CASH.c.cash_flow_usd)).where(
         _HEDGE_CASH.c.session > bindparam("after"), _HEDGE_CASH.c.session <= bindparam("until")
-    )
-
-
-@cache
-def _opened_query() -> "Query":
-    return (
-        select(func.count())
-        .select_from(_CONDORS)
-        .join(_CONDOR_STATES, _CONDOR_STATES.c.condor_id == _CONDORS.c.condor_id)
-        .where(_CONDORS.c.session == bindparam("session"), _CONDOR_STATES.c.status != "UNFILLED")
     )

@@ -22,7 +22,6 @@ from state import projector
 from state.amounts import from_micros, session_of
 from state.books import (
     OPEN_CONDORS,
-    condors_opened_on,
     hedge_cost,
     held_hedges,
     open_condors,
@@ -390,7 +389,7 @@ class Ledger:
 
     # --- the book ---------------------------------------------------------------------------
 
-    def book(self, session: date, at: datetime) -> Book:
+    def book(self, at: datetime) -> Book:
         """Return what is owned and at work, and G1's hedge cost of the 365 days up to ``at``."""
         with self._reading() as connection:
             return Book(
@@ -398,7 +397,6 @@ class Ledger:
                 hedges=held_hedges(connection),
                 working=working_orders(connection),
                 hedge_cost_365d_usd=hedge_cost(connection, session_of(at)),
-                condor_ids_opened_today=condors_opened_on(connection, session),
             )
 
     def open_condor_ids(self) -> frozenset[str]:

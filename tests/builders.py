@@ -478,7 +478,6 @@ def book(
     hedges: Sequence[HedgePosition] = (),
     working: Sequence[WorkingOrder] = (),
     hedge_cost_365d_usd: str = "0",
-    condor_ids_opened_today: int = 0,
 ) -> Book:
     """Return a book; empty unless told otherwise."""
     return Book(
@@ -486,7 +485,6 @@ def book(
         hedges=tuple(hedges),
         working=tuple(working),
         hedge_cost_365d_usd=Decimal(hedge_cost_365d_usd),
-        condor_ids_opened_today=condor_ids_opened_today,
     )
 
 

@@ -267,7 +267,7 @@ class Engine:
 
     def _book(self) -> Book:
         now = self._clock.now()
-        return self._ledger.book(_session_of(now), now)
+        return self._ledger.book(now)
 
     def _readiness(self) -> Readiness:
         self._take_commands()

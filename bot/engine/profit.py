@@ -26,7 +26,7 @@ async def measure_profit(
     """
     account = await broker.fetch_account()
     marks = await broker.fetch_marks()
-    book = ledger.book(session, at)
+    book = ledger.book(at)
     realised = ledger.realised_pnl()
     last = ledger.last_decision()
     measures = None if last is None else last.plan.before  # what was there, not what was meant

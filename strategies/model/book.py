@@ -143,7 +143,6 @@ class Book:
     hedges: tuple[HedgePosition, ...]
     working: tuple[WorkingOrder, ...]
     hedge_cost_365d_usd: Decimal  # G1: premium, carry, commissions less payouts; a cost is > 0
-    condor_ids_opened_today: int  # entries of this session, filled or at work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,7 +187,7 @@ def test_c10_a_roll_fills_in_part_and_the_rest_is_rolled_under_another_id(story)
 def test_c10_the_day_adds_up_to_the_cent_and_the_ledger_to_its_records(story):
     with ledger_of(story) as ledger:
         day = ledger.daily_pnl(JOBS["end of day"].date())
-        book = ledger.book(JOBS["end of day"].date(), JOBS["end of day"])
+        book = ledger.book(JOBS["end of day"])
         assert ledger.rebuild_projections_and_compare() == ()
     (held,) = book.condors
     assert (held.condor_id, held.legs, held.adjustments) == ("C0001-2", LATER, 1)

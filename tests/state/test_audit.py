@@ -21,7 +21,7 @@ from strategies.model.plan import CondorClose
 from strategies.model.rules import Rules
 from tests import builders
 from tests.state import records
-from tests.state.records import AT, SESSION, minutes, record, sent
+from tests.state.records import AT, minutes, record, sent
 from tests.state.test_ledger import daily
 from tests.state.test_snapshots import assert_same_bits
 
@@ -78,7 +78,7 @@ def tell(ledger) -> None:
         before=records.measures(None),
     )
     with ledger.transaction() as tx:
-        record(tx, quiet, book=ledger.book(SESSION, minutes(15)))
+        record(tx, quiet, book=ledger.book(minutes(15)))
         tx.record_order_event(
             REFUSED.client_order_id, minutes(15), OrderStatus.REJECTED, note="G1: too dear"
         )
@@ -88,7 +88,7 @@ def tell(ledger) -> None:
     with ledger.transaction() as tx:
         tx.record_daily_pnl(daily())
         tx.record_job_run("end_of_day", minutes(380), minutes(380), minutes(381), "ran")
-        book = ledger.book(at.date(), at)
+        book = ledger.book(at)
         made = records.plan("plan-3", at=at, closes=[close], orders=[CLOSING])
         record(tx, made, book=book, memory=Memory(condors_opened=1))
     with ledger.transaction() as tx:

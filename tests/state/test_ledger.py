@@ -100,12 +100,11 @@ def test_a_new_ledger_knows_nothing(ledger):
     assert ledger.last_cash_movement_at() is None
     assert ledger.fills_since(AT) == ()
     assert ledger.daily_pnl(SESSION) is None
-    assert ledger.book(SESSION, AT) == Book(
+    assert ledger.book(AT) == Book(
         condors=(),
         hedges=(),
         working=(),
         hedge_cost_365d_usd=Decimal(0),
-        condor_ids_opened_today=0,
     )
 
 
@@ -218,7 +217,7 @@ def test_the_orders_of_a_plan_are_planned_with_it_in_its_order(ledger):
     assert stored == ledger.open_intents()
     assert {o.client_order_id for o in stored} == {i.client_order_id for i in intents}
     assert ledger.sent_order_ids() == frozenset()
-    assert ledger.book(SESSION, AT).working == ()  # nothing has left yet
+    assert ledger.book(AT).working == ()  # nothing has left yet
 
 
 def test_an_order_is_followed_from_plan_to_fill(ledger):
@@ -234,7 +233,7 @@ def test_an_order_is_followed_from_plan_to_fill(ledger):
             limit_price=Decimal("0.52"),
             arrival_mid=Decimal("0.515"),
         )
-    (working,) = ledger.book(SESSION, AT).working
+    (working,) = ledger.book(AT).working
     assert working.legs == ((CALL, 1),)
     assert (working.leaves_quantity, working.limit_price) == (10, Decimal("0.52"))
     assert (working.layer, working.condor_id) == ("L1", None)
@@ -257,7 +256,7 @@ def test_an_order_is_followed_from_plan_to_fill(ledger):
         "walk",
     )
     assert not stored.is_unfinished
-    assert ledger.book(SESSION, AT).working == ()
+    assert ledger.book(AT).working == ()
 
 
 def test_fills_count_for_an_order_before_its_status_is_heard(ledger):
@@ -266,7 +265,7 @@ def test_fills_count_for_an_order_before_its_status_is_heard(ledger):
         record(tx, records.plan(orders=[intent]))
         sent(tx, intent)
         tx.record_fill(records.fill(intent.client_order_id, CALL, 7, "0.50", root="e1"))
-    (working,) = ledger.book(SESSION, AT).working
+    (working,) = ledger.book(AT).working
     assert working.leaves_quantity == 3
     assert ledger.order(intent.client_order_id).filled_quantity == 7
 
@@ -366,10 +365,10 @@ def test_questions_inside_a_transaction_see_what_it_has_done(ledger):
     with ledger.transaction() as tx:
         record(tx, records.plan(opens=opening, orders=[intent]))
         sent(tx, intent)
-        assert len(ledger.book(SESSION, AT).working) == 1
+        assert len(ledger.book(AT).working) == 1
         for fill in records.condor_fills(intent, 2, root="e"):
             tx.record_fill(fill)
-        assert ledger.book(SESSION, AT).condors[0].quantity == 2
+        assert ledger.book(AT).condors[0].quantity == 2
 
 
 # --- fills ------------------------------------------------------------------------------------
@@ -409,9 +408,9 @@ def test_a_correction_replaces_what_it_corrects_everywhere(ledger):
     assert ledger.fills_since(AT) == (right,)
     assert ledger.positions() == {CALL: 8}
     assert ledger.cash_usd() == Decimal("-440.65")
-    (hedge,) = ledger.book(SESSION, AT).hedges
+    (hedge,) = ledger.book(AT).hedges
     assert hedge.average_cost == Decimal("0.55")
-    assert ledger.book(SESSION, AT).hedge_cost_365d_usd == Decimal("440.65")
+    assert ledger.book(AT).hedge_cost_365d_usd == Decimal("440.65")
     assert ledger.order(intent.client_order_id).status is OrderStatus.FILLED
 
 
@@ -425,10 +424,10 @@ def test_a_correction_may_move_a_fill_to_another_symbol_and_day(ledger):
         wrong = replace(fills[0], symbol=LEGS.long_call.symbol)
         for fill in (wrong, *fills[1:]):
             tx.record_fill(fill)
-    assert ledger.book(SESSION, AT).condors == ()  # no long put yet
+    assert ledger.book(AT).condors == ()  # no long put yet
     with ledger.transaction() as tx:
         tx.record_fill(replace(fills[0], revision=2, executed_at=AT + timedelta(days=1)))
-    assert ledger.book(SESSION, AT).condors[0].quantity == 1
+    assert ledger.book(AT).condors[0].quantity == 1
     assert ledger.positions() == {contract.symbol: sign for contract, sign in LEGS.signed()}
 
 
@@ -441,7 +440,7 @@ def test_a_correction_may_leave_nothing_where_the_fill_stood(ledger):
     with ledger.transaction() as tx:
         tx.record_fill(replace(wrong, revision=2, symbol=other, executed_at=tomorrow))
     assert ledger.positions() == {other: 10}
-    assert [hedge.instrument.symbol for hedge in ledger.book(SESSION, AT).hedges] == [other]
+    assert [hedge.instrument.symbol for hedge in ledger.book(AT).hedges] == [other]
     assert ledger.hedge_cost_365d_usd(AT) == 0
     assert ledger.hedge_cost_365d_usd(tomorrow) == Decimal("500.65")
 
@@ -489,7 +488,7 @@ def test_a_thousand_dimes_are_exactly_a_hundred_dollars_in_sql_too(ledger):
 
 def test_a_condor_in_the_book_is_what_its_fills_made_of_it(ledger):
     open_condor(ledger, planned=30, filled=12)
-    book = ledger.book(SESSION, AT)
+    book = ledger.book(AT)
     (condor,) = book.condors
     assert condor.legs == LEGS
     assert (condor.condor_id, condor.quantity) == ("C0001", 12)
@@ -499,22 +498,7 @@ def test_a_condor_in_the_book_is_what_its_fills_made_of_it(ledger):
     assert condor.max_loss_usd == Decimal("10620.00")
     (working,) = book.working
     assert (working.leaves_quantity, working.condor_id) == (18, "C0001")
-    assert book.condor_ids_opened_today == 1
     assert ledger.open_condor_ids() == {"C0001"}
-
-
-def test_entries_of_a_session_count_filled_or_at_work_but_not_given_up(ledger):
-    open_condor(ledger, "C0001")
-    for number, status in ((2, OrderStatus.REJECTED), (3, OrderStatus.SENDING)):
-        condor_id, plan_id = f"C000{number}", f"plan-{number}"
-        intent = records.condor_intent(plan_id, condor_id, LEGS, 1)
-        opening = [records.condor_open(condor_id, LEGS, 1)]
-        with ledger.transaction() as tx:
-            record(tx, records.plan(plan_id, opens=opening, orders=[intent]))
-            tx.record_order_event(intent.client_order_id, AT, status)
-    assert ledger.book(SESSION, AT).condor_ids_opened_today == 2
-    tomorrow = SESSION + timedelta(days=1)
-    assert ledger.book(tomorrow, records.on(tomorrow)).condor_ids_opened_today == 0
 
 
 def test_a_condor_closes_in_parts_and_leaves_the_book_when_it_is_gone(ledger):
@@ -530,7 +514,7 @@ def test_a_condor_closes_in_parts_and_leaves_the_book_when_it_is_gone(ledger):
     with ledger.transaction() as tx:
         for fill in records.condor_fills(close, 5, root="x", prices=prices, at=minutes(16)):
             tx.record_fill(fill)
-    (condor,) = ledger.book(SESSION, AT).condors
+    (condor,) = ledger.book(AT).condors
     assert condor.quantity == 7
     assert condor.entry_credit == Decimal("1.15")
     assert ledger.realised_pnl().condors_usd == 5 * Decimal("65.00")
@@ -538,7 +522,7 @@ def test_a_condor_closes_in_parts_and_leaves_the_book_when_it_is_gone(ledger):
         for fill in records.condor_fills(close, 7, root="y", prices=prices, at=minutes(17)):
             tx.record_fill(fill)
         tx.record_order_event(close.client_order_id, minutes(17), OrderStatus.FILLED, filled=12)
-    assert ledger.book(SESSION, AT).condors == ()
+    assert ledger.book(AT).condors == ()
     assert ledger.positions() == {}
     assert ledger.realised_pnl().condors_usd == 12 * Decimal("65.00")
 
@@ -557,7 +541,7 @@ def test_condors_on_the_same_contracts_share_a_settlement_pro_rata(ledger):
     with ledger.transaction() as tx:
         for movement in movements:
             assert tx.record_cash_movement(movement)
-    assert ledger.book(SESSION, AT).condors == ()
+    assert ledger.book(AT).condors == ()
     assert ledger.positions() == {}
     assert ledger.cash_usd() - before == Decimal("-9600.00")
     rows = ledger._connection.exec_driver_sql(
@@ -581,7 +565,7 @@ def test_condors_on_opposite_sides_of_a_contract_settle_although_it_nets_out(led
     with ledger.transaction() as tx:
         for symbol, net in held.items():
             tx.record_cash_movement(records.settlement(symbol, -net, "0.00", at=expiry))
-    assert ledger.book(SESSION, AT).condors == ()
+    assert ledger.book(AT).condors == ()
     assert ledger.realised_pnl().condors_usd == 2 * 5 * Decimal("115.00")
 
 
@@ -591,7 +575,7 @@ def test_condors_on_opposite_sides_of_a_contract_settle_although_it_nets_out(led
 def test_a_hedge_in_the_book_carries_its_average_cost(ledger):
     buy_hedge(ledger, quantity=10, price="0.50")
     buy_hedge(ledger, quantity=30, price="0.70", plan_id="hedge-2", at=minutes(15))
-    (hedge,) = ledger.book(SESSION, AT).hedges
+    (hedge,) = ledger.book(AT).hedges
     assert hedge.instrument == builders.option(records.VIX_CALL)
     assert (hedge.net_contracts, hedge.average_cost) == (40, Decimal("0.65"))
     assert hedge.opened_on == SESSION
@@ -604,7 +588,7 @@ def test_g1_counts_premium_and_fees_when_paid_and_payouts_when_received(ledger):
     with ledger.transaction() as tx:
         tx.record_cash_movement(records.settlement(CALL, -10, "3.25", at=expiry))
     assert ledger.hedge_cost_365d_usd(expiry) == Decimal("500.65") - Decimal("3250.00")
-    assert ledger.book(SESSION, expiry).hedges == ()
+    assert ledger.book(expiry).hedges == ()
     assert ledger.realised_pnl().hedges_usd == Decimal("2750.00")
 
 

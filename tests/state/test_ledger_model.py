@@ -258,7 +258,7 @@ def test_projections_equal_a_plain_model_and_can_be_rebuilt(
         assert ledger.positions() == model.positions()
         assert ledger.cash_usd() == model.cash()
         assert ledger.hedge_cost_365d_usd(end) == model.hedge_cost()
-        book = ledger.book(records.SESSION, end)
+        book = ledger.book(end)
         held = {condor.condor_id: condor.quantity for condor in book.condors}
         wanted = {name: model.condor_quantity(name) for name in CONDORS}
         assert held == {name: count for name, count in wanted.items() if count}
@@ -271,5 +271,5 @@ def test_projections_equal_a_plain_model_and_can_be_rebuilt(
         assert abs(difference) < Decimal("0.10")
         assert ledger.rebuild_projections_and_compare() == ()
     with records.open_ledger(path) as again:
-        assert again.book(records.SESSION, end) == book
+        assert again.book(end) == book
         assert again.rebuild_projections_and_compare() == ()

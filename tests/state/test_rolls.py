@@ -65,7 +65,7 @@ def held(ledger):
 
 
 def book(ledger):
-    return {condor.condor_id: condor for condor in ledger.book(SESSION, AT).condors}
+    return {condor.condor_id: condor for condor in ledger.book(AT).condors}
 
 
 def test_c10_a_partial_fill_leaves_both_in_the_book(held):
@@ -170,7 +170,7 @@ def test_c5_ratios_are_kept(ledger):
         records.sent(tx, intent)
         for fill in records.condor_fills(intent, 3, root="0a"):
             tx.record_fill(fill)
-    (condor,) = ledger.book(SESSION, AT).condors
+    (condor,) = ledger.book(AT).condors
     assert (condor.legs, condor.quantity) == (legs, 3)
     assert condor.entry_credit == 2 * (Decimal("3.80") + Decimal("2.10")) - 3 * (
         Decimal("3.10") + Decimal("1.65")

@@ -148,9 +148,7 @@ def inputs_from_history(config: LoadedConfig, at: datetime | None) -> DecisionIn
     zero = Decimal(0)
     return DecisionInputs(
         snapshot=snapshot,
-        book=Book(
-            condors=(), hedges=(), working=(), hedge_cost_365d_usd=zero, condor_ids_opened_today=0
-        ),
+        book=Book(condors=(), hedges=(), working=(), hedge_cost_365d_usd=zero),
         account=Account(
             net_liquidation_usd=cash,
             cash_usd=cash,

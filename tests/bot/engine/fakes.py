@@ -236,7 +236,7 @@ class Bench:
             limits=self.limits,
             policy=WALK,
             readiness=self._readiness,
-            book=lambda: self.ledger.book(_day(self.clock.now()), self.clock.now()),
+            book=lambda: self.ledger.book(self.clock.now()),
         )
 
     def halt(self, state: SystemState, scope: HaltScope | None = None) -> None:

@@ -221,7 +221,7 @@ def test_an_order_that_nobody_can_prove_stays_unknown_and_is_never_sent_again(be
     assert bench.lives() == [["PLANNED", "SENDING", "UNKNOWN", "UNKNOWN"]]
     assert "not known" in bench.notes()[0], "a cancel was asked for, in case"
     assert bench.exchange.orders() == ()
-    (working,) = bench.ledger.book(AT.date(), AT).working
+    (working,) = bench.ledger.book(AT).working
     assert working.leaves_quantity == 10, "it still counts at its worst"
 
 
