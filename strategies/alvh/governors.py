@@ -78,7 +78,7 @@ def forecast_ratio(
     if vix is None or len(closes) < _FEWEST_CLOSES:
         return None
     beta = 0.0 if condor_beta is None else condor_beta
-    return _bounded(_bounded(vix / closes.mean()) * _bounded(1.0 + beta))
+    return _bounded(_bounded(vix / float(closes.mean())) * _bounded(1.0 + beta))
 
 
 def _bounded(ratio: float) -> float:
