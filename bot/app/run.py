@@ -41,6 +41,7 @@ from bot.errors import BotError, RetryLater
 from state.errors import LeaseLost, StateError
 from state.ledger import DailyPnl, Ledger
 from state.totals import read_totals
+from strategies.model.book import root_id
 from strategies.model.calendars import EXCHANGE_ZONE, at_exchange
 from strategies.model.encoding import to_json
 from strategies.model.errors import DomainError
@@ -352,7 +353,7 @@ class _Life:
 
     def _on_interval(self, interval: Interval) -> None:
         snapshot, account = interval.snapshot, interval.account
-        condors = frozenset(condor.condor_id for condor in interval.book.condors)
+        condors = frozenset(root_id(condor.condor_id) for condor in interval.book.condors)
         if self._day.session != snapshot.session:
             last = self._ledger.last_daily_pnl(snapshot.session)
             self._day = _Day(
@@ -382,7 +383,7 @@ class _Life:
                 nlv_usd=account.net_liquidation_usd,
                 day_pnl_usd=account.net_liquidation_usd - self._day.began_usd,
                 total_pnl_usd=account.net_liquidation_usd - self._wiring.starting_cash_usd,
-                condors_open=len(condors),
+                condors_open=len(interval.book.condors),
             ),
         )
 

@@ -242,7 +242,8 @@ def _check_price(request: _Request) -> _Verdict:
         return RefusalReason.PRICE_COLLAR, detail
     # Only an entry must not even intend to go further: an exit walks as far as the collar
     # lets each of its attempts go, and is asked about again at every one of them.
-    if request.opens and intent.worst_price - mid > collar:
+    # A roll does so too, and never pays anything whatever its worst price leaves open.
+    if request.opens and request.rolls is None and intent.worst_price - mid > collar:
         detail = f"worst price {intent.worst_price} is more than {collar:.2f} above mid {mid:.2f}"
         return RefusalReason.PRICE_COLLAR, detail
     return None

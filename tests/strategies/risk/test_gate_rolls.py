@@ -245,6 +245,15 @@ def test_i15_a_roll_stays_inside_the_collar():
     assert judge(roll(limit=str(mid - Decimal("0.55")), worst="-0.15")) is _R.PRICE_COLLAR
 
 
+def test_i15_a_roll_may_mean_to_walk_further_than_its_first_price_may_lie():
+    """Each of its attempts is asked about again, and none may cost anything."""
+    dear = {leg("SPXW 20MAR20 3350 C").instrument.symbol: quote("4.40 x 4.60")}
+    quotes = QUOTES | dear  # mid -1.65
+    assert judge(roll(limit="-1.65", worst="0.00"), quotes=quotes) is None
+    assert judge(roll(limit="-1.15", worst="0.00"), quotes=quotes) is None
+    assert judge(roll(limit="-1.10", worst="0.00"), quotes=quotes) is _R.PRICE_COLLAR
+
+
 def test_g8_a_roll_never_leaves_a_short_that_lost_its_cover_to_another_order():
     """A long of another condor that is on its way out covers nothing."""
     loose = hedge_position("SPXW 20MAR20 3355 C", -1)
