@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -210,24 +211,34 @@ class Reader:
         with _errors(self.path):
             return self._connection.execute(query, parameters).fetchall()
 
-    def sql(self, query: str) -> Table:
+    def sql(self, query: str, *, seconds: float | None = None) -> Table:
         """Return the answer to somebody else's query, amounts and instants as they are stored.
 
-        Raises: QueryRefused if the query would do anything but read, or is not SQL.
+        Raises: QueryRefused if the query would do anything but read, is not SQL, or takes longer
+            than ``seconds``.
         """
         guard = _Guard()
+        ends_at = math.inf if seconds is None else perf_counter() + seconds
         self._connection.set_authorizer(guard)
+        self._connection.set_progress_handler(
+            lambda: perf_counter() > ends_at, _STEPS_BETWEEN_SIGNALS
+        )
         try:
             with _errors(self.path):
                 cursor = self._connection.execute(query)
                 names = _distinct([column[0] for column in cursor.description or ()])
                 rows = tuple(tuple(_plain(cell) for cell in row) for row in cursor)
+        except KeyboardInterrupt as cause:  # as an interrupted query is told here
+            if perf_counter() > ends_at:
+                raise QueryRefused(f"stopped: it takes longer than {seconds:g} s") from cause
+            raise
         except (sqlite3.Error, sqlite3.Warning) as cause:
             if guard.refused is not None:
                 raise QueryRefused(f"this can only read; refused: {guard.refused}") from cause
             raise QueryRefused(f"SQL: {cause}") from cause
         finally:
             self._connection.set_authorizer(None)
+            self._connection.set_progress_handler(lambda: 0, _STEPS_BETWEEN_SIGNALS)
         return Table(names, rows)
 
 

@@ -4,7 +4,6 @@ Only typer is imported here; each command imports its work when it is called, so
 at once.
 """
 
-import os
 import sys
 from enum import StrEnum
 from importlib.metadata import version
@@ -57,7 +56,9 @@ class _Guarded(TyperCommand):
             return super().invoke(ctx)
         except BrokenPipeError:
             # The reader has seen enough (`alvh audit fills | head`)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            from bot.app.render.console import forget_stdout
+
+            forget_stdout()
             raise typer.Exit(ExitCode.OK) from None
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.SIGINT) from None
@@ -542,6 +543,10 @@ def audit_replay(
 )
 def audit_sql(
     query: Annotated[str, typer.Argument(help="A SELECT; anything else is refused.")],
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.1, metavar="SECONDS", help="A query that takes longer is stopped."),
+    ] = 60.0,
     last: Last = None,
     config: ConfigPath = PAPER_CONFIG,
     set_: Settings = None,
@@ -563,7 +568,7 @@ def audit_sql(
         output=output,
         out=out,
     )
-    raise typer.Exit(sql_command(query, source, options))
+    raise typer.Exit(sql_command(query, source, options, seconds=timeout))
 
 
 KeyFile = Annotated[Path, typer.Option("--key", "-k", help="Private key (`alvh keys new`).")]

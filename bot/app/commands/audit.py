@@ -162,10 +162,12 @@ def _effect_cells(report: OverrideReport, override_id: str) -> tuple[Cell, ...]:
     return tuple(round(cell, 2) if isinstance(cell, float) else cell for cell in cells)
 
 
-def sql_command(query: str, source: AuditSource, options: TableOptions) -> ExitCode:
+def sql_command(
+    query: str, source: AuditSource, options: TableOptions, *, seconds: float
+) -> ExitCode:
     """Print the answer to a read-only query; amounts are whole millionths, as they are stored."""
     with source.open() as reader:
-        table = reader.sql(query)
+        table = reader.sql(query, seconds=seconds)
     _write("sql", table, options)
     return ExitCode.OK
 

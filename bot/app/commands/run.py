@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from bot.app.commands.inputs import parse_time, paths_of, read_config
 from bot.app.exit_codes import CommandFailed, ExitCode
-from bot.app.render.console import data_console, notes_console, print_json
+from bot.app.render.console import data_console, forget_stdout, notes_console, print_json
 from bot.app.render.live import LiveView, QuietView
 from bot.app.render.summary import print_summary, summary_json
 from bot.app.reports import RunOptions, RunSummary
@@ -38,10 +38,14 @@ def run_command(
     view = LiveView(notes_console(), title=title) if sys.stderr.isatty() else QuietView()
     with view:
         summary = run_bot(config, paths_of(config, state_dir), options, view)
-    if output == "json":
-        print_json(json.dumps(summary_json(summary)))
-    else:
-        print_summary(data_console(), summary)
+    try:
+        if output == "json":
+            print_json(json.dumps(summary_json(summary)))
+        else:
+            print_summary(data_console(), summary)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads no more still wants to know how it ended
+        forget_stdout()
     return _exit_code(summary)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +18,9 @@ from strategies.model.instruments import OptionContract, parse_symbol
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _AMOUNT = re.compile(r"-?\d+\.\d+")
 _SYMBOL = re.compile(r"[A-Z]{2,4} +\d{6}([CP]\d{8})?")
+# Rules at the beginning of a reason; a reason may have "; " inside
+_REASON_RULE = re.compile(r"(?:^|; )([A-Z]\d+): ")
+_STANDING = "C1: entry due no, wanted yes"
 _HASH_SHOWN = 16
 _LEGS = ("long_put", "short_put", "short_call", "long_call")
 _CENT = Decimal("0.01")
@@ -30,7 +34,7 @@ _FIRST: Mapping[str, str] = {
     "fills": "at symbol quantity price for exec_id commission rules",
     "orders": "at purpose quantity status limit_price order_id filled rules",
     "hedge": "at layer change instrument current_vega_usd target_vega_usd rules binding_cap",
-    "decisions": "at spx vix curve orders hedge_state no_trade_reasons opens closes",
+    "decisions": "at spx vix curve orders hedge_state held_back_by opens closes",
     "condors": "condor at status opened_quantity strikes entry_credit realised_usd close_rules",
     "pnl": "session net_liquidation_usd day_pnl_usd condor_realised_usd condor_unrealised_usd "
     "hedge_realised_usd hedge_unrealised_usd fees_usd",
@@ -59,10 +63,23 @@ def audit_grid(name: str, table: Table, title: str = "") -> Grid:
     if "strikes" in wanted:
         columns.append("strikes")
         records = [record | {"strikes": _strikes(record)} for record in records]
+    if "held_back_by" in wanted:
+        columns.append("held_back_by")
+        records = [record | {"held_back_by": _held_back_by(record)} for record in records]
     first = [column for column in wanted if column in columns]
     order = [*first, *(column for column in columns if column not in first)]
     rows = tuple(tuple(readable(column, record[column]) for column in order) for record in records)
     return Grid(columns=tuple(order), rows=rows, title=title, leading=len(first) or None)
+
+
+def _held_back_by(record: Mapping[str, Cell]) -> str:
+    """Return the rules behind a decision's reasons, with how often: ``C10 x3, G4``.
+
+    That no entry was due (C1) stands in every interval without one, and is left out.
+    """
+    reasons = str(record["no_trade_reasons"] or "")
+    rules = Counter(_REASON_RULE.findall(reasons.replace(_STANDING, "")))
+    return ", ".join(rule if times == 1 else f"{rule} x{times}" for rule, times in rules.items())
 
 
 def _strikes(record: Mapping[str, Cell]) -> str:
@@ -115,6 +132,9 @@ def print_why(console: Console, chain: Explanation) -> None:
         outline.step("layer", chain.layer, "layer", depth=3)
     if chain.condor is not None:
         outline.step("condor", chain.condor, "condor", depth=3)
+    if len(chain.lineage) > 1 or chain.lineage.column("condor") != [chain.order["condor"]]:
+        lines = [_lineage_words(step) for step in chain.lineage.records()]
+        outline.items(3, "condors it came from, newest first", lines)
     outline.items(3, "quotes of the legs", [_quote_words(leg) for leg in chain.quotes.records()])
     outline.items(3, "gates", [_gate_words(gate) for gate in chain.gates.records()])
     outline.items(3, "signals", outline.flow(3, chain.signals))
@@ -169,6 +189,16 @@ class _Outline:
             else:
                 lines.append(pair)
         return lines
+
+
+def _lineage_words(step: Mapping[str, Cell]) -> str:
+    at = cell_text(readable("at", step["at"]))
+    made = "opened" if step["rolled_from"] is None else f"rolled from {step['rolled_from']}"
+    note = f"  ({step['note']})" if step["note"] else ""
+    return (
+        f"{step['condor']} {made} {at} by {str(step['rules']).replace(',', ' ')}: "
+        f"{_strikes(step)}, {step['status']}, order {step['order_id']}{note}"
+    )
 
 
 def _event_words(event: Mapping[str, Cell]) -> str:

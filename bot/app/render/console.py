@@ -1,6 +1,9 @@
 """The two streams: data on stdout, everything else on stderr. Neither is wider than 100 columns."""
 
+import os
+import shutil
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
@@ -28,6 +31,24 @@ def print_json(text: str) -> None:
     """Write one JSON document, and nothing else, to stdout."""
     sys.stdout.write(text)
     sys.stdout.write("\n")
+
+
+def forget_stdout() -> None:
+    """Let nothing more be written to a stdout that nobody reads, not even at the very end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def program() -> str:
+    """Return what to type for this program: ``alvh``, or its path where that is not on PATH.
+
+    `make run` leaves it in `.venv/bin`, where a shell does not look.
+    """
+    called = Path(sys.argv[0])
+    found = shutil.which("alvh")
+    if called.name != "alvh" or (found is not None and Path(found).resolve() == called.resolve()):
+        return "alvh"
+    path = called.absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def note(text: str) -> None:

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bot.app.render.console import program
 from bot.app.render.plans import market_time
 from bot.app.render.tables import plain
 from bot.app.reports import RunSummary
@@ -44,9 +45,7 @@ def _headline(summary: RunSummary) -> str:
         return f"HALTED: {summary.halted}"
     if summary.stopped_by:
         return f"Stopped by {summary.stopped_by}; `alvh run` goes on from here"
-    return (
-        "Run complete" if summary.decisions else "Nothing left to do: the run was complete already"
-    )
+    return "Run complete" if summary.decisions else "Nothing decided: no interval was due"
 
 
 def _lines(summary: RunSummary) -> list[tuple[str, str]]:
@@ -99,10 +98,13 @@ def _reconciliation_words(summary: RunSummary) -> str:
 
 def _next_commands(summary: RunSummary) -> list[str]:
     last = f"{summary.last_at:%Y-%m-%dT%H:%MZ}" if summary.last_at else "TIME"
-    return [
-        "alvh status",
-        "alvh audit fills",
-        "alvh audit hedge --layer L2",
-        f"alvh audit coverage --at {last}",
-        "alvh audit why FILL_OR_ORDER",
-    ]
+    commands = (
+        "status",
+        "audit fills",
+        "audit steward --last 20",
+        "audit hedge --layer L2",
+        f"audit coverage --at {last}",
+        "audit why FILL_OR_ORDER",
+        "audit replay",
+    )
+    return [f"{program()} {command}" for command in commands]

@@ -5,6 +5,8 @@ import io
 import json
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.app.cli import app
-from tests.bot.app.shell import alvh, shipped, start, wait_for
+from tests.bot.app.shell import alvh, environment, shipped, start, wait_for
 
 TABLES = (
     "fills",
@@ -159,6 +161,39 @@ def test_sql_reads_and_never_writes(ask):
         result = ask("audit", "sql", query)
         assert result.exit_code == 2
         assert result.stdout == ""
+
+
+def test_sql_that_never_ends_is_stopped(ask):
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    result = ask("audit", "sql", endless, "--timeout", "0.2")
+    assert result.exit_code == 2
+    assert result.stderr == "stopped: it takes longer than 0.2 s\n"
+
+
+def test_a_run_that_ends_before_it_begins_says_so(tmp_path):
+    folder = shipped(tmp_path)
+    result = alvh("run", "--until", "2020-01-15", cwd=folder)
+    assert result.returncode == 0
+    assert "Nothing decided: no interval was due" in result.stdout
+
+
+def test_a_reader_that_leaves_early_does_not_change_how_a_run_ended(copy):
+    alvh("halt", "--reason", "test", cwd=copy)
+    command = f"{sys.executable} -m bot.app run --until 2020-02-03 | true; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=copy, env=environment(), capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "BrokenPipe" not in result.stderr
+
+
+def test_decisions_are_short_for_a_person(ask):
+    text = ask("audit", "decisions").stdout
+    assert "entry due" not in text
+    assert "no trade reasons" not in text
+    assert len(text.splitlines()) < 2 * 26
 
 
 def test_status_tells_state_holdings_and_jobs(ask):

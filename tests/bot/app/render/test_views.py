@@ -103,7 +103,7 @@ def test_the_summary_says_what_came_of_the_run_and_where_to_look():
     [
         ({"halted": "books disagree: cash"}, "HALTED: books disagree: cash"),
         ({"stopped_by": "SIGTERM"}, "Stopped by SIGTERM; `alvh run` goes on from here"),
-        ({"decisions": 0}, "Nothing left to do"),
+        ({"decisions": 0}, "Nothing decided: no interval was due"),
         ({"reconciliation_breaks": ("SPXW: ledger 3, broker 2",)}, "SPXW: ledger 3, broker 2"),
     ],
 )
@@ -111,6 +111,29 @@ def test_the_summary_says_what_went_otherwise(changes, expected):
     console = screen()
     print_summary(console, run_summary(**changes))
     assert expected in text_of(console)
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "expected"),
+    [
+        (".venv/bin/alvh", False, ".venv/bin/alvh"),
+        (".venv/bin/alvh", True, "alvh"),
+        ("bot/app/__main__.py", False, "alvh"),
+    ],
+)
+def test_hints_name_the_program_as_it_can_be_typed(
+    tmp_path, monkeypatch, called, on_path, expected
+):
+    program = tmp_path / called
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", str(program.parent) if on_path else "/nowhere")
+    console = screen()
+    print_summary(console, run_summary())
+    assert f"\n  {expected} audit replay" in text_of(console)
 
 
 def test_the_summary_as_json_is_exact():
