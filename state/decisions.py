@@ -1,11 +1,14 @@
 """Decisions as rows: what one interval looked at, decided and left behind."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from state.errors import UnreadableDecision
 from state.snapshots import compress, decompress
 from strategies.model.book import Account, Book, CondorLegs
-from strategies.model.encoding import from_json, to_json
+from strategies.model.encoding import UndecodableValue, from_json, to_json
 from strategies.model.memory import Memory
 from strategies.model.plan import CondorAdjust, CondorOpen, LayerPlan, Plan
 from strategies.model.snapshots import MarketSnapshot
@@ -22,6 +25,18 @@ class DecisionInputs:
     book: Book
     account: Account
     memory: Memory
+
+
+@contextmanager
+def of_this_version(plan_id: str) -> Iterator[None]:
+    """Say of a decision that does not decode that another version stored it.
+
+    Raises: UnreadableDecision.
+    """
+    try:
+        yield
+    except UndecodableValue as cause:
+        raise UnreadableDecision(plan_id, cause) from cause
 
 
 def pack(value: object) -> bytes:

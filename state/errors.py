@@ -16,6 +16,7 @@ StateError
 ├── OverrideReplayed     a signed override whose serial number was used before
 ├── UnknownRecord        an id that nothing is stored under
 ├── AmbiguousId          a shortened id that fits several records
+├── UnreadableDecision   a decision whose stored inputs have another version's shape
 ├── NothingStored        no decision at or before an instant
 ├── InexactAmount        an amount that whole micros cannot hold
 └── QueryRefused         a query that does more than read
@@ -186,6 +187,17 @@ class AmbiguousId(StateError):
         self.prefix = prefix
         self.candidates = candidates
         super().__init__(f"{prefix!r} fits several records: {', '.join(candidates)}")
+
+
+class UnreadableDecision(StateError):
+    """Stored inputs that do not have the shape this version of the program knows."""
+
+    def __init__(self, plan_id: str, cause: object) -> None:
+        self.plan_id = plan_id
+        super().__init__(
+            f"decision {plan_id[:16]} cannot be read back ({cause}): another version of the "
+            "program stored it, or it is damaged"
+        )
 
 
 class NothingStored(StateError):

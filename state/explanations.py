@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from state.amounts import instant_text
-from state.decisions import unpack_inputs, unpack_plan
+from state.decisions import of_this_version, unpack_inputs, unpack_plan
 from state.errors import AmbiguousId, NothingStored, UnknownRecord
 from state.readers import Cell, Reader, Table
 from state.replays import stored_decision
@@ -113,8 +113,9 @@ def explain_coverage(reader: Reader, at: datetime) -> Coverage:
     if not rows:
         raise NothingStored(at)
     plan_id, packed_inputs, packed_plan = rows[0]
-    book = unpack_inputs(packed_inputs).book
-    plan = unpack_plan(packed_plan)
+    with of_this_version(plan_id):
+        book = unpack_inputs(packed_inputs).book
+        plan = unpack_plan(packed_plan)
     decision = reader.record(_DECISION, (plan_id,))
     assert decision is not None, "it was just found"
     for column in ("regime_json", "signals_json"):
@@ -153,7 +154,9 @@ def _resolve(reader: Reader, identity: str) -> tuple[str, str, str | None]:
 
 
 def _plan(reader: Reader, plan_id: str) -> Plan:
-    return unpack_plan(reader.raw("SELECT plan FROM decisions WHERE plan_id = ?", (plan_id,))[0][0])
+    ((packed,),) = reader.raw("SELECT plan FROM decisions WHERE plan_id = ?", (plan_id,))
+    with of_this_version(plan_id):
+        return unpack_plan(packed)
 
 
 def _layer(reader: Reader, plan_id: str, layer: str) -> Record | None:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
 
 from state.amounts import instant_of, instant_text
-from state.decisions import unpack_inputs, unpack_text
+from state.decisions import of_this_version, unpack_inputs, unpack_text
 from state.errors import AmbiguousId, NothingStored, UnknownRecord
 from state.readers import Reader
 from state.snapshots import Daily, decompress, read_daily, read_snapshot
@@ -129,13 +130,17 @@ class _Loader:
         self._rules: tuple[str, Rules] = ("", Rules())
 
     def load(self, plan_id: str) -> StoredDecision:
-        """Return one decision; raises UnknownRecord."""
+        """Return one decision; raises UnknownRecord, UnreadableDecision."""
         rows = self._reader.raw(_ONE, (plan_id,))
         if not rows:
             raise UnknownRecord("plan", plan_id)
-        at, session, packed_inputs, packed_plan, memory_json, left_json, rules_json = rows[0][:7]
+        with of_this_version(plan_id):
+            return self._loaded(plan_id, rows[0])
+
+    def _loaded(self, plan_id: str, row: tuple[Any, ...]) -> StoredDecision:
+        at, session, packed_inputs, packed_plan, memory_json, left_json, rules_json = row[:7]
         inputs = unpack_inputs(packed_inputs)
-        market_digest, history_digest = rows[0][7:]
+        market_digest, history_digest = row[7:]
         if self._daily is None or self._daily[0] != history_digest:
             # Read once: what is worked out once a history is kept by its identity
             daily = read_daily(self._blob(history_digest), self._year)

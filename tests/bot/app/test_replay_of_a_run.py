@@ -150,3 +150,14 @@ def test_other_rules_are_named_first(tampered):
         connection.execute("UPDATE runs SET rules_json = ?", (json.dumps(rules),))
     rows = json.loads(replayed(*SESSION).stdout)["intervals"]["rows"]
     assert {row["field"] for row in rows} == {"plan.rules_hash"}
+
+
+def test_a_decision_of_another_version_is_named(tampered):
+    data = stored("inputs", "15:30")
+    book = json.loads(zlib.decompress(data))["book"] | {"colour": "red"}
+    change("UPDATE decisions SET inputs = ? WHERE inputs = ?", repacked(data, book=book), data)
+    result = replayed(*SESSION)
+    assert result.exit_code == 1
+    assert "unknown key 'colour'" in result.stderr
+    assert "another version of the program stored it" in result.stderr
+    assert result.stdout == ""
