@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from strategies.model.book import CondorPosition, HedgePosition
@@ -53,8 +54,14 @@ class ShockTable:
         return both
 
     def worst(self) -> Cell:
-        """Return where the book's gain is lowest; of equal ones to the cent, the first."""
-        book = self.book_usd.round(2)
+        """Return where the book's gain is lowest; of equal ones to the cent, the first.
+
+        Cells in which SPX and VIX move the same way are shown, but no hedge is judged by a crash
+        that calms the market.
+        """
+        opposed = np.multiply.outer(self.shocks.spx_fraction, self.shocks.vix_points) <= 0
+        assert opposed.any(), "a shock table has a cell in which SPX and VIX part"
+        book = np.where(opposed, self.book_usd.round(2), np.inf)
         row, column = divmod(int(book.argmin()), book.shape[1])
         return Cell(
             spx_fraction=float(self.shocks.spx_fraction[row]),

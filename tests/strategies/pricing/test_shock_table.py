@@ -64,9 +64,18 @@ def test_the_worst_cell_is_named():
     table = shock_table(VALUER, CONDORS, HEDGES)
     worst = table.worst()
     shock = (worst.spx_fraction, worst.vix_points)
-    assert worst.book_usd == table.book_usd.min() < 0
+    fraction, points = np.meshgrid(SPX_FRACTIONS, VIX_POINTS, indexing="ij")
+    assert worst.book_usd == table.book_usd[fraction * points <= 0].min() < 0
     assert worst.book_usd == pytest.approx(shock_pnl(VALUER, CONDORS, HEDGES, *shock))
     assert worst.condors_usd == pytest.approx(shock_pnl(VALUER, CONDORS, [], *shock))
+
+
+def test_no_hedge_is_judged_by_a_crash_that_calms_the_market():
+    # A long hedge loses most where VIX falls, which a crash does not do
+    table = shock_table(VALUER, [], [hedge_position("VX 15APR20", 1)], [-0.2, 0.1], [-10.0, 0.0])
+    worst = table.worst()
+    assert table.book_usd.argmin() == 0  # the first cell: SPX -20 %, VIX -10
+    assert (worst.spx_fraction, worst.vix_points) == (0.1, -10.0)
 
 
 def test_the_hedge_covers_its_gain_over_the_condors_loss():
