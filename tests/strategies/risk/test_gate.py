@@ -603,3 +603,18 @@ def test_l6_short_futures_are_counted_as_long_ones_are(quantity, expected):
     held = book(hedges=[hedge_position("VX 19FEB20", -39, cost="16")])
     held = replace(held, working=(at_work(hedge("VXM 18MAR20", 5, **SHORT_MINI), purpose="o"),))
     assert reason(ask(hedge("VXM 18MAR20", quantity, **SHORT_MINI), held=held)) is expected
+
+
+# --- what an order cannot even say ----------------------------------------------------------------
+
+
+def test_a_hedge_is_reduced_one_instrument_at_a_time():
+    two = replace(sell(), legs=(*sell().legs, leg("-1 VX 18MAR20")), limit_price=Decimal("-17.60"))
+    two = replace(two, worst_price=Decimal("-17.60"))
+    assert reason(ask(two)) is _R.STRUCTURE
+
+
+def test_a_price_off_the_grid_is_refused_even_if_an_intent_let_it_through():
+    forged = hedge()
+    object.__setattr__(forged, "limit_price", Decimal("0.621"))
+    assert reason(ask(forged)) is _R.OFF_TICK
