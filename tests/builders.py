@@ -52,6 +52,7 @@ Spread = float | Callable[[FloatArray], FloatArray]  # points, or a function of 
 # A quiet Monday morning; VIX futures of the four months after it
 AT = datetime(2020, 2, 3, 10, 0, tzinfo=EXCHANGE_ZONE)
 TODAY = AT.date()
+_WEEK_AGO = TODAY - timedelta(days=7)
 VX_CURVE = {
     date(2020, 2, 19): 16.5,
     date(2020, 3, 18): 17.0,
@@ -461,9 +462,9 @@ def condor_position(
 
 
 def hedge_position(
-    text: str, net_contracts: int, *, cost: str = "1.00", opened_on: date = TODAY
+    text: str, net_contracts: int, *, cost: str = "1.00", opened_on: date = _WEEK_AGO
 ) -> HedgePosition:
-    """Return a hedge: ``hedge_position("VIX 18MAR20 25 C", 10)``."""
+    """Return a hedge of a week ago: ``hedge_position("VIX 18MAR20 25 C", 10)``."""
     return HedgePosition(
         instrument=instrument(text),
         net_contracts=net_contracts,

@@ -125,6 +125,8 @@ def why_kept(
         why = held_by
     elif sales.left_vega_usd() - keep_usd < min(units):
         why = "what the vega floor needs is not sold (B8)"
+    elif all(lot.is_fresh for lot in story_lots if sales.left(lot)):
+        why = "opened in this session, it stays until the next (B9)"
     elif any(sales.sold(lot) for lot in story_lots):
         why = "the rest follows by increments (B9)"
     else:

@@ -125,8 +125,13 @@ class _Planner:
     """
 
     def __init__(self, inputs: HedgeInputs, lots: tuple[Lot, ...], condor_vega_usd: float) -> None:
-        self._pace = pace_of(inputs.vega_per_theta, inputs.verdict, inputs.rules)
-        self._in = replace(inputs, rules=self._pace.apply(inputs.rules))
+        self._pace = pace_of(
+            inputs.vega_per_theta,
+            condor_vega_usd + sum(lot.contracts * lot.unit_vega_usd for lot in lots),
+            inputs.verdict,
+            inputs.rules,
+        )
+        self._in = inputs
         self._lots = lots
         self._condor_vega_usd = condor_vega_usd
         self._condors = sum(condor.quantity for condor in inputs.condors)
@@ -169,7 +174,8 @@ class _Planner:
         band = Band.of(self._condor_vega_usd, self._condors, rules)
         sell_above_ceiling(sales, lots, band)
         shorts = short_side(self._condor_vega_usd, rules)
-        buy_back(sales, lots, shorts.target_usd, band, rules)
+        selling = self._pace.selling.apply(rules)
+        buy_back(sales, lots, shorts.target_usd, band, selling)
         permitted = self._permitted(targets, is_cutting=is_cutting)
         budget = self._budget()
         wishes = layer_wishes(
@@ -192,8 +198,8 @@ class _Planner:
                     layer=layer,
                     keep_usd=band.keep_usd,
                     keep_calls=core if layer == "L1" and is_core_wanted else 0,
-                    asked_by=(*targets[layer].rules, *self._pace.rules),
-                    rules=rules,
+                    asked_by=(*targets[layer].rules, *self._pace.selling.rules),
+                    rules=selling,
                 )
 
         harvest = self._harvest(sales, band)
@@ -309,7 +315,7 @@ class _Planner:
             budget=budget,
             ceiling_usd=band.inner_usd,
             purposes_at_work=self._in.purposes_at_work,
-            rules=self._in.rules,
+            rules=self._pace.buying.apply(self._in.rules),
         )
 
     def _candidates(self, layer: str) -> tuple[Candidate, ...]:
@@ -374,7 +380,7 @@ class _Planner:
         acts = target.reason is LayerReason.BOOST or (
             target.reason is LayerReason.ACTIVE and rotation.restoring_since is None
         )
-        if acts and not self._pace.is_to_target:
+        if acts and not self._pace.sells_surplus:
             return "the layer acts and v is in the band (B8)"
         return ""
 
@@ -434,7 +440,7 @@ class _Planner:
                 filled[layer] = Attempt(cap="G7" if wish.is_lowered else None)
                 continue
             held = sales.left_vega_usd() + sum(purchases.vega_usd(each) for each in LAYERS)
-            asked_by = (*targets[layer].rules, *self._pace.rules)
+            asked_by = (*targets[layer].rules, *self._pace.buying.rules)
             if wish.floor_raise_usd > _EPSILON and layer in permitted:
                 asked_by = (*asked_by, "B8")
             filled[layer] = purchases.fill(
@@ -515,7 +521,7 @@ class _Planner:
             budget=budget,
             ceiling_usd=short_ceiling_usd(self._condor_vega_usd, self._condors, self._in.rules),
             purposes_at_work=self._in.purposes_at_work,
-            rules=self._in.rules,
+            rules=self._pace.buying.apply(self._in.rules),
             side=-1,
         )
         attempt = sell_short(

@@ -35,6 +35,7 @@ class Lot:
     layer: str
     value: OptionValue | FutureValue | None
     cost_usd: float  # of one contract: premium paid, or a future's notional
+    is_fresh: bool = False  # opened in this session
 
     @property
     def is_short(self) -> bool:
@@ -125,6 +126,7 @@ def read_lots(book: Book, valuer: Valuer, session: date, rules: LayerRules) -> t
                 layer=layer_of(days, rules),
                 value=valuer.value(instrument),
                 cost_usd=cost * instrument.multiplier,
+                is_fresh=hedge is not None and hedge.opened_on == session,
             )
         )
     return tuple(sorted(lots, key=lambda lot: (lot.days, lot.instrument.symbol)))

@@ -1,8 +1,9 @@
 """How fast layers may go to their targets: B9's step, doubled by fear (E), or at once (B5).
 
-S12 above ``vega_per_theta`` says that the book carries more vega than its theta pays for: every
-layer then goes to its target in this interval, up and down. Governors and the ceiling (G7) still
-cap it, and the no-trade zone of B9 stays.
+S12 above ``vega_per_theta`` says that the book carries more vega than its theta pays for. In that
+interval layers go to their targets at once, on the side that brings the net vega down: a book that
+is short of vega buys what it lacks, one that is long of it sells what layers hold above their
+targets. Governors, floor and ceiling (B8, G7) still cap it, and B9's no-trade zone stays.
 """
 
 from dataclasses import dataclass, replace
@@ -15,40 +16,59 @@ _WHOLE = 1.0  # of a layer's target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """The pace of one interval."""
+class Step:
+    """B9's step of one side in one interval."""
 
-    increment: float  # B9's step, of a layer's target; 1 = at once
-    rules: tuple[str, ...]  # what changed it
-    is_to_target: bool  # B5: layers give up surplus too
-    gates: tuple[Gate, ...]
+    increment: float  # of a layer's target; 1 = at once
+    rules: tuple[str, ...] = ()  # what changed it
 
     def apply(self, rules: Rules) -> Rules:
-        """Return the rules with this interval's step."""
+        """Return the rules with this step."""
         return replace(rules, rotation=replace(rules.rotation, increment=self.increment))
 
 
-def pace_of(vega_per_theta: float | None, verdict: Verdict | None, rules: Rules) -> Pace:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The pace of one interval."""
+
+    buying: Step
+    selling: Step
+    sells_surplus: bool  # B5: layers that act give up what they hold above their targets
+    gates: tuple[Gate, ...]
+
+
+def pace_of(
+    vega_per_theta: float | None, net_vega_usd: float, verdict: Verdict | None, rules: Rules
+) -> Pace:
     """Return the pace of this interval (B5, B9, E).
 
     Args:
         vega_per_theta: S12; None where the book cannot be priced or earns nothing by waiting.
+        net_vega_usd: V_c + V_h, USD per VIX point.
         verdict: What the spike is (R5); None outside of one (R3).
         rules: Thresholds and steps.
     """
     limit, increment = rules.rotation.vega_per_theta, rules.rotation.increment
-    to_target = vega_per_theta is not None and vega_per_theta > limit
-    changed: tuple[str, ...] = ()
+    usual = Step(increment=increment)
     if verdict is Verdict.FEAR:
-        increment, changed = min(_WHOLE, increment * rules.panel.fear_step), ("E",)
-    if to_target:
-        increment, changed = _WHOLE, ("B5",)
+        usual = Step(increment=min(_WHOLE, increment * rules.panel.fear_step), rules=("E",))
+    is_above = vega_per_theta is not None and vega_per_theta > limit
+    at_once = Step(increment=_WHOLE, rules=("B5",))
+    buys, sells = is_above and net_vega_usd < 0, is_above and net_vega_usd > 0
+    side = "S12: no value, or no theta is earned" if vega_per_theta is None else "S12"
+    if is_above:
+        side = "S12: what lacks is bought at once" if buys else "S12: surplus is sold at once"
     gate = Gate(
         rule="B5",
         name="vega per theta above which layers go to target",
         value=vega_per_theta,
         threshold=limit,
-        passed=to_target,
-        note="S12" if vega_per_theta is not None else "S12: no value, or no theta is earned",
+        passed=is_above,
+        note=side,
     )
-    return Pace(increment=increment, rules=changed, is_to_target=to_target, gates=(gate,))
+    return Pace(
+        buying=at_once if buys else usual,
+        selling=at_once if sells else usual,
+        sells_surplus=sells,
+        gates=(gate,),
+    )

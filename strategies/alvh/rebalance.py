@@ -282,7 +282,7 @@ def sell_above_wish(
 
     Never below ``keep_usd`` of all layers: what another layer only wishes for insures nothing yet,
     and what is sold at the floor is bought back when v falls a little. Nor below ``keep_calls``
-    calls, the core of L1 (G2).
+    calls, the core of L1 (G2); and what was opened in this session stays until the next.
     """
     spare_calls = sum(sales.expected(lot) for lot in lots if lot.layer == layer and lot.is_call)
     spare_calls -= keep_calls
@@ -292,7 +292,7 @@ def sell_above_wish(
     at_least = 1
     for lot in lots:
         unit = lot.unit_vega_usd
-        if lot.layer != layer or unit <= 0 or lot.is_short or sales.left(lot) <= 0:
+        if lot.layer != layer or unit <= 0 or sales.left(lot) <= 0 or lot.is_short or lot.is_fresh:
             continue
         if excess < no_trade_zone(unit, wish.vega_usd, rules):
             return

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 
 from strategies.alvh.hedge import plan_hedge
@@ -101,7 +102,10 @@ def contracts_of(hedges: Sequence[HedgePosition]) -> dict[Instrument, int]:
 
 
 def filled(inputs: HedgeInputs, plan: HedgePlan) -> HedgeInputs:
-    """The next interval in the same market, every order of the plan filled at its limit."""
+    """The next interval in the same market, every order of the plan filled at its limit.
+
+    What it opened counts as older than the session: fresh positions would be spared surplus sales.
+    """
     held = {hedge.instrument: hedge for hedge in inputs.book.hedges}
     for order in (*plan.reductions, *plan.additions):
         (leg,) = order.legs
@@ -111,7 +115,7 @@ def filled(inputs: HedgeInputs, plan: HedgePlan) -> HedgeInputs:
             instrument=leg.instrument,
             net_contracts=contracts + (before.net_contracts if before else 0),
             average_cost=before.average_cost if before else abs(order.limit_price),
-            opened_on=before.opened_on if before else TODAY,
+            opened_on=before.opened_on if before else TODAY - timedelta(days=7),
         )
     memory = replace(
         inputs.memory,

@@ -196,6 +196,19 @@ def test_b5_sells_what_a_layer_holds_above_its_target_too():
     (sale,) = [t for t in hedge_plan(vega_per_theta=9.0, **facts).trades if t.layer == "L2"]
     assert sale.contracts < 0
     assert "B5" in sale.rules
+    short = facts | {"condor_vega_usd": -1100.0}  # a book that is short of vega sells none
+    assert trades_of(hedge_plan(vega_per_theta=9.0, **short), "L2") == {}
+
+
+def test_b9_what_was_opened_in_this_session_is_no_surplus_before_the_next():
+    old = replace(L2_CALLS, net_contracts=90)
+    fresh = replace(old, opened_on=TODAY)
+    assert trades_of(hedge_plan(hedges=(old,)), "L2")["VIX 18MAR20 22 C"] < 0
+    kept = hedge_plan(hedges=(fresh,))
+    assert trades_of(kept, "L2") == {}
+    assert layer(kept, "L2").note.endswith("opened in this session, it stays until the next (B9)")
+    above = hedge_plan(hedges=(replace(fresh, net_contracts=120),))
+    assert "B8" in above.trades[0].rules  # the ceiling does not wait
 
 
 def test_b5_governors_and_the_ceiling_still_cap():

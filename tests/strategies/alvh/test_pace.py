@@ -8,19 +8,33 @@ from strategies.alvh.pace import pace_of
 from strategies.signals.panel import Verdict
 from tests.strategies.alvh.builders import RULES
 
+SHORT, LONG = -500.0, 500.0
+
 
 @pytest.mark.parametrize(
-    ("ratio", "increment"), [(3.19, 0.25), (3.2, 0.25), (3.2001, 1.0), (50.0, 1.0), (None, 0.25)]
+    ("ratio", "is_above"),
+    [(3.19, False), (3.2, False), (3.2001, True), (50.0, True), (None, False)],
 )
-def test_b5_above_the_limit_layers_go_to_target_now(ratio, increment):
-    pace = pace_of(ratio, None, RULES)
-    assert pace.increment == increment
-    assert pace.is_to_target is (increment == 1)
-    assert pace.rules == (("B5",) if increment == 1 else ())
+def test_b5_above_the_limit_layers_go_to_target_now(ratio, is_above):
+    pace = pace_of(ratio, SHORT, None, RULES)
+    assert pace.buying.increment == (1.0 if is_above else 0.25)
+    assert pace.buying.rules == (("B5",) if is_above else ())
     (gate,) = pace.gates
     assert (gate.rule, gate.value, gate.threshold) == ("B5", ratio, 3.2)
-    assert gate.passed is pace.is_to_target
+    assert gate.passed is is_above
     assert ("no theta" in gate.note) is (ratio is None)
+
+
+def test_b5_acts_on_the_side_that_brings_the_net_vega_down():
+    short = pace_of(9.0, SHORT, None, RULES)
+    assert (short.buying.increment, short.selling.increment) == (1.0, 0.25)
+    assert not short.sells_surplus
+    assert short.gates[0].note == "S12: what lacks is bought at once"
+    long = pace_of(9.0, LONG, None, RULES)
+    assert (long.buying.increment, long.selling.increment) == (0.25, 1.0)
+    assert long.sells_surplus
+    assert long.selling.rules == ("B5",)
+    assert long.gates[0].note == "S12: surplus is sold at once"
 
 
 @pytest.mark.parametrize(
@@ -28,24 +42,25 @@ def test_b5_above_the_limit_layers_go_to_target_now(ratio, increment):
     [(None, 0.25), (Verdict.FEAR, 0.5), (Verdict.TECHNICAL, 0.25), (Verdict.UNDECIDED, 0.25)],
 )
 def test_e_fear_doubles_b9_s_step(verdict, increment):
-    pace = pace_of(1.0, verdict, RULES)
-    assert pace.increment == increment
-    assert not pace.is_to_target
-    assert pace.rules == (("E",) if increment > 0.25 else ())
+    pace = pace_of(1.0, SHORT, verdict, RULES)
+    for step in (pace.buying, pace.selling):
+        assert step.increment == increment
+        assert step.rules == (("E",) if increment > 0.25 else ())
 
 
 def test_e_no_step_is_larger_than_the_whole_target():
     eager = replace(RULES, panel=replace(RULES.panel, fear_step=4.0))
     large = replace(eager, rotation=replace(RULES.rotation, increment=0.4))
-    assert pace_of(None, Verdict.FEAR, large).increment == 1.0
+    assert pace_of(None, SHORT, Verdict.FEAR, large).buying.increment == 1.0
 
 
 def test_b5_wins_over_fear():
-    pace = pace_of(9.0, Verdict.FEAR, RULES)
-    assert (pace.increment, pace.rules) == (1.0, ("B5",))
+    pace = pace_of(9.0, SHORT, Verdict.FEAR, RULES)
+    assert (pace.buying.increment, pace.buying.rules) == (1.0, ("B5",))
+    assert (pace.selling.increment, pace.selling.rules) == (0.5, ("E",))
 
 
 def test_b9_the_step_of_the_interval_is_the_one_the_rules_then_have():
-    paced = pace_of(None, Verdict.FEAR, RULES).apply(RULES)
+    paced = pace_of(None, SHORT, Verdict.FEAR, RULES).buying.apply(RULES)
     assert paced.rotation.increment == 0.5
     assert replace(paced, rotation=RULES.rotation) == RULES
