@@ -260,8 +260,8 @@ def _condor_row(condor: CondorPosition) -> tuple[Cell, ...]:
         *(contract.symbol for contract, _ in legs.signed()),
         condor.expiry.isoformat(),
         str(credit),
-        str(legs.short_put.strike - credit),  # at expiry, of this condor alone
-        str(legs.short_call.strike + credit),
+        str(legs.short_put.strike - credit / legs.short_ratio),  # at expiry, of this one alone
+        str(legs.short_call.strike + credit / legs.short_ratio),
         str(condor.max_loss_usd),
         instant_text(condor.opened_at).replace(".000000Z", "Z"),
         condor.entry_spot,

@@ -138,7 +138,8 @@ def print_why(console: Console, chain: Explanation) -> None:
     outline.items(3, "quotes of the legs", [_quote_words(leg) for leg in chain.quotes.records()])
     outline.items(3, "gates", [_gate_words(gate) for gate in chain.gates.records()])
     outline.items(3, "signals", outline.flow(3, chain.signals))
-    outline.items(3, "book", [_measure_words(measure) for measure in chain.measures.records()])
+    measures = _worded(chain.measures).records()
+    outline.items(3, "book", [_measure_words(measure) for measure in measures])
     outline.step("run", chain.provenance, "run_id", depth=3)
 
 
@@ -229,11 +230,19 @@ def _measure_words(measure: Mapping[str, Cell]) -> str:
     return f"{readable('measure', measure['measure'])}: {before} -> {after}"
 
 
+def _worded(measures: Table) -> Table:
+    """Return the measures a person reads as lines; break-evens and forward vega are tables."""
+    rows = (row for row in measures.rows if row[0] in MEASURE_WORDS)
+    return Table(measures.columns, tuple(rows))
+
+
 def coverage_grids(coverage: Coverage) -> list[Grid]:
     """Return the tables of a coverage: condors, hedges, layers, the book in numbers."""
     return [
         audit_grid("coverage condors", coverage.condors, "Condors"),
         audit_grid("coverage hedges", coverage.hedges, "Hedges"),
         audit_grid("coverage layers", coverage.layers, "Layers (USD per VIX point)"),
-        audit_grid("measures", coverage.measures, "The book before and after the decision"),
+        audit_grid(
+            "measures", _worded(coverage.measures), "The book before and after the decision"
+        ),
     ]

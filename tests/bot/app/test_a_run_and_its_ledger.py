@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.app.cli import app
-from tests.bot.app.shell import alvh, environment, shipped, start, wait_for
+from tests.bot.app.shell import ROOT, alvh, environment, shipped, start, wait_for
 
 TABLES = (
     "fills",
@@ -194,6 +195,36 @@ def test_decisions_are_short_for_a_person(ask):
     assert "entry due" not in text
     assert "no trade reasons" not in text
     assert len(text.splitlines()) < 2 * 26
+
+
+def documented(command: str) -> list[str]:
+    """The keys that the operator's page has for one command."""
+    page = (ROOT / "docs/operating.md").read_text()
+    row = re.search(rf"^\| {re.escape(command)} \| (.*) \|$", page, flags=re.MULTILINE)
+    return re.findall(r"`(\w+)`", row[1])
+
+
+def test_the_json_of_each_command_has_the_documented_keys(ask, ran, tmp_path):
+    fill = json.loads(ask("audit", "fills", "--format", "json").stdout)["rows"][0]["exec_id"]
+    path = tmp_path / "snapshot.json"
+    ask("snapshot", "--at", "2020-02-03T11:00", "--out", str(path))
+    answers = {
+        "`run`": json.loads(ran[1].stdout),
+        "`status`": json.loads(ask("status", "--format", "json").stdout),
+        "`audit coverage`": json.loads(ask("audit", "coverage", "--format", "json").stdout),
+        "`audit why`": json.loads(ask("audit", "why", fill, "--format", "json").stdout),
+        "`audit replay`": json.loads(
+            ask("audit", "replay", "--since", "2020-02-03T15:30", "--format", "json").stdout
+        ),
+        "`decide`": json.loads(ask("decide", str(path), "--format", "json").stdout),
+    }
+    answers["`status`, under `status`"] = answers["`status`"]["status"]
+    for command, answer in answers.items():
+        assert set(answer) == set(documented(command)), command
+    check = json.loads(ask("check", "--format", "json").stdout)
+    assert check["columns"] == documented("`check`")
+    overrides = json.loads(ask("audit", "overrides", "--format", "json").stdout)
+    assert set(overrides) - {"columns", "rows"} == set(documented("`audit overrides`"))
 
 
 def test_status_tells_state_holdings_and_jobs(ask):
