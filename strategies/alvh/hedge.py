@@ -265,9 +265,9 @@ class _Planner:
 
     def _new_condors(self) -> tuple[CondorPosition, ...]:
         inputs = self._in
-        new = condors_to_insure(
-            inputs.condors, inputs.memory.condors_insured, inputs.purposes_at_work
-        )
+        # Sized on what was filled: nothing of this plan's rolls has been
+        held = inputs.condors if inputs.as_filled is None else inputs.as_filled
+        new = condors_to_insure(held, inputs.memory.condors_insured, inputs.purposes_at_work)
         if new and self._unpriced:
             return ()
         if new and not self._are_calls_seen():

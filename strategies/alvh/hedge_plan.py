@@ -39,7 +39,8 @@ class HedgeInputs:
     returns: Returns | None = None  # what G4 judges additions on; None = it caps nothing
     book: Book
     account: Account
-    condors: tuple[CondorPosition, ...]  # held, and not closed by this plan
+    condors: tuple[CondorPosition, ...]  # held, not closed by this plan, and as it rolls them
+    as_filled: tuple[CondorPosition, ...] | None = None  # those before its rolls; None = the same
     condor_vega_usd: float | None  # V_c of those; None if one cannot be priced
     lacking_usd: Decimal  # what a quick ratio of one lacks once condors are closed (G6)
     memory: Memory
