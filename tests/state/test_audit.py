@@ -16,8 +16,8 @@ from strategies.model.encoding import to_json
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.memory import Memory
-from strategies.model.orders import PositionEffect
-from strategies.model.plan import CondorClose
+from strategies.model.orders import Leg, PositionEffect
+from strategies.model.plan import CondorAdjust, CondorClose
 from strategies.model.rules import Rules
 from tests import builders
 from tests.state import records
@@ -330,6 +330,72 @@ def test_an_id_may_be_shortened_until_it_fits_two_records(audit):
     for unknown in ("zzz", "", "%", "0000e_"):
         with pytest.raises(UnknownRecord):
             audit.why(unknown)
+
+
+def test_c10_why_walks_a_roll_back_to_the_condor_that_was_opened(ledger):
+    """From a close of C0001-1, and from the order that made it, back to C0001."""
+    legs = builders.condor_legs("SPXW 20MAR20 2950/2960/3400/3410")
+    opening = records.condor_intent("plan-1", "C0001", LEGS, 12)
+    roll = replace(
+        opening,
+        plan_id="plan-2",
+        purpose="condor:C0001:adjust",
+        legs=(
+            Leg(instrument=LEGS.long_put, ratio=-1),
+            Leg(instrument=LEGS.short_put, ratio=1),
+            Leg(instrument=legs.long_put, ratio=1),
+            Leg(instrument=legs.short_put, ratio=-1),
+        ),
+        limit_price=Decimal("-0.20"),
+        worst_price=Decimal("-0.10"),
+        rules=("C10",),
+    )
+    adjust = CondorAdjust(
+        condor_id="C0001",
+        new_condor_id="C0001-1",
+        new_legs=legs,
+        quantity=12,
+        mid_credit=0.25,
+        adjustments=1,
+        net_vega=-0.2,
+        short_put_delta=-0.16,
+        short_call_delta=0.16,
+        entry_spot=3250.0,
+        entry_sigma_sqrt_t=0.0525,
+        rules=("C10",),
+        note="short put at 0.31",
+    )
+    closing = records.condor_intent(
+        "plan-3", "C0001-1", legs, 12, effect=PositionEffect.CLOSE, limit="0.50"
+    )
+    opened = records.condor_open("C0001", LEGS, 12)
+    close = CondorClose(condor_id="C0001-1", rules=("C9",), mark_debit=0.5, note="")
+    with ledger.transaction() as tx:
+        record(tx, records.plan("plan-1", opens=[opened], orders=[opening]))
+        made = records.plan("plan-2", at=minutes(15), orders=[roll])
+        record(tx, replace(made, adjusts=(adjust,)))
+        made = records.plan("plan-3", at=minutes(30), closes=[close], orders=[closing])
+        record(tx, made)
+    with AuditReader.open(ledger.path) as reader:
+        for order, newest in ((closing, "plan-3"), (roll, "plan-2")):
+            chain = reader.why(order.client_order_id)
+            assert chain.decision["plan_id"] == newest
+            rows = [
+                (row["condor"], row["rolled_from"], row["plan_id"], row["order_id"])
+                for row in chain.lineage.records()
+            ]
+            assert rows == [
+                ("C0001-1", "C0001", "plan-2", roll.client_order_id),
+                ("C0001", None, "plan-1", opening.client_order_id),
+            ]
+        (first,) = reader.why(opening.client_order_id).lineage.records()
+        assert first["condor"] == "C0001"
+        kinds = [(row["kind"], row["what"]) for row in reader.steward().records()]
+        assert kinds == [
+            ("open", "12 x C0001"),
+            ("roll", "12 x C0001 to C0001-1"),
+            ("close", "C0001-1"),
+        ]
 
 
 def test_the_common_start_of_a_condor_s_fills_means_its_order(audit):

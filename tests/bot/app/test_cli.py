@@ -31,6 +31,15 @@ COMMANDS = [
     ["audit", "why"],
     ["audit", "coverage"],
     ["audit", "sql"],
+    ["audit", "replay"],
+    ["audit", "steward"],
+    ["audit", "overrides"],
+    ["audit", "edits"],
+    ["override", "sign"],
+    ["override", "submit"],
+    ["override", "list"],
+    ["keys", "new"],
+    ["keys", "list"],
 ]
 
 
