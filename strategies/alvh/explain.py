@@ -24,6 +24,7 @@ class LayerStory:
     trades: tuple[Trade, ...]  # its own
     planned_usd: float  # factor vega once the plan has filled
     max_scale: float  # L4's bound
+    short_usd: float = 0.0  # L6: what it should be short besides, USD per VIX point
     kept_because: str = ""  # why what it holds above its wish stays
 
     @property
@@ -42,7 +43,7 @@ class LayerStory:
             share=target.share,
             scale=min(round(wish.uncapped_usd / full, _DIGITS), self.max_scale) if full else 0.0,
             current_vega_usd=_held_usd(self.lots),
-            target_vega_usd=round(wish.uncapped_usd, _DIGITS),
+            target_vega_usd=round(wish.uncapped_usd - self.short_usd, _DIGITS),
             planned_vega_usd=round(self.planned_usd, _DIGITS),
             current_contracts=sum(lot.contracts for lot in self.lots),
             change_contracts=0 if main is None else main.contracts,

@@ -239,7 +239,7 @@ class _Planner:
         additions = without_crossing((*purchases.trades, *sold), inputs.signals)
         trades = (*reductions, *additions)
         stories = [
-            self._story(layer, targets, wishes, filled, sales, trades, band, keeps)
+            self._story(layer, targets, wishes, filled, sales, trades, band, keeps, shorts)
             for layer in LAYERS
         ]
         return HedgePlan(
@@ -567,6 +567,7 @@ class _Planner:
         trades: Sequence[Trade],
         band: Band,
         keeps: Mapping[str, str],
+        shorts: ShortSide,
     ) -> LayerStory:
         lots = tuple(lot for lot in self._lots if lot.layer == layer)
         own = tuple(trade for trade in trades if trade.layer == layer)
@@ -580,6 +581,7 @@ class _Planner:
             trades=own,
             planned_usd=planned,
             max_scale=self._in.rules.layers.max_scale,
+            short_usd=shorts.target_usd if layer == "L1" else 0.0,
             kept_because=why_kept(
                 lots, sales, wishes[layer], planned, keep_usd=band.keep_usd, held_by=keeps[layer]
             ),

@@ -323,6 +323,7 @@ def test_l6_l1_is_short_futures_against_a_book_meant_to_be_vega_positive():
     l1 = layer(plan, "L1")
     assert "L6" in l1.rules
     assert l1.reason is LayerReason.ACTIVE
+    assert l1.target_vega_usd == pytest.approx(-450.0)
     assert l1.planned_vega_usd < 0
     assert l1.change_contracts < 0
     (order,) = [order for order in plan.additions if order.layer == "L1"]
