@@ -85,7 +85,11 @@ def test_d3_nobody_signed():
         POLICY.verified(replace(SIGNED, signature=""))
 
 
-@pytest.mark.parametrize("signature", ["x", "AAAA", "%%%", SIGNED.signature[:-4]])
+@pytest.mark.parametrize(
+    "signature",
+    ["x", "AAAA", "%%%", SIGNED.signature[:-4]],
+    ids=["a letter", "too short", "no base64", "cut off"],  # keys are new in every process
+)
 def test_d3_what_is_no_signature_is_not_one(signature):
     with pytest.raises(OverrideRefused, match="not that of alice"):
         POLICY.verified(replace(SIGNED, signature=signature))
@@ -178,7 +182,11 @@ def test_a_file_that_is_no_key_is_named(tmp_path, text):
         SigningKey.read(tmp_path / "none.pem")
 
 
-@pytest.mark.parametrize("text", ["", "AAAA", "no base64!", ALICE.public_text + "AAAA"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "AAAA", "no base64!", ALICE.public_text + "AAAA"],
+    ids=["nothing", "too short", "no base64", "too long"],
+)
 def test_a_public_key_is_32_bytes(text):
     with pytest.raises(KeyInvalid, match="expected a public key, 32 bytes in base64"):
         check_public_key(text)
