@@ -119,11 +119,13 @@ def decide(
         exits, book, account, values=values, chain=chain, plan_id=plan_id, rules=rules
     )
     staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
-    migration = outlook.book.lowest_migration(staying)
+    # What is lost (C9) stays in the book; there is nothing left of it to roll or to insure
+    alive = tuple(c for c in staying if c.condor_id not in exits.lost_ids)
+    migration = outlook.book.lowest_migration(alive)
     safety = (_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover)
     closing = legs_being_closed(book, exits)
     adjustments = _adjust(
-        staying,
+        alive,
         valuer,
         book,
         account,
@@ -137,7 +139,8 @@ def decide(
     _, kept_back = split_withheld(adjustments.orders, overrides, snapshot.session)
     adjustments = adjustments.without([item.order for item in kept_back])
     withheld = (*withheld, *kept_back)
-    staying = adjustments.after(staying)
+    as_filled = alive
+    staying, alive = adjustments.after(staying), adjustments.after(alive)
     values |= {each.condor_id: valuer.condor(each.legs) for each in staying}
     condor_id = f"C{memory.condors_opened + 1:04d}"
     entry = _entry(
@@ -170,8 +173,9 @@ def decide(
             returns=_returns(measurer, before, staying, values),
             book=book,
             account=account,
-            condors=staying,
-            condor_vega_usd=None if unpriced else condor_vega_usd(staying, values),
+            condors=alive,
+            as_filled=as_filled,
+            condor_vega_usd=None if unpriced else condor_vega_usd(alive, values),
             lacking_usd=lacking,
             memory=memory,
             rules=rules,

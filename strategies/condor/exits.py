@@ -5,7 +5,11 @@ where the package may still cost that much: with a credit above width / (1 + sto
 beyond the wing, the time exit ends such a position, and C7 has bounded its loss.
 
 No close pays what holding on could cost at worst: there would be nothing to gain by it. A close may
-go ``close_reach`` of the way from mid to that worst, and stays below it.
+go ``close_reach`` of the way from mid to that worst, and stays below it. Where less than
+``least_saving`` of the worst is left to save neither stop nor clock asks: the condor is lost, and
+an order every interval would not bring it back. It is held on, and asked for again as soon as there
+is something to save. On its last day the clock asks whatever is left to save, all of the way to the
+worst; what costs that much anyhow is settled at it.
 
 A condor without a value, because its series has no surface, is still closed by stop and clock: its
 legs' own quotes say what that costs, and the worst bounds what is paid. The profit target waits for
@@ -28,6 +32,8 @@ from strategies.model.structures import as_condor, legs_at_work
 from strategies.model.ticks import order_tick, round_down, round_up
 from strategies.pricing.valuation import CondorValue
 
+LAST_DAYS = 1  # calendar days to expiry on which a condor may trade for the last time
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exits:
@@ -37,6 +43,7 @@ class Exits:
     orders: tuple[OrderIntent, ...]
     gates: tuple[Gate, ...]
     reasons: tuple[str, ...]
+    lost_ids: frozenset[str] = frozenset()  # held on: closing them would save nothing
 
     @property
     def closing_ids(self) -> frozenset[str]:
@@ -67,11 +74,16 @@ def plan_exits(
         rules: C9's thresholds.
     """
     closes, orders, gates, reasons = [], [], [], []
+    lost: set[str] = set()
     for condor in condors:
         mark = _mark(condor.legs, values[condor.condor_id], chain)
         fired = exit_reason(condor, mark, session=session, rules=rules)
         gates.append(_gate(condor, mark, fired, session, rules))
         if fired is None:
+            continue
+        if isinstance(mark, CloseMark) and (why := nothing_left(condor, mark, session, rules)):
+            lost.add(condor.condor_id)
+            reasons.append(f"C9: {condor.condor_id} is not closed ({fired.note}; {why})")
             continue
         close = CondorClose(
             condor_id=condor.condor_id,
@@ -88,9 +100,14 @@ def plan_exits(
             closes.append(close)
         else:
             closes.append(close)
-            orders.append(_close_order(condor, mark, fired, ("C9",), plan_id, rules))
+            reach = 1.0 if is_last_day(condor, session) else rules.close_reach
+            orders.append(_close_order(condor, mark, fired, ("C9",), plan_id, reach))
     return Exits(
-        closes=tuple(closes), orders=tuple(orders), gates=tuple(gates), reasons=tuple(reasons)
+        closes=tuple(closes),
+        orders=tuple(orders),
+        gates=tuple(gates),
+        reasons=tuple(reasons),
+        lost_ids=frozenset(lost),
     )
 
 
@@ -190,6 +207,23 @@ def exit_reason(
     return None
 
 
+def is_last_day(condor: CondorPosition, session: date) -> bool:
+    """Return whether a condor may trade for the last time: AM-settled, that is the day before."""
+    return (condor.expiry - session).days <= LAST_DAYS
+
+
+def nothing_left(condor: CondorPosition, mark: CloseMark, session: date, rules: CondorRules) -> str:
+    """Return what is left to save by closing a condor where it is too little (C9), else nothing.
+
+    Left is the worst at expiry less what buying it back costs at mid; on the last day any of it is
+    enough.
+    """
+    worst = condor.legs.worst_points
+    left = worst - mark.debit
+    least = Decimal(0) if is_last_day(condor, session) else exact(rules.least_saving) * worst
+    return "" if left > least else f"{max(left, Decimal(0)):f} of {worst:f} points left to save"
+
+
 def _gate(
     condor: CondorPosition,
     mark: CloseMark | Unpriceable,
@@ -245,7 +279,7 @@ def close_now(
         condor_id=condor.condor_id, rules=asked_by, mark_debit=float(mark.debit), note=note
     )
     reason = ExitReason(note, Urgency.URGENT, exact(rules.stop_allowance))
-    return close, _close_order(condor, mark, reason, asked_by, plan_id, rules)
+    return close, _close_order(condor, mark, reason, asked_by, plan_id, rules.close_reach)
 
 
 def _close_order(
@@ -254,12 +288,12 @@ def _close_order(
     reason: ExitReason,
     asked_by: tuple[str, ...],
     plan_id: str,
-    rules: CondorRules,
+    reach: float,
 ) -> OrderIntent:
     legs = tuple(Leg(instrument=leg, ratio=-sign) for leg, sign in condor.legs.signed())
     tick = order_tick([leg.instrument for leg in legs], Decimal(1))
     natural = round_up(mark.natural + reason.allowance, tick)
-    most = most_to_pay(mark.debit, condor.legs.worst_points, tick, rules)
+    most = most_to_pay(mark.debit, condor.legs.worst_points, tick, reach)
     worst, limit = min(natural, most), round_down(mark.debit, tick)
     if condor.legs.long_ratio == 1 and condor.legs.one_expiry:
         # Nothing trades at zero. Longs that are more, or later, may be worth more than the shorts
@@ -278,14 +312,14 @@ def _close_order(
     )
 
 
-def most_to_pay(mid: Decimal, worst: Decimal, tick: Decimal, rules: CondorRules) -> Decimal:
+def most_to_pay(mid: Decimal, worst: Decimal, tick: Decimal, reach: float) -> Decimal:
     """Return the most a close may pay (C9): part of the way from mid to the worst, and below it.
 
     Args:
         mid: What the condor costs at mid, index points.
         worst: The most it can cost at expiry (``CondorLegs.worst_points``).
         tick: Of the package; the result is a multiple of it.
-        rules: ``close_reach`` is that part.
+        reach: That part, 0 to 1.
     """
-    reach = mid + exact(rules.close_reach) * (worst - mid)
-    return min(round_down(reach, tick), round_up(worst, tick) - tick)
+    most = mid + exact(reach) * (worst - mid)
+    return min(round_down(most, tick), round_up(worst, tick) - tick)

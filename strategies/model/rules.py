@@ -136,6 +136,13 @@ class CondorRules:
         low=0.0,
         high=1.0,
     )
+    least_saving: float = rule(
+        0.05,
+        "share of the worst at expiry that a stop or time exit must still save",
+        rule_id="C9",
+        low=0.0,
+        high=0.25,
+    )
     tested_delta: float = rule(
         0.30, "absolute delta at which a short is tested", rule_id="C10", low=0.20, high=0.50
     )

@@ -212,8 +212,8 @@ CONDORS = (
         id="C9",
         name="Exits",
         sentence="""
-            Stop, time exit, profit target. Nothing is carried into settlement, because the time
-            exit comes weeks before it.
+            Stop, time exit, profit target. Nothing is carried into settlement: the time exit comes
+            weeks before it, and goes all of the way to the worst on the last day.
         """,
         formula="""
             in this order: stop if `debit - credit >= stop_loss_credits x credit`; time if days `<=
@@ -234,8 +234,15 @@ CONDORS = (
                 loss.
             """,
             """
-                A stop starts half way to the natural price and may pay two ticks beyond it, a time
-                exit walks to the natural price, a profit target stops at 60 % of the way.
+                A stop and a time exit walk from mid to the natural price, a stop two ticks beyond
+                it; a profit target stops at 60 % of the way.
+            """,
+            """
+                **Nothing left to save.** Where mid has come within `least_saving` of the worst at
+                expiry neither stop nor clock asks: an order every interval would save nothing. The
+                plan says so; the condor is neither rolled nor insured, nor does B4 read its S10. On
+                the last day the clock asks for whatever is left; what nobody sells below its worst
+                is settled at it.
             """,
         ),
     ),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.decide import decide
-from strategies.model.book import CondorPosition, HedgePosition, WorkingOrder
+from strategies.model.book import CondorPosition, HedgePosition, WorkingOrder, root_id
 from strategies.model.encoding import from_json, to_json
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import Limits, Readiness, SystemState
@@ -21,6 +21,7 @@ from strategies.model.orders import ApprovedOrder, PositionEffect, Urgency
 from strategies.model.plan import LayerReason, Plan
 from strategies.model.quotes import CALL, PUT
 from strategies.model.rules import Rules
+from strategies.model.snapshots import EventAhead, EventKind
 from strategies.model.structures import option_positions
 from strategies.pricing.margin import condor_margin_usd, is_covered
 from strategies.risk.gate import approve
@@ -350,6 +351,29 @@ def test_c9_exits_go_first_and_are_measured():
     assert effects == sorted(effects, key=lambda effect: effect is PositionEffect.OPEN)
     assert plan.before.condor_contracts == 103
     assert plan.after.condor_contracts == 70 + plan.opens[0].quantity
+
+
+def test_c9_a_condor_with_nothing_left_to_save_is_held_and_neither_rolled_nor_insured():
+    """Its break-even is long lost; B4 would take it for a book in need before every event."""
+    lost = condor_position("SPXW 20MAR20 3400/3410/3415/3425", condor_id="C0009", credit="1.00")
+    lost = replace(lost, entry_spot=3412.0)
+    near = (EventAhead(kind=EventKind.CPI, day=TODAY + timedelta(days=2), trading_days=2),)
+    always = replace(RULES, condor=replace(RULES.condor, least_saving=0.0))
+
+    def scale(held, in_force):
+        snap = replace(snapshot(), events=near)
+        plan, _ = decide(snap, book(condors=held), account(), INSURED, in_force)
+        (gate,) = [gate for gate in gates_of(plan, "B4") if gate.name.startswith("scale")]
+        return plan, gate.value
+
+    (alone, wanted), (both, found) = scale([CONDOR], RULES), scale([CONDOR, lost], RULES)
+    assert found == wanted
+    assert scale([CONDOR, lost], always)[0].closes[0].condor_id == "C0009"
+    assert both.closes == ()
+    assert any(reason.startswith("C9: C0009 is not closed") for reason in both.no_trade_reasons)
+    assert both.before.condor_contracts == both.after.condor_contracts
+    assert both.signals["S10 migration"] < alone.signals["S10 migration"]
+    assert not [gate for gate in both.gates if gate.rule in ("C10", "G2") and "C0009" in gate.name]
 
 
 def test_the_hedge_of_a_closed_condor_is_trimmed_to_the_band_with_it():
@@ -1065,11 +1089,17 @@ def test_a_plan_that_fills_is_followed_by_increments_and_then_by_nothing(name, h
     held = fill(held, plan)
     bought = [o for o in plan.orders if o.layer and o.effect is PositionEffect.OPEN]
     directions = {order.legs[0].instrument: order.effect for order in bought}
+    rolled = {root_id(change.condor_id) for change in plan.adjusts}
     for _ in range(40):
         plan, memory = decide(quiet, held, account(), memory, RULES)
         if not plan.orders:
             break
+        for change in plan.adjusts:  # what stood in the way of a roll may have gone by then
+            assert root_id(change.condor_id) not in rolled, "a condor is rolled once a session"
+            rolled.add(root_id(change.condor_id))
         for order in plan.orders:
+            if order.purpose.endswith(":adjust"):
+                continue
             assert order.layer is not None, "condors are opened and closed once"
             if "B1" in order.rules:  # a flip may be confirmed while the market stands still
                 continue

@@ -58,7 +58,16 @@ def mark(mid: float) -> CloseMark:
     return CloseMark(debit=to_price(mid), natural=to_price(mid + 0.5), is_value=True)
 
 
-def exits(mid: float | None, *, natural=None, condor=CONDOR, session=FAR, at_work=(), chain=None):
+def exits(
+    mid: float | None,
+    *,
+    natural=None,
+    condor=CONDOR,
+    session=FAR,
+    at_work=(),
+    chain=None,
+    rules=RULES,
+):
     return plan_exits(
         (condor,),
         values={condor.condor_id: None if mid is None else value(mid, natural)},
@@ -66,7 +75,7 @@ def exits(mid: float | None, *, natural=None, condor=CONDOR, session=FAR, at_wor
         purposes_at_work=at_work,
         plan_id="p",
         session=session,
-        rules=RULES,
+        rules=rules,
     )
 
 
@@ -172,10 +181,7 @@ def test_a_close_buys_the_condor_back_from_mid_toward_the_natural_price():
         (6.0, 7.90, "6.00", "8.00"),  # at it
         (6.0, 7.95, "6.00", "8.00"),  # beyond it
         (9.0, 11.0, "9.00", "9.50"),
-        (9.85, 11.0, "9.85", "9.90"),  # 9.925 on the grid
-        (9.95, 11.0, "9.95", "9.95"),
-        (10.0, 12.0, "9.95", "9.95"),  # holding on costs 10 at most: never that
-        (11.0, 12.0, "9.95", "9.95"),
+        (9.45, 11.0, "9.45", "9.70"),  # 9.725 on the grid
         (0.02, 0.06, "0.05", "0.10"),  # nothing trades at zero
     ],
 )
@@ -190,11 +196,11 @@ def test_c9_a_close_pays_part_of_the_way_to_the_width_and_never_the_width(
 @given(
     mid=st.integers(-400, 2400).map(lambda n: Decimal(n) / 40),
     worst=st.integers(20, 1000).map(lambda n: Decimal(n) / 20),
-    reach=st.floats(0.0, 0.9),
+    reach=st.floats(0.0, 1.0),
 )
 def test_c9_no_close_pays_what_holding_on_costs_at_worst(mid, worst, reach):
     tick = Decimal("0.05")
-    most = most_to_pay(mid, worst, tick, replace(RULES, close_reach=reach))
+    most = most_to_pay(mid, worst, tick, reach)
     assert most < worst
     assert most % tick == 0
     if mid <= worst - tick:
@@ -202,8 +208,70 @@ def test_c9_no_close_pays_what_holding_on_costs_at_worst(mid, worst, reach):
 
 
 def test_c9_the_reach_is_a_rule_value():
-    never = replace(RULES, close_reach=0.0)
-    assert most_to_pay(Decimal("6.03"), Decimal(10), Decimal("0.05"), never) == Decimal("6.00")
+    at_mid = exits(6.03, natural=9.0, rules=replace(RULES, close_reach=0.0))
+    assert at_mid.orders[0].worst_price == Decimal("6.00")
+    assert exits(6.03, natural=9.0).orders[0].worst_price == Decimal("8.00")
+
+
+# --- what cannot be saved any more ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [46, 21, 2])
+@pytest.mark.parametrize(
+    ("mid", "is_lost"), [(9.475, False), (9.5, True), (9.65, True), (10.05, True), (17.0, True)]
+)
+def test_c9_neither_stop_nor_clock_asks_where_too_little_is_left_to_save(days, mid, is_lost):
+    plan = exits(mid, session=CONDOR.expiry - timedelta(days=days))
+    assert bool(plan.orders) is not is_lost
+    assert plan.lost_ids == ({"C0001"} if is_lost else set())
+    assert bool(plan.closes) is not is_lost
+    assert not plan.gates[0].passed
+
+
+def test_c9_a_plan_says_what_is_left_of_a_condor_that_it_does_not_close():
+    assert exits(9.65).reasons == (
+        "C9: C0001 is not closed (stop loss; 0.35 of 10 points left to save)",
+    )
+    late = exits(10.05, session=CONDOR.expiry - timedelta(days=12))
+    assert late.reasons == ("C9: C0001 is not closed (stop loss; 0 of 10 points left to save)",)
+
+
+@pytest.mark.parametrize(("share", "asks"), [(0.0, True), (0.035, False), (0.034, True)])
+def test_c9_the_share_that_must_be_left_is_a_rule_value(share, asks):
+    plan = exits(9.65, rules=replace(RULES, least_saving=share))
+    assert bool(plan.orders) is asks
+
+
+@pytest.mark.parametrize(
+    ("days", "mid", "worst"),
+    [
+        (2, 9.45, "9.70"),  # half of the way
+        (1, 9.45, "9.95"),  # all of the way, and never the worst itself
+        (1, 9.65, "9.95"),  # lost the day before, asked for today
+        (0, 9.975, "9.95"),
+        (0, 10.0, None),  # settlement costs no more
+        (0, 10.05, None),
+        (0, 0.40, "0.90"),  # the natural price, where that is less
+    ],
+)
+def test_c9_nothing_is_carried_into_settlement_that_anyone_sells_for_less(days, mid, worst):
+    dear = mid + 0.5 if mid < 1 else mid + 4.0
+    plan = exits(mid, natural=dear, session=CONDOR.expiry - timedelta(days=days))
+    assert [str(order.worst_price) for order in plan.orders] == [each for each in [worst] if each]
+    assert bool(plan.lost_ids) is (worst is None)
+
+
+def test_c9_what_is_lost_is_closed_all_the_same_where_g6_or_an_override_asks():
+    closed = close_now(
+        CONDOR,
+        value=value(9.65, 12.0),
+        chain=None,
+        asked_by=("G6",),
+        note="quick ratio 0.9000",
+        plan_id="p",
+        rules=RULES,
+    )
+    assert not isinstance(closed, Unpriceable)
 
 
 def test_c9_a_later_long_raises_the_worst_by_its_carry_and_the_cap_with_it():
