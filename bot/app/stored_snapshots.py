@@ -1,10 +1,13 @@
 """The file that `alvh snapshot` writes and `alvh decide` reads: all inputs of one decision.
 
 Canonical JSON of ``{"snapshot", "book", "account", "memory", "rules"}``; the rules may be left out.
+A file may be gzipped: it shrinks to a quarter.
 """
 
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +23,8 @@ from strategies.model.memory import Memory
 from strategies.model.rules import Rules, rule_bounds_violations
 from strategies.model.snapshots import MarketSnapshot
 
-FILE_BYTES_MAX = 100_000_000
+FILE_BYTES_MAX = 100_000_000  # unpacked
+_GZIP = b"\x1f\x8b"  # how every gzip file begins
 _KINDS = {
     "snapshot": MarketSnapshot,
     "book": Book,
@@ -126,15 +130,15 @@ def _leg_problems(legs: CondorLegs, session: date) -> Iterator[str]:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            _refuse(path, f"larger than {FILE_BYTES_MAX:,} bytes")
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        data = json.loads(_read(path).decode(), parse_constant=_no_constant)
     except json.JSONDecodeError as cause:
         raise CommandFailed(
             f"{path}:{cause.lineno}:{cause.colno}: not JSON: {cause.msg}", ExitCode.USAGE
         ) from cause
     except (UnicodeDecodeError, RecursionError, ValueError) as cause:
         raise CommandFailed(f"{path}: not JSON: {cause}", ExitCode.USAGE) from cause
+    except (gzip.BadGzipFile, EOFError, zlib.error) as cause:
+        raise CommandFailed(f"{path}: not gzip: {cause}", ExitCode.USAGE) from cause
     except OSError as cause:
         message = f"{path}: cannot be read: {cause.strerror}"
         raise CommandFailed(message, ExitCode.USAGE) from cause
@@ -142,6 +146,18 @@ def _parse(path: Path) -> dict[str, Any]:
         _refuse(path, f"expected an object with the keys {', '.join(_KINDS)}")
     if unknown := sorted(data.keys() - _KINDS.keys()):
         _refuse(path, f"{unknown[0]}: unknown key; expected {', '.join(_KINDS)}")
+    return data
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a file, unpacked where they are gzip; never more than a file may have."""
+    with path.open("rb") as file:
+        is_packed = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        source = gzip.GzipFile(fileobj=file) if is_packed else file
+        data = source.read(FILE_BYTES_MAX + 1)
+    if len(data) > FILE_BYTES_MAX:
+        _refuse(path, f"larger than {FILE_BYTES_MAX:,} bytes")
     return data
 
 

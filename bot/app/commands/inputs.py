@@ -1,5 +1,6 @@
 """What the commands read before they work: configuration, times, file names."""
 
+import gzip
 import os
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -49,9 +50,10 @@ def parse_time(text: str | None, option: str, *, end_of_day: bool = False) -> da
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a result file; raises CommandFailed if the disk refuses."""
+    """Write a result file, packed where its name ends in .gz; raises CommandFailed if it cannot."""
+    data = text.encode()
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     except OSError as cause:
         message = f"{path}: cannot be written: {cause.strerror}"
         raise CommandFailed(message, ExitCode.USAGE) from cause
