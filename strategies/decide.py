@@ -252,6 +252,7 @@ def decide(
         condors_insured=hedge.condors_insured,
         condors_opened=memory.condors_opened + (0 if entry.opened is None else 1),
         rolls=adjustments.rolls,
+        roll_waits=adjustments.waits,
         boost=hedge.boost,
         harvest_armed=hedge.harvest_armed,
         harvested=hedge.harvested,

@@ -12,7 +12,8 @@ out must not make worse what it is a defence against: the loss where SPX moves 7
 the tested side (down: with VIX +8, B1's shock). Of these the one goes that leaves the short with
 the smallest delta; then the larger credit, then the earlier expiry. A condor is rolled at most
 ``max_adjustments`` times, at most once a session, and not while an order of it is at work. A roll
-that does not fill is asked for again, under a new id.
+that nobody takes is asked for again, under a new id, ``roll_wait_intervals`` later or in the next
+session, whichever comes first.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -39,7 +40,9 @@ class Adjustments:
     ordered: tuple[Ordered, ...] = ()
     gates: tuple[Gate, ...] = ()
     reasons: tuple[str, ...] = ()
-    rolls: tuple[tuple[str, int], ...] = ()  # for the memory: (root id, rolls asked for)
+    # For the memory
+    rolls: tuple[tuple[str, int], ...] = ()  # (root id, rolls asked for)
+    waits: tuple[tuple[str, int], ...] = ()  # (root id, intervals until it may be asked again)
 
     @property
     def adjusts(self) -> tuple[CondorAdjust, ...]:
@@ -91,10 +94,11 @@ def plan_adjustments(
         spike: R3 holds and C11 is switched on.
         hedge: Tells what the hedge would do in place of C11; None where it has nothing to buy.
         safety: Gates that nothing opens past.
-        memory: How many rolls of each condor have been asked for.
+        memory: How many rolls of each condor have been asked for, and which of them just now.
         plan_id: Identity of the plan the orders belong to.
     """
     asked_for = dict(memory.rolls)
+    waits = _waits_left(memory, desk)
     ordered: list[Ordered] = []
     gates: list[Gate] = []
     reasons: list[str] = []
@@ -105,7 +109,8 @@ def plan_adjustments(
             gates.append(_delta_gate(condor, None, desk))
             continue
         near, far = (puts, calls) if _delta(puts) >= _delta(calls) else (calls, puts)
-        blocked = _blocked(condor, book, safety, desk)
+        root = root_id(condor.condor_id)
+        blocked = _blocked(condor, book, safety, desk, waits.get(root, 0))
         answers = {}
         if spike:
             answers["C11"] = spike_roll(condor, near, desk, hedge, blocked)
@@ -117,7 +122,6 @@ def plan_adjustments(
                 reasons.append(f"{rule}: {condor.condor_id} is not rolled: {answer.why}")
             if answer.roll is None:
                 continue
-            root = root_id(condor.condor_id)
             asked_for[root] = asked_for.get(root, 0) + 1
             ordered.append(
                 desk.take(
@@ -129,15 +133,26 @@ def plan_adjustments(
                 )
             )
     held = {root_id(condor.condor_id) for condor in book.condors}
+    waits |= {root_id(each.adjust.condor_id): desk.rules.roll_wait_intervals for each in ordered}
     return Adjustments(
         ordered=tuple(ordered),
         gates=tuple(gates),
         reasons=tuple(reasons),
         rolls=tuple(sorted((root, n) for root, n in asked_for.items() if root in held)),
+        waits=tuple(sorted((root, n) for root, n in waits.items() if n and root in held)),
     )
 
 
-def _blocked(condor: CondorPosition, book: Book, safety: Sequence[Gate], desk: Desk) -> str:
+def _waits_left(memory: Memory, desk: Desk) -> dict[str, int]:
+    """Return how many intervals, this one included, each condor just asked for still waits."""
+    if memory.session != desk.valuer.session:
+        return {}
+    return {root: left - 1 for root, left in memory.roll_waits}
+
+
+def _blocked(
+    condor: CondorPosition, book: Book, safety: Sequence[Gate], desk: Desk, waits: int
+) -> str:
     """Return why a condor must not be rolled at all; empty if it may."""
     for gate in safety:
         if not gate.passed:
@@ -147,6 +162,8 @@ def _blocked(condor: CondorPosition, book: Book, safety: Sequence[Gate], desk: D
             return f"{order.purpose} is at work"
     if condor.rolled_on == desk.valuer.session:
         return "it has been rolled in this session"
+    if waits:
+        return f"nobody took the last roll; {waits} intervals until the next, or the next session"
     if condor.adjustments >= desk.rules.max_adjustments:
         return f"{condor.adjustments} adjustments of at most {desk.rules.max_adjustments}"
     return ""

@@ -66,6 +66,7 @@ class Memory:
     condors_insured: tuple[str, ...] = ()  # ids of held condors whose G2 core has been decided
     condors_opened: int = 0  # serial number of the last condor id
     rolls: tuple[tuple[str, int], ...] = ()  # C10, C11: (root id, rolls asked for) of held condors
+    roll_waits: tuple[tuple[str, int], ...] = ()  # (root id, intervals until it may be asked again)
     boost: BoostMemory = field(default_factory=BoostMemory)
     harvest_armed: bool = False  # B12: RSI(VIX) has been above its threshold since the last harvest
     harvested: tuple[

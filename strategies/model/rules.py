@@ -150,6 +150,13 @@ class CondorRules:
     min_roll_dte: int = rule(
         22, "fewest days to expiry of what a roll opens", rule_id="C10", low=7, high=60
     )
+    roll_wait_intervals: int = rule(
+        8,
+        "intervals until a roll that nobody took is asked for again, or else the next session",
+        rule_id="C10",
+        low=1,
+        high=100,
+    )
     spike_rolls: bool = rule(
         True, "in a spike roll shorts out before VIX layers are boosted", rule_id="C11"
     )

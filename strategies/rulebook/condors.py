@@ -256,7 +256,8 @@ CONDORS = (
         """,
         formula="""
             tested at `abs(delta of a short) >= tested_delta`; a roll needs a net credit `>= 0.05`,
-            adjustments `< max_adjustments`, days of what it opens `>= min_roll_dte`, and C7
+            adjustments `< max_adjustments`, days of what it opens `>= min_roll_dte`, no roll asked
+            for within `roll_wait_intervals`, and C7
         """,
         absent="A condor whose legs cannot all be priced is not rolled, and the gate says so.",
         source=("ours",),
@@ -275,7 +276,8 @@ CONDORS = (
             """,
             """
                 Nothing is rolled that C9 or G6 closes, while an order of the condor is at work, or
-                twice in a session; nothing is netted, as in [C4](#c4-wings).
+                twice in a session; nothing is netted, as in [C4](#c4-wings). A roll that nobody
+                takes is asked for again `roll_wait_intervals` later, or in the next session.
             """,
         ),
     ),

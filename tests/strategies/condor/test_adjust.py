@@ -290,6 +290,42 @@ def test_c10_a_roll_that_did_not_fill_is_asked_for_again_under_a_new_id():
     assert again.rolls == (("C0001", 2),)
 
 
+def asked_in(intervals, rules, session=TODAY):
+    """The intervals in which a roll is asked for that nobody ever takes."""
+    memory, asked = Memory(), []
+    for interval in range(intervals):
+        made = adjust(FALLEN, CONDOR, memory=memory, rules=rules)
+        memory = Memory(session=session, rolls=made.rolls, roll_waits=made.waits)
+        if made.orders:
+            asked.append(interval)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("wait", "asked"), [(1, [0, 1, 2, 3, 4, 5, 6, 7, 8]), (2, [0, 2, 4, 6, 8]), (8, [0, 8])]
+)
+def test_c10_a_roll_that_nobody_took_is_asked_for_again_after_a_while(wait, asked):
+    assert asked_in(9, with_rules(roll_wait_intervals=wait)) == asked
+
+
+def test_c10_a_roll_that_nobody_took_is_asked_for_again_in_the_next_session():
+    assert asked_in(3, with_rules(roll_wait_intervals=100), session=later(-1)) == [0, 1, 2]
+
+
+def test_c10_the_plan_says_how_long_a_roll_waits_and_of_which_condor():
+    memory = Memory(session=TODAY, rolls=(("C0001", 1),), roll_waits=(("C0001", 3), ("C0009", 5)))
+    twin = replace(CONDOR, condor_id="C0002")
+    made = adjust(FALLEN, CONDOR, twin, memory=memory)
+    assert [change.condor_id for change in made.adjusts] == ["C0002"]
+    assert made.reasons == (
+        "C10: C0001 is not rolled: nobody took the last roll; 2 intervals until the next, "
+        "or the next session",
+    )
+    assert made.waits == (("C0001", 2), ("C0002", 8))  # nothing is left of C0009
+    rest = adjust(FALLEN, replace(CONDOR, condor_id="C0001-1", adjustments=1), memory=memory)
+    assert rest.orders == ()  # what an order filled in part has made waits alike
+
+
 def test_c10_a_second_roll_counts_on_under_the_first_id():
     once = replace(CONDOR, condor_id="C0001-1", adjustments=1, rolled_on=later(-3))
     made = adjust(FALLEN, once, memory=Memory(rolls=(("C0001", 1), ("C0009", 4))))
