@@ -39,6 +39,17 @@ def condor_margin_usd(legs: CondorLegs, quantity: int, convention: MarginConvent
     return points * legs.short_ratio * legs.short_put.multiplier * quantity
 
 
+def condor_margin_by_expiry(
+    legs: CondorLegs, quantity: int, convention: MarginConvention
+) -> tuple[tuple[date, Decimal], ...]:
+    """Return the margin of ``quantity`` condors by the expiries of the shorts that end it."""
+    put, call = legs.short_put.expiry, legs.short_call.expiry
+    if put == call:
+        return ((put, condor_margin_usd(legs, quantity, convention)),)
+    usd = legs.short_ratio * legs.short_put.multiplier * quantity
+    return (put, legs.put_width * usd), (call, legs.call_width * usd)
+
+
 def condor_max_loss_usd(legs: CondorLegs, credit: Decimal, quantity: int) -> Decimal:
     """Return the most ``quantity`` condors can lose at expiry (``CondorLegs.worst_points``)."""
     assert quantity >= 0, "condors are counted"

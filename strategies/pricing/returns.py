@@ -2,10 +2,10 @@
 
 Flows are those of holding from now on to expiry. A condor ties up its margin today and is sold for
 its credit (one that is held: for what buying it back costs at the mids); each of its options is
-settled at its own expiry at what it is expected to pay (see ``payoffs``); the margin comes back
-when its last short expires. A VIX call is bought at today's mid and pays what it is expected to. A
-VIX future ties up its initial margin, which comes back with its carry: it is expected to settle
-half way between its price and spot VIX.
+settled at its own expiry at what it is expected to pay (see ``payoffs``); the margin of a side
+comes back when its short expires. A VIX call is bought at today's mid and pays what it is expected
+to. A VIX future ties up its initial margin, which comes back with its carry: it is expected to
+settle half way between its price and spot VIX.
 """
 
 import math
@@ -23,7 +23,7 @@ from strategies.model.instruments import Instrument
 from strategies.model.quotes import FloatArray
 from strategies.model.snapshots import DailyHistory
 from strategies.pricing import black76
-from strategies.pricing.margin import MarginConvention, condor_margin_usd, future_margin_usd
+from strategies.pricing.margin import MarginConvention, condor_margin_by_expiry, future_margin_usd
 from strategies.pricing.payoffs import expected_payoffs
 from strategies.pricing.repricing import Holding, Repricer
 from strategies.pricing.valuation import CondorValue, OptionValue, Valuer
@@ -174,9 +174,10 @@ class Expectation:
             if value is None or holding is None:
                 return None
             legs, quantity = condor.legs, condor.quantity
-            margin = float(condor_margin_usd(legs, quantity, self._convention))
-            today += value.mid_debit * legs.short_put.multiplier * quantity - margin
-            back.append((_days_at_work(legs, self._valuer), margin))
+            freed = _margin_back(legs, quantity, self._convention, self._valuer)
+            today += value.mid_debit * legs.short_put.multiplier * quantity
+            today -= sum(usd for _, usd in freed)
+            back += freed
         assert holding is not None, "what has values can be priced"
         return _flows(today, back, self._repricer.payoffs_usd(holding))
 
@@ -241,20 +242,28 @@ def condor_irr(
         return Irr(rate=None, reason=NoRate.UNPRICEABLE)
     multiplier = legs.short_put.multiplier
     usd = np.array([float(sign * multiplier) for _, sign in legs.signed()])
-    margin = float(condor_margin_usd(legs, 1, convention))
+    freed = _margin_back(legs, 1, convention, valuer)
     return irr(
         _flows(
-            float(credit * multiplier - hedge_usd) - margin,
-            [(_days_at_work(legs, valuer), margin)],
+            float(credit * multiplier - hedge_usd) - sum(margin for _, margin in freed),
+            freed,
             (terms.days, expected_payoffs(valuer, terms, ratio) * usd),
         )
     )
 
 
-def _days_at_work(legs: CondorLegs, valuer: Valuer) -> int:
-    """Return calendar days until the last short has expired: so long is margin tied up."""
-    last = max(legs.short_put.expiry, legs.short_call.expiry)
-    return (last - valuer.session).days
+def _margin_back(
+    legs: CondorLegs, quantity: int, convention: MarginConvention, valuer: Valuer
+) -> list[tuple[int, float]]:
+    """Return (days, USD) of the margin that comes back; each side's when its short expires.
+
+    Of a condor whose sides expire apart, margin that stayed until the last of them would leave the
+    first one's payoff alone on its day: an outflow between receipts, and a book without a rate.
+    """
+    return [
+        ((expiry - valuer.session).days, float(usd))
+        for expiry, usd in condor_margin_by_expiry(legs, quantity, convention)
+    ]
 
 
 def _flows(

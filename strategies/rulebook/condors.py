@@ -194,8 +194,8 @@ CONDORS = (
         """,
         formula="""
             IRR of -margin + credit - `core_premium x credit` today, the expected payoff of each
-            option at its expiry and the margin back when the last short expires, `>= max(hurdle,
-            WACC)`; the credit is C6's
+            option at its expiry and the margin of a side back when its short expires, `>=
+            max(hurdle, WACC)`; the credit is C6's
         """,
         absent="""
             An IRR that cannot be worked out (no realised to implied ratio, no surface) reaches no

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from strategies.model.instruments import OptionContract, Right
 from strategies.model.structures import CONDOR_RATIOS
 from strategies.pricing.margin import (
+    condor_margin_by_expiry,
     condor_margin_usd,
     condor_max_loss_usd,
     future_margin_usd,
@@ -64,6 +65,22 @@ ROLLED = replace(
 )
 def test_margin_of_three_condors_of_other_kinds(legs, convention, usd):
     assert condor_margin_usd(legs, 3, convention) == usd
+
+
+@pytest.mark.parametrize("convention", ["ib", "cboe"])
+@pytest.mark.parametrize("days", [0, 14])
+def test_the_margin_comes_back_in_whole_and_each_side_with_its_short(convention, days):
+    legs = condor_legs("SPXW 20MAR20 3040/3050/3405/3420")
+    late = legs.short_call.expiry + timedelta(days=days)
+    legs = replace(
+        legs,
+        short_call=replace(legs.short_call, expiry=late),
+        long_call=replace(legs.long_call, expiry=late),
+    )
+    by_expiry = dict(condor_margin_by_expiry(legs, 3, convention))
+    assert sum(by_expiry.values()) == condor_margin_usd(legs, 3, convention)
+    if days:
+        assert by_expiry == {legs.short_put.expiry: 3_000, late: 4_500}
 
 
 def test_the_loss_of_a_diagonal_counts_the_carry_on_its_strike():

@@ -1,6 +1,7 @@
 """Dated flows and their annual rate: by hand, against numpy and scipy roots, and as properties."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -244,18 +245,36 @@ def test_g4_a_condor_held_is_sold_at_its_mids_once_more():
     assert irr(expectation().condors([CONDOR], {"C0001": value})).rate == pytest.approx(again.rate)
 
 
-def test_g4_margin_comes_back_when_the_last_short_expires():
-    late = LEGS.short_call.expiry + timedelta(days=14)
-    legs = type(LEGS)(
-        long_put=LEGS.long_put,
-        short_put=LEGS.short_put,
-        short_call=type(LEGS.short_call)("SPXW", late, LEGS.short_call.right, Decimal(3405)),
-        long_call=type(LEGS.long_call)("SPXW", late, LEGS.long_call.right, Decimal(3415)),
+def rolled_out(days=14):
+    """A condor whose calls have been rolled out in time."""
+    late = LEGS.short_call.expiry + timedelta(days=days)
+    return replace(
+        LEGS,
+        short_call=replace(LEGS.short_call, expiry=late),
+        long_call=replace(LEGS.long_call, expiry=late),
     )
+
+
+def test_g4_the_margin_of_a_side_comes_back_when_its_short_expires():
+    legs = rolled_out()
     rolled = condor_position(legs, quantity=1, credit="2.00")
     by_day = sums(expectation().condors([rolled], {"C0001": VALUER.condor(legs)}))
     assert by_day.keys() == {0.0, float(DAYS), float(DAYS + 14)}
-    assert by_day[float(DAYS)] < 0 < by_day[float(DAYS + 14)]  # the puts pay before margin is back
+    assert by_day[0.0] == pytest.approx(100 * VALUER.condor(legs).mid_debit - 2_000)
+    assert 0 < by_day[float(DAYS)] < 1_000
+    assert 0 < by_day[float(DAYS + 14)] < 1_000
+
+
+def test_g4_a_book_with_a_condor_rolled_out_in_time_still_has_a_rate():
+    """Else G4 would cap nothing from the first roll out on."""
+    legs = rolled_out()
+    book = [
+        condor_position("SPXW 06MAR20 3040/3050/3405/3415", condor_id="C0001", credit="2.00"),
+        condor_position(legs, condor_id="C0002", quantity=1, credit="2.00"),
+    ]
+    values = {each.condor_id: VALUER.condor(each.legs) for each in book}
+    answer = irr(expectation().condors(book, values))
+    assert (answer.reason, answer.rate is None) == (None, False)
 
 
 def test_g4_a_condor_without_a_value_has_no_flows():
