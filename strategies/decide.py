@@ -513,7 +513,7 @@ def _adjust(
 
     @cache
     def hedge() -> Rival | None:
-        relief = spike_relief(valuer, rules)
+        relief = spike_relief(valuer, with_reach(rules, valuer.market, valuer.session))
         if relief is None:
             return None
         return Rival(name=relief.instrument, per_dollar=relief.per_dollar)

@@ -15,6 +15,7 @@ from strategies.model.rules import Rules
 from strategies.risk.gate import approve
 from tests.builders import (
     TODAY,
+    VX_CURVE,
     account,
     book,
     condor_legs,
@@ -25,6 +26,8 @@ from tests.builders import (
     market_quotes,
     market_snapshot,
     option,
+    vix_chain,
+    vx_futures,
 )
 from tests.strategies.condor.roll_markets import narrow, spx_market
 from tests.strategies.risk.test_gate import LIMITS, READY
@@ -190,6 +193,18 @@ def test_c11_the_rival_is_named_in_the_gate():
     (gate,) = [each for each in plan.gates if each.name.startswith("spike loss saved")]
     assert "the hedge is V" in gate.note
     assert gate.value > gate.threshold > 0
+
+
+def test_c11_the_rival_may_stand_in_the_next_month_where_l1_reaches_to_it():
+    """In the last days of a VIX month L1 buys the next: that is the hedge a roll must beat."""
+    snap = snapshot(**SHAKEN)
+    later = {day: mid for day, mid in VX_CURVE.items() if day.month > 2}
+    options, futures = vix_chain(curve=later), vx_futures(curve=later)
+    market = replace(snap.market, vix_options=options, futures=futures)
+    plan = plan_of(LATE, memory=SPIKING, snap=replace(snap, market=market))
+    (gate,) = [each for each in plan.gates if each.name.startswith("spike loss saved")]
+    assert "the hedge is V" in gate.note
+    assert "no hedge to buy" not in gate.note
 
 
 def test_c11_an_absent_spike_is_no_spike():
