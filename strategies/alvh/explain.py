@@ -48,7 +48,7 @@ class LayerStory:
             current_contracts=sum(lot.contracts for lot in self.lots),
             change_contracts=0 if main is None else main.contracts,
             instrument=None if main is None else main.instrument.symbol,
-            runner_up=_symbol(attempt),
+            runner_up=_symbol(attempt) if self._is_chosen_traded else None,
             rules=tuple(dict.fromkeys(fired)),
             binding_cap=attempt.cap,
             note="; ".join(note for note in (target.note, attempt.note, self.kept_because) if note),
@@ -59,6 +59,12 @@ class LayerStory:
     def gates(self) -> tuple[Gate, ...]:
         """What it chose and what that beat (L5), and the cap that binds with value and limit."""
         return (*self._choice(), *self._cap())
+
+    @property
+    def _is_chosen_traded(self) -> bool:
+        """Whether L5's choice is traded at all; a sale of something else has beaten nothing."""
+        chosen = self.attempt.chosen
+        return chosen is not None and any(t.instrument == chosen.instrument for t in self.trades)
 
     def _choice(self) -> tuple[Gate, ...]:
         chosen, beaten = self.attempt.chosen, self.attempt.runner_up
@@ -71,7 +77,7 @@ class LayerStory:
                 name=f"score of {self.target.layer}'s choice, VIX points",
                 value=round(chosen.score, _DIGITS),
                 threshold=None if beaten is None else round(beaten.score, _DIGITS),
-                passed=any(trade.instrument == chosen.instrument for trade in self.trades),
+                passed=self._is_chosen_traded,
                 note=f"{chosen.instrument} over {over}",
             ),
         )

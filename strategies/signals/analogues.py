@@ -188,8 +188,8 @@ def analogue_gates(analogues: Analogues, rules: Rules) -> tuple[Gate, ...]:
     nearest = ", ".join(str(day) for day in analogues.days[:3])
     note = f"after {len(analogues.days)} days like today, nearest {nearest}"
     asked = (
-        ("median change of VIX in 21 sessions, below", analogues.median_21, 0.0),
-        ("90th percentile of it, below", analogues.p90_21, calm),
+        ("change of VIX in 21 sessions, median, below", analogues.median_21, 0.0),
+        ("change of VIX in 21 sessions, 90th percentile, below", analogues.p90_21, calm),
     )
     return (
         *(
@@ -200,7 +200,7 @@ def analogue_gates(analogues: Analogues, rules: Rules) -> tuple[Gate, ...]:
         ),
         Gate(
             rule="T1",
-            name="75th percentile of it, above",
+            name="change of VIX in 21 sessions, 75th percentile, above",
             value=analogues.p75_21,
             threshold=act,
             passed=analogues.may_rise,
