@@ -27,7 +27,7 @@ from strategies.model.book import Book
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.limits import HaltScope, Limits, Readiness, SystemState
-from strategies.model.orders import ApprovedOrder, OrderIntent, PositionEffect
+from strategies.model.orders import ApprovedOrder, OrderIntent, PositionEffect, Urgency
 from strategies.model.quotes import Quote, to_price
 from strategies.risk.gate import Refusal, approve
 
@@ -167,7 +167,9 @@ class Executor:
         await self._send([*self._due(errands, quotes, step)], quotes)
 
     def _has_moved(self, order: StoredOrder, quotes: Mapping[str, Quote], step: int) -> bool:
-        """Whether the walk wants another price than the order rests at."""
+        """Whether the walk wants another price than the order rests at; passive ones stay (G9)."""
+        if order.intent.urgency is Urgency.PASSIVE:
+            return False
         quote = package_quote(order.intent.legs, quotes)
         return quote is not None and self._price(order, quote, step) != order.intent.limit_price
 

@@ -30,7 +30,7 @@ class Urgency(StrEnum):
     PATIENT = "PATIENT"  # stays short of the natural side
     NORMAL = "NORMAL"  # reaches the natural side at the end of its time
     URGENT = "URGENT"  # starts half way and reaches the natural side early
-    PASSIVE = "PASSIVE"  # never crosses: mid only (G9)
+    PASSIVE = "PASSIVE"  # never crosses: rests at the plan's mid, for the market to come (G9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

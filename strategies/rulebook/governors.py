@@ -205,10 +205,16 @@ GOVERNORS = (
             While VIX has come apart from SPX (S8) no hedge order crosses the market: passive limits
             only.
         """,
-        formula="`abs(S8) > dislocation_z`: hedge orders stay at mid",
+        formula="`abs(S8) > dislocation_z`: hedge orders rest at the mid of their plan",
         absent="S8 absent: it does not bind.",
         source=("S0", "S2"),
-        modules=("strategies/alvh/passive.py",),
-        readings=("What G6 or G8 demand is exempt: it has to trade.",),
+        modules=("strategies/alvh/passive.py", "bot/engine/execute.py"),
+        readings=(
+            "What G6 or G8 demand is exempt: it has to trade.",
+            """
+                **It rests.** An order that followed the mid from second to second would never meet
+                the market; this one stays for the interval, and the market comes to it or does not.
+            """,
+        ),
     ),
 )

@@ -114,18 +114,20 @@ def test_a_price_that_has_not_moved_is_left_alone(bench):
     assert at_work(bench) == []
 
 
-def test_g9_a_passive_order_follows_the_mid_and_crosses_nothing(make_bench):
+@pytest.mark.parametrize(
+    ("then", "outcome"),
+    [("0.48 x 0.57", ("CANCELLED", 0)), ("0.38 x 0.48", ("FILLED", 10))],
+    ids=["the market goes away", "the market comes to it"],
+)
+def test_g9_a_passive_order_rests_where_it_was_put_and_crosses_nothing(make_bench, then, outcome):
     turn = AT + timedelta(seconds=45)
     market = ScriptedMarket(
-        scripted={instrument(CALL): lambda at: quote("0.44 x 0.53" if at < turn else "0.48 x 0.57")}
+        scripted={instrument(CALL): lambda at: quote("0.44 x 0.53" if at < turn else then)}
     )
     bench = make_bench(market)
     bench.decide(hedge(CALL, 10, "0.48", "0.53", urgency=Urgency.PASSIVE))
     bench.carry_out()
-    assert bench.orders() == [
-        (10, "CANCELLED", 0, Decimal("0.48")),
-        (10, "CANCELLED", 0, Decimal("0.52")),
-    ]
+    assert bench.orders() == [(10, *outcome, Decimal("0.48"))]
     assert at_work(bench) == []
 
 
