@@ -54,7 +54,7 @@ class Override:
 
     @property
     def target(self) -> str:
-        """The layer or condor it is about; empty for entries."""
+        """The layer or condor it is about, rolled or not; empty for entries."""
         return self.action.partition(":")[2]
 
     def in_force(self, at: datetime) -> bool:

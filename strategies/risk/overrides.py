@@ -1,14 +1,16 @@
 """What signed overrides change in a decision (D3).
 
 An override withholds orders that the rules want, or closes a condor that they would keep. It stands
-behind safety (G6, G8) and the over-hedging ceiling (G7, B8), and before everything else. Each one
-in force leaves a gate, whether it changed anything or not.
+behind safety (G6, G8) and the over-hedging ceiling (G7, B8), and before everything else. One that
+names a condor holds for all that was rolled out of the same entry, before it was signed or since.
+Each one in force leaves a gate, whether it changed anything or not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
+from strategies.model.book import root_id
 from strategies.model.instruments import OptionContract
 from strategies.model.orders import OrderIntent
 from strategies.model.overrides import Override, OverrideKind
@@ -62,8 +64,10 @@ class Overrides:
         return self._first(OverrideKind.HOLD_CONDOR, order.condor_id)
 
     def _first(self, kind: OverrideKind, target: str) -> Override | None:
-        fitting = (each for each in self.entries if (each.kind, each.target) == (kind, target))
-        return next(fitting, None)
+        for each in self.entries:
+            if each.kind is kind and root_id(each.target) == root_id(target):
+                return each
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def test_e_whatever_a_factor_says_is_part_of_the_plans_id(changed):
 def test_every_column_of_the_history_is_part_of_the_plans_id(name):
     history = daily_history()
     column = getattr(history, name).copy()
-    column[-3] = 0.0 if np.isnan(column[-3]) else np.nextafter(column[-3], np.inf)
+    column[-3] = 1.0 if np.isnan(column[-3]) else np.nextafter(column[-3], np.inf)
     first = plan_id(market_snapshot(history=history))
     assert plan_id(market_snapshot(history=replace(history))) == first
     assert plan_id(market_snapshot(history=replace(history, **{name: column}))) != first

@@ -263,6 +263,26 @@ def test_d3_a_condor_that_is_closed_by_override_is_not_rolled():
     assert found.withholding(order, AT.date()) is None
 
 
+ROLLED = replace(CONDOR, condor_id="C0001-1", adjustments=1)
+OTHER = replace(CONDOR, condor_id="C0011")
+
+
+@pytest.mark.parametrize("named", ["C0001", "C0001-1", "C0001-2"])
+def test_d3_closing_a_condor_closes_all_that_was_rolled_out_of_its_entry(named):
+    held = book(condors=(CONDOR, ROLLED, OTHER))
+    plan = plan_with(override(f"close_condor:{named}"), held=held, memory=INSURED)
+    assert [close.condor_id for close in plan.closes] == ["C0001", "C0001-1"]
+    assert gates_of(plan, "D3")[0].value == "closed C0001; closed C0001-1"
+
+
+def test_d3_a_hold_follows_a_condor_to_what_it_is_rolled_into():
+    rich = replace(RICH, condor_id="C0001-1", adjustments=1)
+    held = book(condors=(rich, replace(RICH, condor_id="C0011")))
+    plan = plan_with(override("hold_condor:C0001"), held=held, memory=INSURED)
+    assert [close.condor_id for close in plan.closes] == ["C0011"]
+    assert gates_of(plan, "D3")[0].value == "withheld condor:C0001-1:close"
+
+
 def test_d3_an_entry_s_order_is_the_skipping_override_s_to_withhold():
     (order, *_) = plan_with(due=True).orders
     skipping = override("skip_entries")
