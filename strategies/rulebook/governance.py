@@ -64,8 +64,8 @@ GOVERNANCE = (
             """
                 An override may hold a layer, hold or close a condor, or skip entries: it holds
                 orders of the rules back or closes, and opens nothing. It stands behind G6, G7, G8
-                and B8's ceiling, and a held condor is never carried into settlement. What it says of
-                a condor holds for all that was rolled out of the same entry.
+                and B8's ceiling, and a held condor is never carried into settlement. What it says
+                of a condor holds for all that was rolled out of the same entry.
             """,
             """
                 `alvh audit overrides` reports their share and what they cost or gained against the
