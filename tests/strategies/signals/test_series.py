@@ -1,5 +1,7 @@
 """Signals look back on a fixed number of bars, however long the history is."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,12 +11,32 @@ from strategies.model.errors import MissingData
 from strategies.model.memory import Memory
 from strategies.model.rules import Rules
 from strategies.model.snapshots import DailyHistory
+from strategies.signals.panel import read_panel
 from strategies.signals.readings import read_signals
 from strategies.signals.regimes import classify_regime
 from strategies.signals.series import SIGNAL_BARS, SnapshotSeries
 from tests.strategies.signals.builders import cut, random_history, snapshot, with_columns
 
 RULES = Rules()
+
+
+def at_its_bounds(group):
+    """A group of rules with every number as large as its bounds allow."""
+    highest = {
+        entry.name: type(getattr(group, entry.name))(entry.metadata["high"])
+        for entry in fields(group)
+        if entry.metadata.get("high") is not None
+    }
+    return replace(group, **highest)
+
+
+def test_s_and_e_no_window_within_its_bounds_wants_more_bars_than_are_looked_at():
+    groups = ("signals", "regime", "layers", "panel", "time", "rotation")
+    rules = replace(RULES, **{name: at_its_bounds(getattr(RULES, name)) for name in groups})
+    snap = snapshot(random_history(bars=SIGNAL_BARS + 500))
+    signals = read_signals(snap, rules)
+    assert signals.missing == ()
+    assert [each for each in read_panel(snap, signals, rules).missing if "bars" in each] == []
 
 
 def series(history: DailyHistory) -> SnapshotSeries:
