@@ -20,8 +20,8 @@ from strategies.model.quotes import FloatArray, FutureQuote, IntArray
 from strategies.model.rules import SignalRules
 from strategies.model.snapshots import MarketSnapshot
 
-# What signals look back on, whatever the history holds. At the upper bounds of the rules E's breadth
-# wants most, 817; the rest is for days on which a series has no value
+# What signals look back on, whatever the history holds. At the upper bounds of the rules the
+# longest wants 817, E's breadth; the rest is for days on which a series has no value
 SIGNAL_BARS = 840
 # Monthly futures expire 4 or 5 weeks apart, a day more or less around a holiday. A wider gap means
 # that a month is not quoted, and the next one must not pass for it.
