@@ -29,7 +29,7 @@ from strategies.alvh.return_cap import Returns
 from strategies.alvh.short_side import is_meant_long, vega_above
 from strategies.condor.adjust import Adjustments, plan_adjustments
 from strategies.condor.entry import Entry, plan_entry, schedule_gates
-from strategies.condor.exits import Exits, Unpriceable, close_now, legs_being_closed, plan_exits
+from strategies.condor.exits import Exits, legs_being_closed, plan_exits, with_close
 from strategies.condor.exposure import read_exposure
 from strategies.condor.rolls import Desk
 from strategies.condor.spike import Rival
@@ -377,22 +377,18 @@ def _close_for_liquidity(
             break
         if condor.condor_id in debits:
             continue
-        closed = close_now(
+        exits, order = with_close(
+            exits,
             condor,
             value=values[condor.condor_id],
             chain=chain,
-            asked_by=("G6",),
+            asked_by="G6",
             note=note,
             plan_id=plan_id,
             rules=rules.condor,
         )
-        if isinstance(closed, Unpriceable):
-            why = f"G6: {condor.condor_id} cannot be closed ({closed.reason})"
-            exits = replace(exits, reasons=(*exits.reasons, why))
-            continue
-        close, order = closed
-        exits = replace(exits, closes=(*exits.closes, close), orders=(*exits.orders, order))
-        lacking -= relief_usd(margins[condor.condor_id], _debit_usd(order))
+        if order is not None:
+            lacking -= relief_usd(margins[condor.condor_id], _debit_usd(order))
     return exits, max(Decimal(0), lacking)
 
 
@@ -428,21 +424,16 @@ def _override_exits(
             or f"condor:{condor.condor_id}:close" in at_work
         ):
             continue
-        closed = close_now(
+        exits, _ = with_close(
+            exits,
             condor,
             value=values[condor.condor_id],
             chain=chain,
-            asked_by=("D3",),
+            asked_by="D3",
             note=f"override {override.override_id} by {override.signer}: {override.reason}",
             plan_id=plan_id,
             rules=rules.condor,
         )
-        if isinstance(closed, Unpriceable):
-            why = f"D3: {condor.condor_id} cannot be closed ({closed.reason})"
-            exits = replace(exits, reasons=(*exits.reasons, why))
-            continue
-        close, order = closed
-        exits = replace(exits, closes=(*exits.closes, close), orders=(*exits.orders, order))
     return exits, withheld
 
 

@@ -17,7 +17,7 @@ a value, it is in no hurry.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -251,35 +251,42 @@ def _gate(
     )
 
 
-def close_now(
+def with_close(
+    exits: Exits,
     condor: CondorPosition,
     *,
     value: CondorValue | None,
     chain: OptionChain | None,
-    asked_by: tuple[str, ...],
+    asked_by: str,
     note: str,
     plan_id: str,
     rules: CondorRules,
-) -> tuple[CondorClose, OrderIntent] | Unpriceable:
-    """Return the urgent close of a condor that another rule than C9 asks for (G6).
+) -> tuple[Exits, OrderIntent | None]:
+    """Return the exits with the urgent close of one more condor (G6, D3), and its order.
+
+    None, and a reason among the exits, if nobody can say what it costs.
 
     Args:
+        exits: What is closed already.
         condor: The condor.
         value: Its value; None if it has none.
         chain: The SPX quotes, as for ``plan_exits``.
-        asked_by: The rules that ask for it.
+        asked_by: The rule that asks for it.
         note: Why.
         plan_id: Identity of the plan the order belongs to.
         rules: C9's values; they bound what is paid.
     """
     mark = _mark(condor.legs, value, chain)
     if isinstance(mark, Unpriceable):
-        return mark
+        why = f"{asked_by}: {condor.condor_id} cannot be closed ({mark.reason})"
+        return replace(exits, reasons=(*exits.reasons, why)), None
     close = CondorClose(
-        condor_id=condor.condor_id, rules=asked_by, mark_debit=float(mark.debit), note=note
+        condor_id=condor.condor_id, rules=(asked_by,), mark_debit=float(mark.debit), note=note
     )
     reason = ExitReason(note, Urgency.URGENT, exact(rules.stop_allowance))
-    return close, _close_order(condor, mark, reason, asked_by, plan_id, rules.close_reach)
+    order = _close_order(condor, mark, reason, (asked_by,), plan_id, rules.close_reach)
+    closes, orders = (*exits.closes, close), (*exits.orders, order)
+    return replace(exits, closes=closes, orders=orders), order
 
 
 def _close_order(

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from strategies.condor.exits import (
     CloseMark,
     Unpriceable,
-    close_now,
     exit_reason,
     legs_being_closed,
     most_to_pay,
     plan_exits,
     quoted_mark,
+    with_close,
 )
 from strategies.model.book import CondorLegs, WorkingOrder
 from strategies.model.ids import ClientOrderId
@@ -76,6 +76,19 @@ def exits(
         plan_id="p",
         session=session,
         rules=rules,
+    )
+
+
+def closed_too(planned, worth):
+    return with_close(
+        planned,
+        CONDOR,
+        value=worth,
+        chain=None,
+        asked_by="G6",
+        note="quick ratio 0.9000",
+        plan_id="p",
+        rules=RULES,
     )
 
 
@@ -262,16 +275,10 @@ def test_c9_nothing_is_carried_into_settlement_that_anyone_sells_for_less(days, 
 
 
 def test_c9_what_is_lost_is_closed_all_the_same_where_g6_or_an_override_asks():
-    closed = close_now(
-        CONDOR,
-        value=value(9.65, 12.0),
-        chain=None,
-        asked_by=("G6",),
-        note="quick ratio 0.9000",
-        plan_id="p",
-        rules=RULES,
-    )
-    assert not isinstance(closed, Unpriceable)
+    lost = exits(9.65)
+    closed, order = closed_too(lost, value(9.65, 12.0))
+    assert closed.orders == (order,)
+    assert closed.reasons == lost.reasons
 
 
 def test_c9_a_later_long_raises_the_worst_by_its_carry_and_the_cap_with_it():
@@ -293,22 +300,14 @@ def test_c9_a_condor_of_ratio_wings_may_be_closed_for_a_credit():
 
 
 def test_g6_an_urgent_close_is_capped_too():
-    close, order = close_now(
-        CONDOR,
-        value=value(9.0, 12.0),
-        chain=None,
-        asked_by=("G6",),
-        note="quick ratio 0.9000",
-        plan_id="p",
-        rules=RULES,
-    )
-    assert (close.rules, order.rules) == (("G6",), ("G6",))
+    closed, order = closed_too(exits(1.5), value(9.0, 12.0))
+    (close,) = closed.closes
+    assert (close.rules, close.note, order.rules) == (("G6",), "quick ratio 0.9000", ("G6",))
     assert order.urgency is Urgency.URGENT
     assert order.worst_price == Decimal("9.50")
-    blind = close_now(
-        CONDOR, value=None, chain=None, asked_by=("G6",), note="", plan_id="p", rules=RULES
-    )
-    assert blind == Unpriceable("quotes are too old")
+    blind, nothing = closed_too(exits(1.5), None)
+    assert (nothing, blind.orders, blind.closes) == (None, (), ())
+    assert blind.reasons == ("G6: C0001 cannot be closed (quotes are too old)",)
 
 
 def test_a_condor_that_is_being_closed_is_not_closed_again():
