@@ -175,23 +175,16 @@ def found_with(**figures) -> Analogues:
 
 
 def test_t1_resolves_lower_needs_a_falling_median_and_a_tame_tail():
-    base = look_back()
-    assert base.median_21 != 0
-    for calm, expected in (
-        (base.p90_21, False),
-        (base.p90_21 + 1e-6, base.median_21 < 0),
-        (base.p90_21 - 1e-6, False),
-    ):
-        assert look_back(rules=with_time(analogue_calm_p90=calm)).resolves_lower is expected
-    falling = [seed for seed in range(8) if look_back(random_history(seed, BARS)).median_21 < 0]
-    assert falling, "a case of either kind"
-    assert look_back(
-        random_history(falling[0], BARS), with_time(analogue_calm_p90=30)
-    ).resolves_lower
-    rising = [seed for seed in range(8) if look_back(random_history(seed, BARS)).median_21 >= 0]
-    assert not look_back(
-        random_history(rising[0], BARS), with_time(analogue_calm_p90=30)
-    ).resolves_lower
+    histories = [random_history(seed, BARS) for seed in range(8)]
+    found = [look_back(each) for each in histories]
+    fell = next(n for n, each in enumerate(found) if each.median_21 < 0)
+    rose = next(n for n, each in enumerate(found) if each.median_21 >= 0)
+    tail = found[fell].p90_21
+    assert found[fell].p75_21 < tail - 1e-6
+    for calm, expected in ((tail, False), (tail - 1e-6, False), (tail + 1e-6, True), (30.0, True)):
+        rules = with_time(analogue_calm_p90=calm)
+        assert look_back(histories[fell], rules).resolves_lower is expected
+    assert not look_back(histories[rose], with_time(analogue_calm_p90=30)).resolves_lower
 
 
 def test_t1_a_median_of_zero_does_not_resolve_lower():
