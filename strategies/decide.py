@@ -12,7 +12,7 @@ and exits go on where they are priceable, and the plan names the instrument.
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -91,72 +91,24 @@ def decide(
     measurer = Measurer(valuer, account, snapshot.history, rules)
     before = measurer.measure(book.condors, book.hedges, values)
     outlook = read_outlook(snapshot, signals, valuer, book.condors, before, memory, rules)
-    cover = _cover_gate(book)
-
-    spx = snapshot.market.spx_options
-    chain = spx if abs(snapshot.at - spx.quoted_at) <= max_age else None
-    exits = plan_exits(
-        book.condors,
-        values=values,
-        chain=chain,
-        purposes_at_work={order.purpose for order in book.working},
-        plan_id=plan_id,
-        session=snapshot.session,
-        rules=rules.condor,
-    )
     overrides = Overrides.at(snapshot.overrides, snapshot.at)
-    exits, withheld = _override_exits(
-        exits,
-        overrides,
-        book,
-        session=snapshot.session,
-        values=values,
-        chain=chain,
-        plan_id=plan_id,
-        rules=rules,
-    )
-    exits, lacking = _close_for_liquidity(
-        exits, book, account, values=values, chain=chain, plan_id=plan_id, rules=rules
-    )
-    staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
-    # What is lost (C9) stays in the book; there is nothing left of it to roll or to insure
-    alive = tuple(c for c in staying if c.condor_id not in exits.lost_ids)
-    migration = outlook.book.lowest_migration(alive)
-    safety = (_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover)
-    closing = legs_being_closed(book, exits)
-    adjustments = _adjust(
-        alive,
-        valuer,
-        book,
-        account,
-        closing=closing,
-        spike=rules.condor.spike_rolls and regime.spike is True,
-        safety=safety,
-        memory=memory,
-        plan_id=plan_id,
-        rules=rules,
-    )
-    _, kept_back = split_withheld(adjustments.orders, overrides, snapshot.session)
-    adjustments = adjustments.without([item.order for item in kept_back])
-    withheld = (*withheld, *kept_back)
-    as_filled = alive
-    staying, alive = adjustments.after(staying), adjustments.after(alive)
-    values |= {each.condor_id: valuer.condor(each.legs) for each in staying}
-    condor_id = f"C{memory.condors_opened + 1:04d}"
-    entry = _entry(
+    cover = _cover_gate(book)
+    condors = _decide_condors(
         snapshot,
-        valuer,
-        replace(book, condors=adjustments.after(book.condors)),
+        book,
         account,
-        condor_id=condor_id,
-        closing=closing | adjustments.closed_legs,
-        safety=(*safety, *entry_gate(overrides)),
+        memory,
+        rules,
+        valuer=valuer,
+        values=values,
+        overrides=overrides,
+        safety=(_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover),
+        is_spike=regime.spike is True,
         wacc=None if before is None else before.wacc,
         plan_id=plan_id,
-        rules=rules,
     )
-    if entry.opened is not None:
-        values[condor_id] = valuer.condor(entry.opened.legs)
+    exits, adjustments, entry = condors.exits, condors.adjustments, condors.entry
+    staying, values = condors.staying, {**values, **condors.new_values}
     hedge = plan_hedge(
         HedgeInputs(
             snapshot=snapshot,
@@ -167,16 +119,16 @@ def decide(
             panel=outlook.panel,
             analogues=outlook.analogues,
             reactions=outlook.reactions,
-            migration=migration,
+            migration=outlook.book.lowest_migration(condors.as_filled),
             vega_per_theta=outlook.book.vega_per_theta,
             condor_beta=_condor_beta(before, snapshot, account),
             returns=_returns(measurer, before, staying, values),
             book=book,
             account=account,
-            condors=alive,
-            as_filled=as_filled,
-            condor_vega_usd=None if unpriced else condor_vega_usd(alive, values),
-            lacking_usd=lacking,
+            condors=condors.insured,
+            as_filled=condors.as_filled,
+            condor_vega_usd=None if unpriced else condor_vega_usd(condors.insured, values),
+            lacking_usd=condors.lacking_usd,
             memory=memory,
             rules=rules,
             plan_id=plan_id,
@@ -184,7 +136,7 @@ def decide(
     )
 
     hedge, held = _override_hedge(hedge, overrides, snapshot.session)
-    withheld = (*withheld, *held)
+    withheld = (*condors.withheld, *held)
     orders = (
         *exits.orders,
         *hedge.reductions,
@@ -334,6 +286,115 @@ def _with_usable_indices(snapshot: MarketSnapshot, max_age: timedelta) -> Market
         if each.quoted_at >= oldest and math.isfinite(each.value) and each.value > 0
     }
     return replace(snapshot, market=replace(snapshot.market, indices=usable))
+
+
+# --- condors --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Condors:
+    """What is done about the condors, and what they are once it has filled."""
+
+    exits: Exits
+    adjustments: Adjustments
+    entry: Entry
+    withheld: tuple[Withheld, ...]
+    lacking_usd: Decimal  # what G6 still lacks
+    staying: tuple[CondorPosition, ...]  # not closed, and as they are rolled
+    insured: tuple[CondorPosition, ...]  # those, without what is lost (C9)
+    as_filled: tuple[CondorPosition, ...]  # the same before their rolls
+    new_values: dict[str, CondorValue | None]  # of what rolls and entry make, by id
+
+
+def _decide_condors(
+    snapshot: MarketSnapshot,
+    book: Book,
+    account: Account,
+    memory: Memory,
+    rules: Rules,
+    *,
+    valuer: Valuer,
+    values: Mapping[str, CondorValue | None],
+    overrides: Overrides,
+    safety: tuple[Gate, ...],
+    is_spike: bool,
+    wacc: float | None,
+    plan_id: str,
+) -> _Condors:
+    """Return exits (C9, D3, G6), rolls (C11, C10) and the entry (C1-C8), in that order.
+
+    ``values``: of the condors held, by id. ``safety``: gates that nothing opens past.
+    """
+    spx, max_age = snapshot.market.spx_options, timedelta(seconds=rules.signals.max_quote_age_s)
+    chain = spx if abs(snapshot.at - spx.quoted_at) <= max_age else None
+    exits = plan_exits(
+        book.condors,
+        values=values,
+        chain=chain,
+        purposes_at_work={order.purpose for order in book.working},
+        plan_id=plan_id,
+        session=snapshot.session,
+        rules=rules.condor,
+    )
+    exits, withheld = _override_exits(
+        exits,
+        overrides,
+        book,
+        session=snapshot.session,
+        values=values,
+        chain=chain,
+        plan_id=plan_id,
+        rules=rules,
+    )
+    exits, lacking = _close_for_liquidity(
+        exits, book, account, values=values, chain=chain, plan_id=plan_id, rules=rules
+    )
+    staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
+    # What is lost (C9) stays in the book; there is nothing left of it to roll or to insure
+    alive = tuple(c for c in staying if c.condor_id not in exits.lost_ids)
+    closing = legs_being_closed(book, exits)
+    adjustments = _adjust(
+        alive,
+        valuer,
+        book,
+        account,
+        closing=closing,
+        spike=rules.condor.spike_rolls and is_spike,
+        safety=safety,
+        memory=memory,
+        plan_id=plan_id,
+        rules=rules,
+    )
+    _, kept_back = split_withheld(adjustments.orders, overrides, snapshot.session)
+    adjustments = adjustments.without([item.order for item in kept_back])
+    staying = adjustments.after(staying)
+    condor_id = f"C{memory.condors_opened + 1:04d}"
+    entry = _entry(
+        snapshot,
+        valuer,
+        replace(book, condors=adjustments.after(book.condors)),
+        account,
+        condor_id=condor_id,
+        closing=closing | adjustments.closed_legs,
+        safety=(*safety, *entry_gate(overrides)),
+        wacc=wacc,
+        plan_id=plan_id,
+        rules=rules,
+    )
+    made = {each.condor_id: each.legs for each in staying if each.condor_id not in values}
+    if entry.opened is not None:
+        made[condor_id] = entry.opened.legs
+    return _Condors(
+        exits=exits,
+        adjustments=adjustments,
+        entry=entry,
+        withheld=(*withheld, *kept_back),
+        lacking_usd=lacking,
+        staying=staying,
+        insured=adjustments.after(alive),
+        as_filled=alive,
+        new_values={each: valuer.condor(legs) for each, legs in made.items()},
+    )
 
 
 # --- liquidity ------------------------------------------------------------------------------------
