@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports tests soak bench lock fix clean
+.PHONY: help run test lint types imports tests soak bench cases lock fix clean
 
 help:               ## list targets
 	@grep -hE '^[a-z]+:.*##' Makefile
@@ -33,6 +33,9 @@ soak: $(VENV)/dev.stamp       ## the slow tests: kills at random moments, whole 
 
 bench: $(VENV)/dev.stamp      ## benchmarks, one JSON document each
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+cases: $(VENV)/dev.stamp      ## run the cases of docs/cases.md again, some five minutes
+	$(BIN)/python -m tests.golden.cases
 
 fix: $(VENV)/dev.stamp        ## format and repair what can be repaired
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

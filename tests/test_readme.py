@@ -94,6 +94,7 @@ def ran(tmp_path_factory):
     for name in ("paper_config.yaml", "live_config.yaml", "limits.yaml"):
         shutil.copy(ROOT / name, folder)
     (folder / "quotes.csv").write_text(QUOTES)
+    (folder / "tests").symlink_to(ROOT / "tests")  # docs/cases.md decides on what lies there
     environment = {key: word for key, word in os.environ.items() if not key.startswith("ALVH_")}
     subprocess.run(
         [sys.executable, "-m", "bot.app", "run", "--until", "2020-02-03"],
