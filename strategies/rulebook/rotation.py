@@ -104,7 +104,13 @@ ROTATION = (
         absent="R2 or S10 absent: it does not act, and the gate says so.",
         source=("S0",),
         modules=("strategies/alvh/pre_event.py", "strategies/alvh/layers.py"),
-        readings=("R2 activates L2. Where other gates activate it too, the strongest counts.",),
+        readings=(
+            "R2 activates L2. Where other gates activate it too, the strongest counts.",
+            """
+                A shortfall is never below 0, so the scale never below 1: the rule book's lower
+                bound is kept, and cannot bind. What is lost (C9) has no S10 here.
+            """,
+        ),
     ),
     RuleEntry(
         id="B5",

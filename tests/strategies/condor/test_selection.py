@@ -7,7 +7,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from strategies.condor.selection import choose_condor, choose_expiry
+from strategies.condor.selection import choose_condor, choose_expiry, short_strike
+from strategies.model.quotes import PUT
 from strategies.model.rules import CondorRules
 from strategies.pricing.valuation import Valuer
 from tests.builders import AT, TODAY, market_quotes, option, spx_chain
@@ -102,6 +103,19 @@ def test_c3_refuses_a_chain_without_such_a_delta():
     assert choice is None
     assert [gate.passed for gate in gates_of("C3", gates)] == [False, False]
     assert gates[0].note == "no quoted strike is near that delta"
+
+
+@pytest.mark.parametrize(("side", "sells"), [(-1e-9, False), (0.0, True), (1e-9, True)])
+def test_c3_sells_no_strike_further_from_its_delta_than_the_tolerance(side, sells):
+    values = valuer(days=(46,)).options_in_series("SPX", 0)
+    only = np.arange(len(values.strike)) == np.flatnonzero(values.strike == 3100.0)[0]
+    delta = abs(float(values.delta[only, PUT][0]))
+    rules = replace(RULES, delta_tolerance=abs(delta - RULES.short_delta) + side)
+    assert rules.delta_tolerance > 0.005
+    short = short_strike(values, PUT, only, rules)
+    assert (short is not None) is sells
+    if short is not None:
+        assert short.delta == pytest.approx(-delta)
 
 
 def test_c4_keeps_net_vega_inside_the_window_with_equal_wings():
