@@ -277,13 +277,14 @@ def _columns(chain: OptionChain) -> tuple[bytes, ...]:
 
 
 def _with_usable_indices(snapshot: MarketSnapshot, max_age: timedelta) -> MarketSnapshot:
-    """Return the snapshot without the indices that are stale or no number above zero."""
-    oldest = snapshot.at - max_age
+    """Return the snapshot without indices that are stale, dated ahead or no number above zero."""
     indices = snapshot.market.indices
     usable = {
         name: each
         for name, each in indices.items()
-        if each.quoted_at >= oldest and math.isfinite(each.value) and each.value > 0
+        if abs(snapshot.at - each.quoted_at) <= max_age
+        and math.isfinite(each.value)
+        and each.value > 0
     }
     return replace(snapshot, market=replace(snapshot.market, indices=usable))
 

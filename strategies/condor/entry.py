@@ -155,7 +155,7 @@ def plan_entry(
         return_gate(
             choice,
             valuer,
-            ratio=realised_ratio(snapshot.history),
+            ratio=realised_ratio(snapshot.history, snapshot.session),
             hedge_share=hedge_share,
             wacc=wacc,
             rules=rules,

@@ -11,6 +11,7 @@ settle half way between its price and spot VIX.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -123,14 +124,15 @@ def irr(flows: Flows) -> Irr:
 
 
 @lru_cache(maxsize=4)
-def realised_ratio(history: DailyHistory) -> float | None:
+def realised_ratio(history: DailyHistory, session: date) -> float | None:
     """Return realised over implied vol of SPX, 0.5 to 1.5; None with fewer than 60 days of it.
 
-    Of each of the last 252 sessions: the vol realised over its last 21 daily returns over VIX as it
-    closed before them. The median of these ratios counts.
+    Of each of the last 252 sessions before ``session``: the vol realised over its last 21 daily
+    returns over VIX as it closed before them. The median of these ratios counts.
     """
-    reach = _RATIO_DAYS + _REALISED_DAYS
-    spx, vix = history.spx_close[-reach:], history.vix_close[-reach:]
+    completed = int(np.searchsorted(history.session, np.datetime64(session, "D")))
+    bars = slice(max(0, completed - _RATIO_DAYS - _REALISED_DAYS), completed)
+    spx, vix = history.spx_close[bars], history.vix_close[bars]
     if len(spx) <= _REALISED_DAYS:
         return None
     returns = np.diff(np.log(spx))

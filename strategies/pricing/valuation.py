@@ -108,7 +108,8 @@ class Terms:
 class Valuer:
     """Values of one market; built once a decision, each chain worked out when first asked for.
 
-    ``max_age``: a chain or future quoted longer ago than this has no values; None = any age.
+    ``max_age``: a chain or future quoted longer ago than this, or dated further ahead, has no
+    values; None = any age.
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class Valuer:
     ) -> None:
         self.market = market
         self.session = session
-        self._oldest = None if max_age is None else market.at - max_age
+        self._max_age = max_age
         self._options: dict[OptionContract, OptionValue | None] = {}
         self._condors: dict[CondorLegs, CondorValue | None] = {}
 
@@ -274,7 +275,7 @@ class Valuer:
         return replace(forwards, ok=np.zeros_like(forwards.ok))
 
     def _is_fresh(self, quoted_at: datetime) -> bool:
-        return self._oldest is None or quoted_at >= self._oldest
+        return self._max_age is None or abs(self.market.at - quoted_at) <= self._max_age
 
 
 class _ChainValues:

@@ -62,7 +62,7 @@ class Measurer:
         self._valuer = valuer
         self._account = account
         self._rules = rules
-        ratio = realised_ratio(history)
+        ratio = realised_ratio(history, valuer.session)
         self._repricer = Repricer(valuer, (PROFILE, _TABLE), ratio)
         # What books are expected to return; None while nobody knows how far vol is realised
         self.expectation = (

@@ -201,6 +201,14 @@ def _dislocation(series: SnapshotSeries, rules: Rules) -> float:
     return tidy(z)
 
 
+def _vix_before(series: SnapshotSeries) -> float:
+    """Return the close of VIX that today's change is counted from: that of the last session."""
+    rows = series.rows("vix_close")
+    if rows[-1] != series.completed_bars - 1:
+        raise MissingData("VIX has no close of the session before")
+    return float(series.closes("vix_close", rows)[-1])
+
+
 def _order_flow(series: SnapshotSeries, rules: Rules) -> float:
     rows = series.rows("vix_call_volume", "vix_put_volume")
     calls, puts = series.closes("vix_call_volume", rows), series.closes("vix_put_volume", rows)
@@ -285,8 +293,8 @@ _READERS: dict[str, dict[str, Reader]] = {
         "cor1m_z": lambda s, r: _newest_z(s, "cor1m_close", r),
     },
     "R3": {
-        "vix_day_change_points": lambda s, _: float(s.vix[-1] - s.vix[-2]),
-        "vix_day_change_fraction": lambda s, _: float(s.vix[-1] / s.vix[-2] - 1),
+        "vix_day_change_points": lambda s, _: float(s.vix[-1] - _vix_before(s)),
+        "vix_day_change_fraction": lambda s, _: float(s.vix[-1] / _vix_before(s) - 1),
         "vix_z5": _week_z,
         "vix_below_5_mean": lambda s, _: _is_below_mean(s.vix, WEEK_BARS),
     },

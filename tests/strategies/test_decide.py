@@ -739,7 +739,9 @@ def test_l5_without_spot_vix_nothing_is_bought():
     assert plan.layers[0].binding_cap == "L5"
 
 
-@pytest.mark.parametrize(("age", "trades"), [(120, True), (121, False)])
+@pytest.mark.parametrize(
+    ("age", "trades"), [(120, True), (121, False), (-120, True), (-121, False)]
+)
 def test_i14_a_stale_index_is_no_index(age, trades):
     fresh = index_values()
     old = index_values(AT - timedelta(seconds=age))

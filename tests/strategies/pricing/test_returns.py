@@ -147,24 +147,33 @@ def history_of(daily_move, vix, sessions=400):
 
 def test_c8_the_ratio_is_realised_over_implied_vol():
     realised = 0.01 * math.sqrt(252) * 100
-    assert realised_ratio(history_of(0.01, 20.0)) == pytest.approx(realised / 20)
-    assert realised_ratio(history_of(0.01, 16.0)) == pytest.approx(realised / 16)
+    assert realised_ratio(history_of(0.01, 20.0), TODAY) == pytest.approx(realised / 20)
+    assert realised_ratio(history_of(0.01, 16.0), TODAY) == pytest.approx(realised / 16)
 
 
 @pytest.mark.parametrize(("vix", "ratio"), [(100.0, 0.5), (31.0, 0.512), (8.0, 1.5), (11.0, 1.443)])
 def test_c8_the_ratio_stays_between_a_half_and_one_and_a_half(vix, ratio):
-    assert realised_ratio(history_of(0.01, vix)) == pytest.approx(ratio, abs=5e-4)
+    assert realised_ratio(history_of(0.01, vix), TODAY) == pytest.approx(ratio, abs=5e-4)
 
 
 @pytest.mark.parametrize(("sessions", "known"), [(81, True), (80, False), (21, False), (5, False)])
 def test_c8_sixty_ratios_are_needed(sessions, known):
-    assert (realised_ratio(history_of(0.01, 20.0, sessions)) is not None) is known
+    assert (realised_ratio(history_of(0.01, 20.0, sessions), TODAY) is not None) is known
 
 
 def test_c8_the_ratio_compares_vix_with_the_vol_that_came_after_it():
     history = daily_history(vix=[10.0] * 279 + [40.0] * 21)  # today's VIX has not been tested yet
     calm = daily_history(vix=[10.0])
-    assert realised_ratio(history) == realised_ratio(calm)
+    assert realised_ratio(history, TODAY) == realised_ratio(calm, TODAY)
+
+
+def test_c8_the_ratio_knows_nothing_of_the_session_and_of_later_ones():
+    wild = daily_history(before=TODAY + timedelta(days=28), spx=[100.0, 400.0] * 10, vix=[15.0])
+    completed = int(np.searchsorted(wild.session, np.datetime64(TODAY, "D")))
+    calm = replace(wild, spx_close=wild.spx_close.copy())
+    calm.spx_close[completed:] = calm.spx_close[completed - 1]
+    assert completed == len(wild.session) - 20
+    assert realised_ratio(wild, TODAY) == realised_ratio(calm, TODAY)
 
 
 # --- condors --------------------------------------------------------------------------------------

@@ -152,8 +152,9 @@ def test_a_future_not_quoted_on_both_sides_has_no_value(bid, ask):
     assert valuer.value(future("VX 18MAR20")) is None
 
 
-def test_quotes_older_than_the_greatest_age_have_no_value():
-    old = AT - timedelta(minutes=10)
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_quotes_further_from_now_than_the_greatest_age_have_no_value(minutes):
+    old = AT - timedelta(minutes=minutes)
     market = replace(
         MARKET,
         spx_options=replace(MARKET.spx_options, quoted_at=old),

@@ -136,7 +136,9 @@ def test_s12_is_read_from_the_whole_book():
 
 def test_g4_the_rate_is_that_of_condors_and_hedge_held_to_expiry():
     history = daily_history()
-    expected = Expectation(VALUER, Repricer(VALUER, ratio=realised_ratio(history)), "ib")
+    expected = Expectation(
+        VALUER, Repricer(VALUER, ratio=realised_ratio(history, VALUER.session)), "ib"
+    )
     flows = expected.condors((CONDOR,), values(CONDOR))
     flows = flows + expected.hedges([(CALLS.instrument, 20), (FUTURE.instrument, 3)])
     assert measures((CONDOR,), (CALLS, FUTURE)).irr == pytest.approx(irr(flows).rate, abs=1e-6)

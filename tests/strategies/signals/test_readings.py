@@ -305,6 +305,14 @@ def test_r3_the_day_change_is_against_the_newest_close():
     assert read(history, vix=17.9).vix_day_change_points == 4.0  # plain floats say 3.9999...
 
 
+def test_r3_a_change_since_an_older_close_is_no_day_change():
+    signals = read(calm_history(vix_close=np.array([20.0, np.nan])), vix=24.0)
+    assert signals.vix_day_change_points is None
+    assert signals.vix_day_change_fraction is None
+    assert "R3 vix_day_change_points: VIX has no close of the session before" in signals.missing
+    assert signals.vix_z5 is not None
+
+
 def test_r3_below_the_5_day_mean_counts_today():
     history = calm_history(vix_close=np.array([20.0, 20.0, 20.0, 20.0]))
     assert read(history, vix=20.0).vix_below_5_mean is False
@@ -459,7 +467,8 @@ def test_a_column_that_ended_too_long_ago_takes_its_signals_and_no_others(column
     assert absent_names(reading) == absent
     assert any(line.endswith("is 6 days old") for line in reading.missing)
     kept = with_columns(random_history(), **{column: np.full(2, np.nan)})
-    assert not absent_names(read(kept))
+    of_one_day = {"vix_day_change_points", "vix_day_change_fraction"}
+    assert absent_names(read(kept)) == (of_one_day if column == "vix_close" else set())
 
 
 def test_a_history_that_ended_too_long_ago_takes_everything_that_needs_it():
