@@ -20,15 +20,17 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import numpy as np
+
 from strategies.condor.amounts import exact, shown_ratio
-from strategies.condor.rolls import Answer, Desk, Ordered, Roll, Side, saved_usd, side_of
-from strategies.condor.spike import SHOCK_POINTS, Rival, spike_roll
+from strategies.condor.moves import Asked, Moves, MoveTable, toward_shock
+from strategies.condor.rolls import Answer, Desk, Ordered, Roll, Side, side_of
+from strategies.condor.spike import Rival, spike_roll
 from strategies.model.book import Book, CondorPosition, root_id
 from strategies.model.instruments import OptionContract, Right
 from strategies.model.memory import Memory
 from strategies.model.orders import OrderIntent
 from strategies.model.plan import CondorAdjust, Gate
-from strategies.pricing.shocks import usual_spx_fraction
 
 LEAST_CREDIT = Decimal("0.05")  # index points, C10: one tick of a package
 
@@ -102,20 +104,33 @@ def plan_adjustments(
     ordered: list[Ordered] = []
     gates: list[Gate] = []
     reasons: list[str] = []
+    sides = {condor.condor_id: _near_and_far(condor, desk) for condor in condors}
+    blocked = {
+        condor.condor_id: _blocked(
+            condor, book, safety, desk, waits.get(root_id(condor.condor_id), 0)
+        )
+        for condor in condors
+    }
+    table = MoveTable(
+        desk,
+        [
+            Asked(condor, both[0])
+            for condor in condors
+            if (both := sides[condor.condor_id]) is not None and not blocked[condor.condor_id]
+        ],
+    )
     for condor in condors:
-        puts = side_of(desk.valuer, condor.legs, Right.PUT)
-        calls = side_of(desk.valuer, condor.legs, Right.CALL)
-        if puts is None or calls is None:
+        both = sides[condor.condor_id]
+        if both is None:
             gates.append(_delta_gate(condor, None, desk))
             continue
-        near, far = (puts, calls) if _delta(puts) >= _delta(calls) else (calls, puts)
-        root = root_id(condor.condor_id)
-        blocked = _blocked(condor, book, safety, desk, waits.get(root, 0))
+        near, far = both
+        root, why = root_id(condor.condor_id), blocked[condor.condor_id]
         answers = {}
         if spike:
-            answers["C11"] = spike_roll(condor, near, desk, hedge, blocked)
+            answers["C11"] = spike_roll(Asked(condor, near), table, desk, hedge, why)
         if not spike or answers["C11"].roll is None:
-            answers["C10"] = tested_roll(condor, near, far, desk, blocked)
+            answers["C10"] = tested_roll(Asked(condor, near), far, table, desk, why)
         for rule, answer in answers.items():
             gates += answer.gates
             if answer.why:
@@ -169,6 +184,15 @@ def _blocked(
     return ""
 
 
+def _near_and_far(condor: CondorPosition, desk: Desk) -> tuple[Side, Side] | None:
+    """Return a condor's sides, that with the larger delta first; None if one has no price."""
+    puts = side_of(desk.valuer, condor.legs, Right.PUT)
+    calls = side_of(desk.valuer, condor.legs, Right.CALL)
+    if puts is None or calls is None:
+        return None
+    return (puts, calls) if _delta(puts) >= _delta(calls) else (calls, puts)
+
+
 def _delta(side: Side) -> float:
     return abs(side.short.delta)
 
@@ -186,24 +210,26 @@ def _delta_gate(condor: CondorPosition, near: Side | None, desk: Desk) -> Gate:
     )
 
 
-def tested_roll(condor: CondorPosition, near: Side, far: Side, desk: Desk, blocked: str) -> Answer:
+def tested_roll(asked: Asked, far: Side, table: MoveTable, desk: Desk, blocked: str) -> Answer:
     """Return what is done about a tested side (C10): the roll, or why there is none.
 
     Args:
-        condor: Held, and not being closed.
-        near: Its side whose short has the larger delta.
-        far: The other one.
+        asked: A condor that is held and not being closed, and its side whose short has the larger
+            delta.
+        far: The other side.
+        table: What the first of them may be moved to; asked if it is tested and nothing blocks it.
         desk: What may be rolled into what.
         blocked: Why it must not be rolled at all; empty if it may.
     """
-    gate = _delta_gate(condor, near, desk)
+    condor = asked.condor
+    gate = _delta_gate(condor, asked.old, desk)
     if gate.passed:
         return Answer(gates=(gate,))
     if blocked:
         return Answer(gates=(gate,), why=blocked)
     ways = (
-        _judge("in", _rolls_in(condor, far, desk), desk),
-        _judge("out in time", _rolls_out(condor, near, desk), desk),
+        _way_in(condor, far, desk),
+        _way_out(asked, table, desk),
     )
     chosen = next((way for way in ways if not way.obstacle), None)
     gates = (gate, *(_way_gate(condor, way, chosen) for way in ways))
@@ -222,49 +248,47 @@ class _Way:
     obstacle: str
 
 
-def _rolls_in(condor: CondorPosition, far: Side, desk: Desk) -> list[Roll]:
+def _way_in(condor: CondorPosition, far: Side, desk: Desk) -> _Way:
     """Return the roll of the untested side to C3's delta, if that is nearer than it is."""
     now = desk.series_now(far)
     new = None if now is None else desk.at_target(far, now)
-    if new is None:
-        return []
     inward = 1 if far.right is Right.PUT else -1
-    is_nearer = inward * (new.short.contract.strike - far.short.contract.strike) > 0
-    return [desk.roll(condor, far, new)] if is_nearer else []
+    if new is None or inward * (new.short.contract.strike - far.short.contract.strike) <= 0:
+        return _Way("in", None, "nothing fits")
+    roll = desk.roll(condor, far, new)
+    return _way("in", roll, desk.obstacle(roll, LEAST_CREDIT))
 
 
-def _rolls_out(condor: CondorPosition, near: Side, desk: Desk) -> list[Roll]:
-    """Return the rolls of the tested side to later expiries, the smallest delta left first."""
-    sides = (
-        side
-        for index in desk.series_after(near)
-        for side in (desk.at_target(near, index), desk.at_strikes(near, index))
-        if side is not None
+def _way_out(asked: Asked, table: MoveTable, desk: Desk) -> _Way:
+    """Return the roll of the tested side to a later expiry that leaves the smallest delta.
+
+    Of those that may be ordered; or else the one with the largest credit.
+    """
+    moves = table.out_in_time(asked.condor)
+    if not len(moves.credit):
+        return _Way("out in time", None, "nothing fits")
+    refused = moves.refused | (moves.saved_usd < 0)
+    refused |= desk.surely_too_much(asked.condor, moves.max_loss_usd, moves.margin_added_usd)
+    order = np.lexsort((moves.days, -moves.credit, moves.delta))
+    for place in order[~refused[order]].tolist():
+        roll = table.roll(asked, moves, place)
+        if not desk.obstacle(roll, LEAST_CREDIT):
+            return _Way("out in time", roll, "")
+    place = int(order[moves.credit[order].argmax()])
+    roll = table.roll(asked, moves, place)
+    return _way(
+        "out in time", roll, desk.obstacle(roll, LEAST_CREDIT) or _worse(moves, place, roll)
     )
-    rolls = [desk.roll(condor, near, side) for side in sides]
-    return sorted(rolls, key=lambda roll: (_delta(roll.new), -roll.credit, roll.expiry))
 
 
-def _judge(name: str, rolls: Sequence[Roll], desk: Desk) -> _Way:
-    """Return the first roll that may be ordered, or else the one nearest to it."""
-    if not rolls:
-        return _Way(name, None, "nothing fits")
-    obstacles = [desk.obstacle(roll, LEAST_CREDIT) or _worse(roll, desk) for roll in rolls]
-    for roll, obstacle in zip(rolls, obstacles, strict=True):
-        if not obstacle:
-            return _Way(name, roll, "")
-    best = max(range(len(rolls)), key=lambda n: rolls[n].credit)
-    return _Way(name, rolls[best], f"{rolls[best]}: {obstacles[best]}")
+def _worse(moves: Moves, place: int, roll: Roll) -> str:
+    """Return how much more a roll out would lose where it is meant to lose less."""
+    saved, (toward, _) = moves.saving(place).saved_usd, toward_shock(roll.old.right)
+    return f"with SPX {toward:+.0%} it loses {-saved:.0f} USD more"
 
 
-def _worse(roll: Roll, desk: Desk) -> str:
-    """Return how much more a roll out would lose where it is meant to lose less; empty if not."""
-    if roll.new.short.contract.expiry <= roll.old.short.contract.expiry:
-        return ""
-    fall = usual_spx_fraction(SHOCK_POINTS)
-    toward, points = (fall, SHOCK_POINTS) if roll.old.right is Right.PUT else (-fall, 0.0)
-    saved = saved_usd(roll, desk.valuer, toward, points)
-    return "" if saved >= 0 else f"with SPX {toward:+.0%} it loses {-saved:.0f} USD more"
+def _way(name: str, roll: Roll, obstacle: str) -> _Way:
+    return _Way(name, roll, obstacle and f"{roll}: {obstacle}")
 
 
 def _way_gate(condor: CondorPosition, way: _Way, chosen: _Way | None) -> Gate:

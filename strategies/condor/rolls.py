@@ -17,10 +17,9 @@ What no roll does, whoever asks for it (``Desk.obstacle``):
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-
-import numpy as np
+from functools import lru_cache
 
 from strategies.condor.amounts import exact
 from strategies.condor.selection import short_strike
@@ -29,16 +28,21 @@ from strategies.model.book import Account, Book, CondorLegs, CondorPosition, roo
 from strategies.model.instruments import OptionContract, Right
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
 from strategies.model.plan import CondorAdjust, Gate
-from strategies.model.quotes import CALL, PUT, FloatArray, to_price
+from strategies.model.quotes import CALL, PUT, BoolArray, FloatArray, to_price
 from strategies.model.rules import CondorRules
 from strategies.model.structures import after_roll
 from strategies.model.ticks import order_tick, round_down
 from strategies.pricing.margin import condor_margin_usd, condor_max_loss_usd
-from strategies.pricing.shocks import shocked_prices
 from strategies.pricing.valuation import OptionValue, Valuer
 
 USD_PER_POINT = 100  # of SPX options
-_CREDIT_DIGITS = 5  # without the noise of floats
+_SURE_USD = 0.01  # no sum of floats here is as far off
+CREDIT_DIGITS = 5  # without the noise of floats
+
+
+@lru_cache(maxsize=256)  # a plan names its expiries hundreds of times
+def _day(expiry: date) -> str:
+    return f"{expiry.day}{expiry:%b%y}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ class Side:
         strikes = sorted((self.short.contract.strike, self.long.contract.strike))
         words = "/".join(f"{strike.normalize():f}" for strike in strikes)
         name = "puts" if self.right is Right.PUT else "calls"
-        return f"{name} {words} of {self.short.contract.expiry:%d%b%y}".replace(" 0", " ")
+        return f"{name} {words} of {_day(self.short.contract.expiry)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,30 +134,6 @@ def side_of(valuer: Valuer, legs: CondorLegs, right: Right) -> Side | None:
     return None if short is None or long is None else Side(short=short, long=long)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Wings:
-    """The options that may cover one short, the nearest first; all arrays (n,)."""
-
-    short: OptionValue
-    width: FloatArray  # index points, ascending
-    mid: FloatArray
-    half_spread: FloatArray
-
-
-def saved_usd(roll: Roll, valuer: Valuer, spx_fraction: float, vix_points: float) -> float:
-    """Return how much less a condor loses under a shock once all of it is rolled; < 0 is more.
-
-    Both sides are model prices on the fitted surface, as in the shock table; prices paid for the
-    roll do not count.
-    """
-    terms = valuer.terms([contract for contract, _ in roll.order_legs])
-    assert terms is not None, "a roll's legs are priced"
-    fractions, points = np.array([[0.0], [spx_fraction]]), np.array([[0.0], [vix_points]])
-    before, after = shocked_prices(valuer, terms, fractions, points)
-    ratios = np.array([ratio for _, ratio in roll.order_legs], dtype=np.float64)
-    return float((after - before) @ ratios) * roll.condor.quantity * USD_PER_POINT
-
-
 class Desk:
     """What may be rolled into what in one plan; ``take`` books each roll that is ordered."""
 
@@ -184,11 +164,10 @@ class Desk:
         self._chain = valuer.market.spx_options
         self._positions = positions
         self._closing = frozenset(closing)
-        self._free = Freedom(valuer, positions, closing)
+        self.free = Freedom(valuer, positions, closing)
         self._worth_usd = account.net_liquidation_usd
         self._margin_usd = margin_used_usd
         self._targets: dict[tuple[int, Right], OptionContract | None] = {}
-        self._wings: dict[tuple[int, Right, timedelta], _Wings | None] = {}
         self._traded: dict[OptionContract, int] = {}  # by rolls taken: > 0 bought, < 0 sold
         self._family_loss_usd: dict[str, Decimal] = {}
         for condor in book.condors:
@@ -207,95 +186,19 @@ class Desk:
         contract = side.short.contract
         return self._chain.find_series(contract.root, contract.expiry)
 
-    def series_after(self, side: Side) -> tuple[int, ...]:
-        """Return the series a side may be rolled out to in time, the earliest first.
-
-        Of the same root, later than now, at most ``max_dte`` days away (C2).
-        """
-        old = side.short.contract
-        return tuple(
-            index
-            for index, series in enumerate(self._chain.series)
-            if series.root == old.root
-            and series.expiry > old.expiry
-            and self.rules.min_roll_dte <= self.days(series.expiry) <= self.rules.max_dte
-            and self.valuer.spx.ok[index]
-        )
-
     def at_target(self, side: Side, series_index: int) -> Side | None:
         """Return the side with its short at C3's delta in a series, as wide as it is now."""
-        short = self._target(series_index, side.right)
+        short = self.target(series_index, side.right)
         return None if short is None else self._like(side, short)
 
-    def at_strikes(self, side: Side, series_index: int) -> Side | None:
-        """Return the side at its strikes in another series."""
-        series, old = self._chain.series[series_index], side.short.contract
-        return self._like(side, replace(old, root=series.root, expiry=series.expiry))
-
-    def narrowest_paid(
-        self, condor: CondorPosition, side: Side, series_index: int, least: Decimal
-    ) -> Side | None:
-        """Return the side with its short at C3's delta in a series, as wide as the credit needs.
-
-        It is as wide as now or wider: the narrowest whose roll brings ``least`` points or more, or
-        else the widest there is.
-        """
-        later = side.long.contract.expiry - side.short.contract.expiry
-        wings = self._wings_at_target(series_index, side.right, later)
-        if wings is None:
-            return None
-        wide = wings.width >= float(side.width)
-        if not wide.any():
-            return None
-        shorts, longs = condor.legs.short_ratio, condor.legs.long_ratio
-        short, rules = wings.short, self.rules
-        credit = shorts * (short.mid - side.short.mid) - longs * (wings.mid - side.long.mid)
-        to_natural = longs * (wings.half_spread + _half_spread(side.long))
-        to_natural += shorts * (_half_spread(short) + _half_spread(side.short))
-        credit = np.round(credit - rules.entry_concession * to_natural, _CREDIT_DIGITS)
-        paid = wide & (credit >= float(least))
-        place = int(paid.argmax()) if paid.any() else len(wide) - 1
-        contract = short.contract
-        outward = -1 if side.right is Right.PUT else 1
-        strike = contract.strike + outward * to_price(float(wings.width[place]))
-        long = self.valuer.option(replace(contract, expiry=contract.expiry + later, strike=strike))
-        assert long is not None, "wings are priced"
-        return Side(short=short, long=long)
-
-    def _wings_at_target(self, index: int, right: Right, later: timedelta) -> "_Wings | None":
-        """Return what may cover the short at C3's delta of a series, the nearest first."""
-        key = (index, right, later)
-        if key not in self._wings:
-            self._wings[key] = self._find_wings(index, right, later)
-        return self._wings[key]
-
-    def _find_wings(self, index: int, right: Right, later: timedelta) -> "_Wings | None":
-        contract = self._target(index, right)
-        short = None if contract is None else self.valuer.option(contract)
-        if contract is None or short is None:
-            return None
-        long_index = self._chain.find_series(contract.root, contract.expiry + later)
-        if long_index is None:
-            return None
-        values = self.valuer.options_in_series("SPX", long_index)
-        column, outward = (PUT, -1) if right is Right.PUT else (CALL, 1)
-        width = outward * (values.strike - float(contract.strike))
-        rows = np.flatnonzero(self._free.to_buy(long_index)[:, column] & (width > 0))[::outward]
-        return _Wings(
-            short=short,
-            width=width[rows],
-            mid=values.mid[rows, column],
-            half_spread=0.5 * (values.ask - values.bid)[rows, column],
-        )
-
-    def _target(self, series_index: int, right: Right) -> OptionContract | None:
+    def target(self, series_index: int, right: Right) -> OptionContract | None:
         """Return the option of a series that is sold at C3's delta."""
         key = (series_index, right)
         if key not in self._targets:
             values = self.valuer.options_in_series("SPX", series_index)
             series = self._chain.series[series_index]
             column = PUT if right is Right.PUT else CALL
-            usable = self._free.to_sell(series_index)[:, column]
+            usable = self.free.to_sell(series_index)[:, column]
             short = short_strike(values, column, usable, self.rules) if len(usable) else None
             self._targets[key] = (
                 None
@@ -311,14 +214,20 @@ class Desk:
         long = replace(
             short, expiry=short.expiry + later, strike=short.strike + outward * side.width
         )
-        if not self._may_trade(short, -1) or not self._may_trade(long, 1):
+        if not self.may_trade(short, -1) or not self.may_trade(long, 1):
             return None
         new_short, new_long = self.valuer.option(short), self.valuer.option(long)
         if new_short is None or new_long is None:
             return None
         return Side(short=new_short, long=new_long)
 
-    def _may_trade(self, contract: OptionContract, sign: int) -> bool:
+    @property
+    def engaged(self) -> frozenset[OptionContract]:
+        """The options held, at work or being closed: not all of them may be bought and sold."""
+        return self._closing.union(self._positions)
+
+    def may_trade(self, contract: OptionContract, sign: int) -> bool:
+        """Return whether an option may be bought (sign > 0) or sold without netting anything."""
         return contract not in self._closing and self._positions.get(contract, 0) * sign >= 0
 
     def roll(self, condor: CondorPosition, old: Side, new: Side) -> Roll:
@@ -327,7 +236,7 @@ class Desk:
         mid = shorts * (new.short.mid - old.short.mid) - longs * (new.long.mid - old.long.mid)
         to_natural = shorts * (_half_spread(new.short) + _half_spread(old.short))
         to_natural += longs * (_half_spread(new.long) + _half_spread(old.long))
-        credit = round(mid - self.rules.entry_concession * to_natural, _CREDIT_DIGITS)
+        credit = round(mid - self.rules.entry_concession * to_natural, CREDIT_DIGITS)
         short, long = new.short.contract, new.long.contract
         legs = (
             replace(condor.legs, short_put=short, long_put=long)
@@ -376,6 +285,23 @@ class Desk:
         if added > 0 and self._margin_usd + added > most:
             return f"C7: a margin of {self._margin_usd + added:.0f} USD, {most:.0f} is allowed"
         return ""
+
+    def surely_too_much(
+        self, condor: CondorPosition, max_loss_usd: FloatArray, margin_added_usd: FloatArray
+    ) -> BoolArray:
+        """Return which rolls of a condor break C7 by more than floats can be wrong, (n,).
+
+        Args:
+            condor: As it is.
+            max_loss_usd: Of the condors that the rolls make, (n,).
+            margin_added_usd: What they add to the margin in use, (n,).
+        """
+        before, worth = float(condor.max_loss_usd), float(self._worth_usd)
+        others = float(self._family_loss_usd[root_id(condor.condor_id)]) - before
+        most = self.rules.max_loss_fraction * worth + _SURE_USD
+        loses = (max_loss_usd > before + _SURE_USD) & (others + max_loss_usd > most)
+        most = self.rules.max_margin_fraction * worth - float(self._margin_usd) + _SURE_USD
+        return loses | ((margin_added_usd > _SURE_USD) & (margin_added_usd > most))
 
     def margin_added_usd(self, roll: Roll) -> Decimal:
         """Return what a roll adds to the margin in use; < 0 if it frees some."""

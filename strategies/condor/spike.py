@@ -14,19 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from strategies.condor.amounts import exact, shown_ratio
-from strategies.condor.rolls import USD_PER_POINT, Answer, Desk, Roll, Side, saved_usd
-from strategies.model.book import CondorPosition
-from strategies.model.fees import DEFAULT_FEES, fee_per_contract
-from strategies.model.instruments import Right
-from strategies.model.plan import Gate
-from strategies.model.quotes import to_price
-from strategies.pricing.shocks import usual_spx_fraction
+import numpy as np
 
-SHOCK_POINTS = 8.0  # VIX points of B1's larger shock
+from strategies.condor.amounts import exact, shown_ratio
+from strategies.condor.moves import Asked, MoveTable, Saving
+from strategies.condor.rolls import Answer, Desk, Roll
+from strategies.model.book import CondorPosition
+from strategies.model.plan import Gate
+
 _LEAST_CREDIT = Decimal(0)
-_DAYS_PER_YEAR = 365
-_LEAST_COST_USD = 0.01  # so that a roll that costs nothing has a rate
+_SAME_USD = 0.01  # max losses that floats cannot tell apart
 _DIGITS = 4
 
 
@@ -38,22 +35,9 @@ class Rival:
     per_dollar: float  # dollars gained under B1's shock for each dollar of cost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
-    """What a roll saves under B1's shock, and what it costs: USD for the whole position."""
-
-    saved_usd: float
-    cost_usd: float
-
-    @property
-    def per_dollar(self) -> float:
-        """Dollars of spike loss saved for each dollar of cost."""
-        return self.saved_usd / self.cost_usd
-
-
 def spike_roll(
-    condor: CondorPosition,
-    away: Side,
+    asked: Asked,
+    table: MoveTable,
     desk: Desk,
     hedge: Callable[[], Rival | None],
     blocked: str,
@@ -61,13 +45,14 @@ def spike_roll(
     """Return how a condor answers a spike (C11): the roll, or why there is none.
 
     Args:
-        condor: Held, and not being closed.
-        away: Its side whose short has the larger delta.
+        asked: A condor that is held and not being closed, and its side whose short has the larger
+            delta.
+        table: What that side may be moved to; asked unless it is near C3's delta or blocked.
         desk: What may be rolled into what.
         hedge: Tells what the hedge would do, None if nothing; asked where there is a roll to judge.
         blocked: Why it must not be rolled at all; empty if it may.
     """
-    rules = desk.rules
+    condor, away, rules = asked.condor, asked.old, desk.rules
     most = exact(rules.short_delta) + exact(rules.delta_tolerance)
     delta = abs(away.short.delta)
     moved = Gate(
@@ -82,26 +67,20 @@ def spike_roll(
         return Answer(gates=(moved,))
     if blocked:
         return Answer(gates=(moved,), why=blocked)
-    roll, obstacle = _best(condor, away, desk)
-    credit = Gate(
-        rule="C11",
-        name=f"net credit of moving {condor.condor_id} out",
-        value=None if roll is None else float(roll.credit),
-        threshold=float(_LEAST_CREDIT),
-        passed=roll is not None,
-        note=obstacle if roll is None else str(roll),
-    )
-    if roll is None:
-        return Answer(gates=(moved, credit), why=obstacle)
-    saving, rival = saving_of(roll, desk), hedge()
-    asked = 0.0 if rival is None else rival.per_dollar
+    best = _best(asked, table, desk)
+    if isinstance(best, str):
+        return Answer(gates=(moved, _credit_gate(condor, None, best)), why=best)
+    roll, saving = best
+    credit = _credit_gate(condor, roll, str(roll))
+    rival = hedge()
+    least = 0.0 if rival is None else rival.per_dollar
     instead = "no hedge to buy" if rival is None else f"the hedge is {rival.name}"
-    is_better = saving.saved_usd > 0 and saving.per_dollar > asked
+    is_better = saving.saved_usd > 0 and saving.per_dollar > least
     judged = Gate(
         rule="C11",
         name=f"spike loss saved a dollar by rolling {condor.condor_id}",
         value=round(saving.per_dollar, _DIGITS),
-        threshold=round(asked, _DIGITS),
+        threshold=round(least, _DIGITS),
         passed=is_better,
         note=f"{saving.saved_usd:.0f} USD for {saving.cost_usd:.0f}; {instead}",
     )
@@ -111,45 +90,34 @@ def spike_roll(
     return Answer(gates=gates, why=f"{roll} saves {saving.per_dollar:.2f} a dollar, {instead}")
 
 
-def _best(condor: CondorPosition, old: Side, desk: Desk) -> tuple[Roll | None, str]:
-    """Return the roll out that saves most for a dollar; None, and why, if none may be ordered."""
-    now = desk.series_now(old)
-    found: list[Roll] = []
-    refused: list[tuple[Decimal, str]] = []
-    for index in (*(() if now is None else (now,)), *desk.series_after(old)):
-        new = desk.narrowest_paid(condor, old, index, _LEAST_CREDIT)
-        if new is None or not _is_out(old, new):
-            continue
-        roll = desk.roll(condor, old, new)
-        obstacle = desk.obstacle(roll, _LEAST_CREDIT)
-        if obstacle:
-            refused.append((roll.max_loss_usd, f"{roll}: {obstacle}"))
-        else:
-            found.append(roll)
-    if found:
-        return max(found, key=lambda each: saving_of(each, desk).per_dollar), ""
-    return None, min(refused)[1] if refused else "nothing further out fits"
-
-
-def _is_out(old: Side, new: Side) -> bool:
-    """Whether a short lies further out, or as far and later."""
-    outward = -1 if old.right is Right.PUT else 1
-    moved = outward * (new.short.contract.strike - old.short.contract.strike)
-    return moved > 0 or (moved == 0 and new.short.contract.expiry > old.short.contract.expiry)
-
-
-def saving_of(roll: Roll, desk: Desk) -> Saving:
-    """Return what a roll saves under VIX +8 with its usual SPX move, and what it costs."""
-    saved = saved_usd(roll, desk.valuer, usual_spx_fraction(SHOCK_POINTS), SHOCK_POINTS)
-    values = (roll.old.long, roll.old.short, roll.new.short, roll.new.long)
-    fees = sum(
-        float(fee_per_contract(each.contract, to_price(each.mid), DEFAULT_FEES, is_combo=True))
-        * abs(ratio)
-        for each, (_, ratio) in zip(values, roll.order_legs, strict=True)
+def _credit_gate(condor: CondorPosition, roll: Roll | None, note: str) -> Gate:
+    return Gate(
+        rule="C11",
+        name=f"net credit of moving {condor.condor_id} out",
+        value=None if roll is None else float(roll.credit),
+        threshold=float(_LEAST_CREDIT),
+        passed=roll is not None,
+        note=note,
     )
-    given_up = (roll.mid_credit - float(roll.credit)) * USD_PER_POINT
-    days = desk.days(roll.expiry) - desk.rules.time_exit_dte
-    margin = max(0.0, float(desk.margin_added_usd(roll)))
-    cost = roll.condor.quantity * (given_up + fees)
-    cost += margin * desk.rules.hurdle * days / _DAYS_PER_YEAR
-    return Saving(saved_usd=saved, cost_usd=max(_LEAST_COST_USD, cost))
+
+
+def _best(asked: Asked, table: MoveTable, desk: Desk) -> tuple[Roll, Saving] | str:
+    """Return the roll out that saves most for a dollar, or why none may be ordered."""
+    moves = table.further_out(asked.condor)
+    if not len(moves.credit):
+        return "nothing further out fits"
+    refused = moves.refused | desk.surely_too_much(
+        asked.condor, moves.max_loss_usd, moves.margin_added_usd
+    )
+    for place in np.argsort(-moves.saved_usd / moves.cost_usd, kind="stable").tolist():
+        if not refused[place]:
+            roll = table.roll(asked, moves, place)
+            if not desk.obstacle(roll, _LEAST_CREDIT):
+                return roll, moves.saving(place)
+    # The one that comes nearest: it could lose least
+    least = moves.max_loss_usd <= moves.max_loss_usd.min() + _SAME_USD
+    nearest = [table.roll(asked, moves, place) for place in np.flatnonzero(least).tolist()]
+    _, why = min(
+        (roll.max_loss_usd, f"{roll}: {desk.obstacle(roll, _LEAST_CREDIT)}") for roll in nearest
+    )
+    return why

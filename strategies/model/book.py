@@ -55,7 +55,8 @@ class CondorLegs:
     @property
     def one_expiry(self) -> bool:
         """Whether all four options expire together."""
-        return len({contract.expiry for contract, _ in self.signed()}) == 1
+        last = self.long_put.expiry
+        return last == self.short_put.expiry == self.short_call.expiry == self.long_call.expiry
 
     @property
     def worst_points(self) -> Decimal:

@@ -24,6 +24,8 @@ class Right(StrEnum):
     PUT = "P"
     CALL = "C"
 
+    __hash__ = str.__hash__  # contracts are looked up by the thousand; an enum's own is slow
+
 
 class Settlement(StrEnum):
     """When the settlement value is taken: at the opening auction or at the close."""

@@ -92,6 +92,17 @@ class SeriesValues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChainValues:
+    """One chain in columns (m, 2), PUT and CALL, rows as the chain has them."""
+
+    ok: BoolArray  # (k,) whether the surface of a series can be trusted
+    bid: FloatArray
+    ask: FloatArray
+    mid: FloatArray  # 0 where not priceable
+    delta: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Terms:
     """What the model price of some options depends on, in columns (n,)."""
 
@@ -153,6 +164,14 @@ class Valuer:
     def options_in_series(self, underlying: str, series_index: int) -> SeriesValues:
         """Return every option of one series of the chain on ``underlying``, in columns."""
         return self._chain_values(underlying).series(series_index)
+
+    def chain(self, underlying: str) -> ChainValues:
+        """Return every option of the chain on ``underlying``, in columns."""
+        return self._chain_values(underlying).columns()
+
+    def row(self, contract: OptionContract) -> int | None:
+        """Return the row of a contract in its chain, None if it is not quoted."""
+        return self._chain_values(contract.underlying).row(contract)
 
     def condor(self, legs: CondorLegs) -> CondorValue | None:
         """Return the value of one short condor, or None if one of its legs cannot be priced."""
@@ -230,6 +249,14 @@ class Valuer:
             days=np.array([row[4] for row in known], dtype=np.float64),
         )
 
+    def terms_of_rows(self, underlying: str, rows: IntArray, is_call: BoolArray) -> Terms:
+        """Return what the model prices of options in trusted series depend on.
+
+        Shapes: ``rows`` of the chain on ``underlying`` and ``is_call`` (n,).
+        """
+        chain = self._chain_values(underlying)
+        return chain.terms_of_rows(rows, is_call)
+
     def _chain_values(self, underlying: str) -> "_ChainValues":
         return self._spx_values if underlying == "SPX" else self._vix_values
 
@@ -295,14 +322,10 @@ class _ChainValues:
 
     def option(self, contract: OptionContract) -> OptionValue | None:
         """Return the value of a contract, or None if it cannot be priced."""
-        series_index = self._series.get((contract.root, contract.expiry))
-        if series_index is None:
+        row = self.row(contract)
+        if row is None:
             return None
-        start, stop = self._starts[series_index], self._starts[series_index + 1]
-        strike = float(contract.strike)
-        row = bisect_left(self._strikes, strike, start, stop)
-        if row == stop or self._strikes[row] != strike:
-            return None
+        series_index = self._series[contract.root, contract.expiry]
         column = CALL if contract.right is Right.CALL else PUT
         bid, ask, mid, vol, delta, gamma, vega, theta, factor_vega = self._table[
             :, row, column
@@ -323,6 +346,23 @@ class _ChainValues:
             days=self._days[series_index],
             t_years=self._t_years[series_index],
             forward=self._forward[series_index],
+        )
+
+    def row(self, contract: OptionContract) -> int | None:
+        """Return the row of a contract, None if it is not quoted."""
+        series_index = self._series.get((contract.root, contract.expiry))
+        if series_index is None:
+            return None
+        start, stop = self._starts[series_index], self._starts[series_index + 1]
+        strike = float(contract.strike)
+        row = bisect_left(self._strikes, strike, start, stop)
+        return None if row == stop or self._strikes[row] != strike else row
+
+    def columns(self) -> ChainValues:
+        """Return the whole chain in columns."""
+        table = self._table
+        return ChainValues(
+            ok=self.surface.ok, bid=table[0], ask=table[1], mid=table[2], delta=table[4]
         )
 
     def series(self, series_index: int) -> SeriesValues:
@@ -352,6 +392,20 @@ class _ChainValues:
         if n is None or not self._ok[n]:
             return None
         return n, self._forward[n], self._discount[n], self._t_years[n], self._days[n]
+
+    def terms_of_rows(self, rows: IntArray, is_call: BoolArray) -> Terms:
+        """Return what the model prices of the options in some rows depend on."""
+        series, forwards = self._chain.series_index[rows], self.surface.forwards
+        return Terms(
+            is_spx=np.full(rows.shape, self._chain.underlying == "SPX"),
+            series_index=series,
+            is_call=is_call,
+            strike=self._chain.strike[rows],
+            forward=forwards.forward[series],
+            discount=forwards.discount[series],
+            t_years=forwards.t_years[series],
+            days=np.array(self._days, dtype=np.float64)[series],
+        )
 
     @cached_property
     def _strikes(self) -> list[float]:

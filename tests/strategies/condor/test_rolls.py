@@ -4,14 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-import numpy as np
 import pytest
 
 from strategies.condor.rolls import side_of
 from strategies.model.instruments import OptionContract, Right
 from strategies.model.quotes import PUT, OptionChain
 from strategies.pricing.margin import condor_margin_usd
-from tests.builders import account, book, condor_legs, condor_position, option, spx_chain
+from tests.builders import account, book, condor_legs, condor_position, option
 from tests.strategies.condor.roll_markets import (
     CONDOR,
     LEGS,
@@ -92,7 +91,6 @@ def test_c10_no_leg_of_a_condor_that_is_being_closed_is_traded():
         at = desk(closing=[contract])
         new = at.at_target(side(), at.series_now(side()))
         assert new is None or contract not in (new.short.contract, new.long.contract)
-        assert at.at_strikes(free.new, at.series_now(side())) is None
 
 
 def test_c10_nothing_is_traded_both_ways_in_one_plan():
@@ -224,54 +222,12 @@ def test_c10_rolls_of_one_plan_share_loss_and_margin():
 # --- what could be opened -------------------------------------------------------------------------
 
 
-def test_c10_later_series_are_of_the_same_root_inside_the_window():
-    mixed = valuer(spx_chain(spot=3150.0, days=(25, 32, 39, 44, 46), root="SPXW"), 3150.0)
-    at = desk(values=mixed)
-    old = side(values=mixed)
-    expiries = [mixed.market.spx_options.series[n].expiry for n in at.series_after(old)]
-    assert expiries == [later(39), later(44)]
-    monthly = replace(old, short=replace(old.short, contract=option("SPX 06MAR20 3380 C")))
-    assert at.series_after(monthly) == ()
-
-
 def test_c10_a_side_of_a_strike_or_expiry_that_is_not_quoted_cannot_be_had():
     at = desk()
     odd = replace(side(), long=replace(side().long, contract=option("SPXW 06MAR20 3381 C")))
     assert at.at_target(odd, at.series_now(side())) is None
     late = replace(side(), long=replace(side().long, contract=option("SPXW 07MAR20 3390 C")))
     assert at.at_target(late, at.series_now(side())) is None
-    assert at.narrowest_paid(CONDOR, late, at.series_now(side()), ZERO) is None
-
-
-def test_c11_a_side_is_as_wide_as_its_credit_needs_and_never_narrower():
-    puts = side(Right.PUT, values=LIQUID)
-    at = desk_of(LIQUID, book(condors=[CONDOR]))
-    now = at.series_now(puts)
-    widths = [
-        at.narrowest_paid(CONDOR, puts, now, Decimal(least)).width
-        for least in ("-9.00", "-1.00", "0.00", "0.50")
-    ]
-    assert widths[0] == LEGS.put_width
-    assert widths == sorted(widths)
-    assert widths[-1] > LEGS.put_width
-    for least in ("0.00", "0.50"):
-        new = at.narrowest_paid(CONDOR, puts, now, Decimal(least))
-        assert at.roll(CONDOR, puts, new).credit >= Decimal(least)
-        narrower = at.at_target(replace(puts, long=puts.long), now)
-        assert at.roll(CONDOR, puts, narrower).credit < Decimal(least)
-    widest = at.narrowest_paid(CONDOR, puts, now, Decimal(9_999))
-    assert widest.long.contract.strike == 2600
-
-
-def test_c11_without_a_strike_to_sell_or_a_wing_to_buy_there_is_none():
-    few = valuer(spx_chain(spot=3150.0, days=(32,), strikes=np.arange(3060.0, 3400.0, 5.0)), 3150.0)
-    at = desk_of(few, book(condors=[CONDOR]))
-    puts = side(Right.PUT, values=few)
-    assert at.narrowest_paid(CONDOR, puts, at.series_now(puts), ZERO) is None  # nothing at C3
-    wide = replace(puts, long=replace(puts.long, contract=option("SPXW 06MAR20 2000 P")))
-    at = desk()
-    assert at.narrowest_paid(CONDOR, wide, at.series_now(wide), ZERO) is None  # no wing so wide
-    assert at.at_target(puts, at.series_now(puts)) is not None
 
 
 def test_the_margin_a_roll_adds_is_that_of_the_condor_it_makes_less_that_of_the_old():

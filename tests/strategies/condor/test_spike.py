@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from strategies.alvh.relief import spike_relief
-from strategies.condor.rolls import saved_usd, side_of
-from strategies.condor.spike import SHOCK_POINTS, Rival, saving_of, spike_roll
+from strategies.condor.moves import SHOCK_POINTS, Asked, MoveTable, toward_shock
+from strategies.condor.rolls import side_of
+from strategies.condor.spike import Rival, spike_roll
 from strategies.model.fees import DEFAULT_FEES, fee_per_contract
 from strategies.model.instruments import Right
 from strategies.model.memory import Memory
@@ -16,7 +17,6 @@ from strategies.pricing.shocks import shock_pnl, usual_spx_fraction
 from tests.builders import account, book, condor_position
 from tests.strategies.condor.roll_markets import (
     CONDOR,
-    LEGS,
     RULES,
     adjust,
     desk_of,
@@ -40,8 +40,17 @@ def spiking(*condors, values=SHAKEN, hedge=HEDGE, **facts):
 
 def roll_of(values=SHAKEN, condor=LATE, rules=RULES):
     desk = desk_of(values, book(condors=[condor]), rules=rules)
-    side = side_of(values, condor.legs, Right.PUT)
-    return spike_roll(condor, side, desk, lambda: None, "").roll, desk
+    asked = Asked(condor, side_of(values, condor.legs, Right.PUT))
+    return spike_roll(asked, MoveTable(desk, [asked]), desk, lambda: None, "").roll, desk
+
+
+def saving_of(roll, desk):
+    """What the columns say of a roll."""
+    asked = Asked(roll.condor, roll.old)
+    table = MoveTable(desk, [asked])
+    moves = table.further_out(roll.condor)
+    (place,) = [n for n in range(len(moves.credit)) if table.roll(asked, moves, n) == roll]
+    return moves.saving(place)
 
 
 def test_c11_moves_the_shorts_out_to_c3_s_delta_for_a_credit():
@@ -105,7 +114,8 @@ def test_c11_saves_the_difference_of_two_shock_losses():
     before_usd, after_usd = (shock_pnl(SHAKEN, [each], (), *fall) for each in (LATE, after))
     saving = saving_of(roll, desk)
     assert saving.saved_usd == pytest.approx(after_usd - before_usd)
-    assert saved_usd(roll, SHAKEN, *fall) == saving.saved_usd > 0
+    assert saving.saved_usd > 0
+    assert toward_shock(Right.PUT) == fall
 
 
 def test_c11_a_roll_costs_what_it_gives_up_its_fees_and_the_hurdle_on_more_margin():
@@ -121,16 +131,6 @@ def test_c11_a_roll_costs_what_it_gives_up_its_fees_and_the_hurdle_on_more_margi
     days = desk.days(roll.expiry) - RULES.condor.time_exit_dte
     margin = added * RULES.condor.hurdle * days / 365
     assert saving_of(roll, desk).cost_usd == pytest.approx(given_up + fees + margin)
-
-
-def test_c11_freed_margin_makes_no_roll_cheaper_and_no_roll_is_free():
-    roll, desk = roll_of()
-    narrower = replace(roll, legs=LEGS)
-    assert desk.margin_added_usd(narrower) < 0
-    given_up = replace(narrower, mid_credit=float(roll.credit))
-    assert 0 < saving_of(given_up, desk).cost_usd < saving_of(narrower, desk).cost_usd
-    generous = replace(narrower, mid_credit=float(roll.credit) - 1.0)
-    assert saving_of(generous, desk).cost_usd == 0.01
 
 
 def test_c11_a_plain_condor_that_must_be_widened_to_pay_loses_more_and_stays():
