@@ -10,7 +10,7 @@ after band and layers in the rule book's precedence: it stays above the line at 
 kept (B8). What it may not sell at all stays armed; contracts are rounded in favour of keeping.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -80,7 +80,10 @@ def sell_harvest(
     return Harvest(
         armed=armed and not (fires and bool(sold)),
         harvested=tuple(sorted((symbol, day) for symbol, day in known.items() if symbol in held)),
-        gates=_gates(signals, calls, armed=armed, fires=fires, sold=sold, rules=rules),
+        gates=(
+            *_gates(signals, armed=armed, fires=fires, sold=sold, rules=rules),
+            _multiple_gate(calls, known, rules),
+        ),
         layers=frozenset(sold.values()),
     )
 
@@ -101,14 +104,12 @@ def _sell(sales: Sales, lot: Lot, keep_usd: float, rules: RotationRules) -> int:
 
 def _gates(
     signals: Signals,
-    calls: Sequence[Lot],
     *,
     armed: bool,
     fires: bool,
     sold: Collection[str],
     rules: RotationRules,
 ) -> tuple[Gate, ...]:
-    best = max((_multiple(lot) for lot in calls), default=None)
     return (
         Gate(
             rule="B12",
@@ -126,11 +127,27 @@ def _gates(
             passed=fires,
             note=f"S3; {len(sold)} calls harvested",
         ),
-        Gate(
-            rule="B12",
-            name="dearest call over its cost",
-            value=None if best is None else round(best, _DIGITS),
-            threshold=rules.harvest_multiple,
-            passed=best is not None and best >= rules.harvest_multiple,
-        ),
+    )
+
+
+def _multiple_gate(calls: Sequence[Lot], known: Mapping[str, str], rules: RotationRules) -> Gate:
+    """Return the gate of the call that has multiplied most, and when it was halved if it was."""
+    dearest = max(calls, key=_multiple, default=None)
+    best = None if dearest is None else _multiple(dearest)
+    passed = best is not None and best >= rules.harvest_multiple
+    note = "" if dearest is None else f"{dearest.instrument}"
+    if dearest is not None and passed:
+        day = known.get(dearest.instrument.symbol)
+        note += (
+            ", kept: a single one, or the vega floor needs it"
+            if day is None
+            else f", halved on {day}"
+        )
+    return Gate(
+        rule="B12",
+        name="dearest call over its cost",
+        value=None if best is None else round(best, _DIGITS),
+        threshold=rules.harvest_multiple,
+        passed=passed,
+        note=note,
     )

@@ -179,3 +179,18 @@ def test_b12_its_gates_tell_what_was_looked_at():
     nothing, _ = harvest([FUTURE], rsi=None, macd=None)
     assert [gate.value for gate in nothing.gates] == [None, None, None]
     assert not any(gate.passed for gate in nothing.gates)
+
+
+def test_b12_the_multiples_gate_says_why_a_dear_call_is_not_sold():
+    dear = lot("VIX 18MAR20 22 C", 10, bid=3.0, ask=3.1)
+    outcome, _ = harvest([CALLS, dear])
+    assert outcome.gates[-1].note == f"{dear.instrument}, halved on {TODAY}"
+    again, _ = harvest([dear], memory=Memory(harvested=((dear.instrument.symbol, "2020-01-31"),)))
+    assert again.gates[-1].note == f"{dear.instrument}, halved on 2020-01-31"
+    single, _ = harvest([lot("VIX 18MAR20 22 C", 1, bid=3.0, ask=3.1)])
+    assert (
+        single.gates[-1].note
+        == f"{dear.instrument}, kept: a single one, or the vega floor needs it"
+    )
+    assert harvest([CALLS])[0].gates[-1].note == str(CALLS.instrument)
+    assert harvest([FUTURE])[0].gates[-1].note == ""
