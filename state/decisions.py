@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from state.errors import UnreadableDecision
-from state.snapshots import compress, decompress
+from state.snapshots import UnreadableSnapshot, compress, decompress
 from strategies.model.book import Account, Book, CondorLegs
 from strategies.model.encoding import UndecodableValue, from_json, to_json
 from strategies.model.memory import Memory
@@ -29,13 +29,13 @@ class DecisionInputs:
 
 @contextmanager
 def of_this_version(plan_id: str) -> Iterator[None]:
-    """Say of a decision that does not decode that another version stored it.
+    """Say of a decision that does not unpack or decode which one it is.
 
     Raises: UnreadableDecision.
     """
     try:
         yield
-    except UndecodableValue as cause:
+    except (UndecodableValue, UnreadableSnapshot) as cause:
         raise UnreadableDecision(plan_id, cause) from cause
 
 

@@ -14,8 +14,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 from bot.app.exit_codes import CommandFailed, ExitCode
 from strategies.model.book import Account, Book, CondorLegs
+from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.encoding import UndecodableValue, decode, to_json
 from strategies.model.errors import DomainError
 from strategies.model.instruments import OptionContract, Right
@@ -64,9 +67,28 @@ def read_inputs(path: Path) -> DecisionInputs:
     if values["rules"] is not None and (violations := rule_bounds_violations(values["rules"])):
         _refuse(path, f"rules.{violations[0]}")
     inputs = DecisionInputs(**values)
+    for problem in snapshot_problems(inputs.snapshot):
+        _refuse(path, problem)
     for problem in book_problems(inputs.book, inputs.snapshot.session):
         _refuse(path, problem)
     return inputs
+
+
+def snapshot_problems(snapshot: MarketSnapshot) -> Iterator[str]:
+    """Yield what no interval can have seen, each with its place in the JSON."""
+    at, session = snapshot.at, snapshot.session
+    if at.astimezone(EXCHANGE_ZONE).date() != session:
+        yield f"snapshot.session: expected the day of {at.isoformat()} in New York, found {session}"
+    if not snapshot.opens_at <= at <= snapshot.closes_at:
+        yield f"snapshot.market.at: expected an instant of the session, found {at.isoformat()}"
+    days = snapshot.history.session
+    known = int(np.searchsorted(days, np.datetime64(session, "D")))
+    where = "snapshot.history.session"
+    if (unsorted := np.flatnonzero(days[1:] <= days[:-1])).size:
+        place = int(unsorted[0]) + 1
+        yield f"{where}[{place}]: {days[place]} does not follow {days[place - 1]}"
+    elif known < len(days):
+        yield f"{where}[{known}]: expected a day before {session}, found {days[known]}"
 
 
 def book_problems(book: Book, session: date) -> Iterator[str]:

@@ -26,7 +26,9 @@ def decision_sentence(plan: Plan) -> str:
     parts += [_layer_words(layer) for layer in plan.layers if trades_of(layer)]
     if parts:
         return "; ".join(parts)
-    reason = plan.no_trade_reasons[0] if plan.no_trade_reasons else plan.hedge_state
+    # A roll that does not fit is the news of one condor: why nothing at all is done goes first
+    others = [each for each in plan.no_trade_reasons if not each.startswith(("C10:", "C11:"))]
+    reason = next(iter(others or plan.no_trade_reasons), plan.hedge_state)
     return f"nothing: {reason}" if reason else "nothing"
 
 

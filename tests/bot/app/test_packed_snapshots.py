@@ -1,6 +1,7 @@
-"""Snapshots may be gzipped: written where the name says so, recognised by their first bytes."""
+"""What `alvh decide` reads: packed or not, and never what no interval can have seen."""
 
 import gzip
+import json
 
 import pytest
 from typer.testing import CliRunner
@@ -65,3 +66,34 @@ def test_a_name_in_gz_is_written_packed_and_always_alike(tmp_path, monkeypatch):
     )
     assert one == two
     assert gzip.decompress(one) == plain
+
+
+def one_day_on(history):
+    """The history with a bar of 2030 behind its last."""
+    return {name: [*values, values[-1]] for name, values in history.items()} | {
+        "session": [*history["session"], "2030-01-02"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"session": "2008-09-27"}, "snapshot.session: expected the day of 2008-10-01T"),
+        ({"closes_at": "2008-10-01T13:00:00+00:00"}, "snapshot.market.at: expected an instant of"),
+        ({"history": one_day_on}, "expected a day before 2008-10-01, found 2030-01-02"),
+        (
+            {"history": lambda old: old | {"session": old["session"][::-1]}},
+            "snapshot.history.session[1]: ",
+        ),
+    ],
+)
+def test_what_no_interval_can_have_seen_is_bad_usage(tmp_path, change, expected):
+    data = json.loads(gzip.decompress(CASES[0].snapshot.read_bytes()))
+    for name, value in change.items():
+        old = data["snapshot"][name]
+        data["snapshot"][name] = value(old) if callable(value) else value
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(data))
+    result = decide(path)
+    assert result.exit_code == 2
+    assert expected in result.stderr.replace("\n", " ")

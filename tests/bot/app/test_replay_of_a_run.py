@@ -152,6 +152,15 @@ def test_other_rules_are_named_first(tampered):
     assert {row["field"] for row in rows} == {"plan.rules_hash"}
 
 
+def test_a_decision_that_does_not_unpack_is_named(tampered):
+    change("UPDATE decisions SET plan = x'00' WHERE plan = ?", stored("plan", "15:30"))
+    result = replayed(*SESSION)
+    assert result.exit_code == 1
+    assert "cannot be read back (stored bytes do not unpack" in result.stderr
+    assert "it is damaged" in result.stderr
+    assert result.stdout == ""
+
+
 def test_a_decision_of_another_version_is_named(tampered):
     data = stored("inputs", "15:30")
     book = json.loads(zlib.decompress(data))["book"] | {"colour": "red"}

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -71,7 +72,12 @@ def test_without_a_terminal_a_session_is_one_line_on_stderr(capsys):
 
 
 def test_a_plan_that_does_nothing_says_why():
-    assert decision_sentence(plan(acts=False)) == "nothing: C1: no entry is due [now]"
+    idle = plan(acts=False)
+    assert decision_sentence(idle) == "nothing: C1: no entry is due [now]"
+    roll = "C10: C0007 is not rolled: in: nothing fits"
+    rolls_first = replace(idle, no_trade_reasons=(roll, *idle.no_trade_reasons))
+    assert decision_sentence(rolls_first) == "nothing: C1: no entry is due [now]"
+    assert decision_sentence(replace(idle, no_trade_reasons=(roll,))) == f"nothing: {roll}"
     assert decision_sentence(plan()) == (
         "open 12 x C0007 20APR 2300/2310/3000/3010 for 1.15; L1 +15 VIX 15APR20 30 C (L1, S1)"
     )
