@@ -6,7 +6,7 @@ orders) follow them in the same transaction. What comes back are domain values, 
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -29,9 +29,12 @@ from state.books import (
 )
 from state.database import close, open_for_writing, roll_back, storage_errors
 from state.decisions import (
+    Condition,
     DecisionInputs,
     Row,
     close_rows,
+    condition_of,
+    condition_rows,
     condor_rows,
     decision_row,
     gate_rows,
@@ -86,7 +89,8 @@ from state.tables import (
     DailyPnlRow,
     DecisionRow,
     FillRow,
-    GateRow,
+    GateConditionRow,
+    GateResultRow,
     HedgeCashRow,
     HedgeRow,
     JobRunRow,
@@ -135,6 +139,7 @@ _RUNS = table_of(RunRow)
 _SYSTEM = table_of(SystemStateRow)
 _JOBS = table_of(JobRunRow)
 _BLOBS = table_of(BlobRow)
+_CONDITIONS = table_of(GateConditionRow)
 _DECISIONS = table_of(DecisionRow)
 _COMPLETIONS = table_of(CompletionRow)
 _CONDORS = table_of(CondorRow)
@@ -235,6 +240,7 @@ class Ledger:
         self._durable = True  # as the connection was opened
         self._legs: dict[str, CondorLegs] = {}  # of condors on record, which never change
         self._sent: _SentOrders | None = None
+        self._conditions: dict[Condition, int] | None = None  # what gates ask, with their ids
 
     @classmethod
     def open(
@@ -295,14 +301,16 @@ class Ledger:
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 self._check_lease()
-                self._transaction = LedgerTransaction(self._connection, self._sent_orders())
+                self._transaction = LedgerTransaction(
+                    self._connection, self._sent_orders(), self._gate_conditions
+                )
                 yield self._transaction
                 self._transaction.refresh_projections()
                 self._connection.exec_driver_sql("COMMIT")
             except BaseException:
                 roll_back(self._connection)
                 self._legs.clear()
-                self._sent = None
+                self._sent = self._conditions = None
                 raise
             finally:
                 self._transaction = None
@@ -386,6 +394,13 @@ class Ledger:
                 for order_id, at in connection.execute(query):
                     self._sent.add(order_id, at)
         return self._sent
+
+    def _gate_conditions(self) -> dict[Condition, int]:
+        """Return the ids of what gates ask, kept from one decision to the next."""
+        if self._conditions is None:
+            rows = self._connection.execute(_conditions_query()).all()
+            self._conditions = {(rule, name, least): number for rule, name, least, number in rows}
+        return self._conditions
 
     # --- the book ---------------------------------------------------------------------------
 
@@ -543,9 +558,15 @@ class Ledger:
 class LedgerTransaction:
     """Writes of one transaction. Made by ``Ledger.transaction`` only."""
 
-    def __init__(self, connection: Connection, sent: "_SentOrders") -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        sent: "_SentOrders",
+        conditions: Callable[[], dict[Condition, int]],
+    ) -> None:
         self._connection = connection
         self._sent = sent
+        self._conditions = conditions
         self._touched = Touched()
 
     def refresh_projections(self) -> None:
@@ -619,7 +640,7 @@ class LedgerTransaction:
         row = decision_row(run_id, snapshot, inputs, plan, memory_after, digests)
         self._insert(DecisionRow, **row)
         decision_id = self._decision_id(plan.plan_id)
-        self._insert_all(GateRow, gate_rows(decision_id, plan))
+        self._record_gates(decision_id, plan)
         self._insert_all(LayerPlanRow, layer_rows(decision_id, plan))
         self._record_condors(decision_id, plan)
         self._insert_all(CondorCloseRow, close_rows(decision_id, plan))
@@ -650,6 +671,15 @@ class LedgerTransaction:
                 data=compress(payload.data, level),
             )
         return payload.digest
+
+    def _record_gates(self, decision_id: int, plan: Plan) -> None:
+        known = self._conditions()
+        asked = dict.fromkeys(condition_of(gate) for gate in plan.gates)
+        new = (condition for condition in asked if condition not in known)
+        ids = {condition: number for number, condition in enumerate(new, start=len(known) + 1)}
+        self._insert_all(GateConditionRow, condition_rows(ids))
+        known |= ids
+        self._insert_all(GateResultRow, gate_rows(decision_id, plan, known))
 
     def _record_condors(self, decision_id: int, plan: Plan) -> None:
         rows = condor_rows(decision_id, plan)
@@ -967,6 +997,12 @@ def _epoch_query() -> "Query":
 @cache
 def _blob_query() -> "Query":
     return select(_BLOBS.c.size).where(_BLOBS.c.digest == bindparam("digest"))
+
+
+@cache
+def _conditions_query() -> "Query":
+    columns = _CONDITIONS.c
+    return select(columns.rule, columns.name, columns.threshold, columns.condition_id)
 
 
 @cache

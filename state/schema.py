@@ -25,7 +25,17 @@ SELECT config_hash, rules_hash, MIN(started_at) AS first_started_at,
        MAX(started_at) AS last_started_at, COUNT(*) AS runs, config_json, rules_json
 FROM runs GROUP BY config_hash, rules_hash
 """
-_VIEWS = {"fills": _CURRENT_FILLS, "runs": _CONFIG_VERSIONS}  # by the table they read
+# Each condition a decision looked at, whole again
+_GATES = """
+CREATE VIEW gates AS
+SELECT decision_id, position, rule, name, value, threshold, passed, note
+FROM gate_results JOIN gate_conditions USING (condition_id)
+"""
+_VIEWS = {
+    "fills": _CURRENT_FILLS,
+    "runs": _CONFIG_VERSIONS,
+    "gate_results": _GATES,
+}  # by the table they read
 
 
 def drop_triggers_and_views(connection: Connection) -> None:

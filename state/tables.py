@@ -231,18 +231,27 @@ class CompletionRow(LedgerRow, table=True):
     at: datetime = _instant()
 
 
-class GateRow(LedgerRow, table=True):
-    """Each condition a decision looked at: its value, its threshold, and what came out."""
+class GateConditionRow(LedgerRow, table=True):
+    """What gates ask, once: most are asked in every interval. The view ``gates`` has both parts."""
 
-    __tablename__ = "gates"
+    __tablename__ = "gate_conditions"
+
+    condition_id: int = Field(primary_key=True)
+    rule: str
+    name: str
+    threshold: Any = Field(sa_type=Scalar(), nullable=True)
+
+
+class GateResultRow(LedgerRow, table=True):
+    """Each condition a decision looked at: the value it had, and what came out."""
+
+    __tablename__ = "gate_results"
     __table_args__ = (_flag("passed"), {"sqlite_with_rowid": False})
 
     decision_id: int = Field(primary_key=True, foreign_key="decisions.decision_id")
     position: int = Field(primary_key=True)
-    rule: str
-    name: str
+    condition_id: int = Field(foreign_key="gate_conditions.condition_id")
     value: Any = Field(sa_type=Scalar(), nullable=True)
-    threshold: Any = Field(sa_type=Scalar(), nullable=True)
     passed: bool
     note: str
 
@@ -564,7 +573,8 @@ APPEND_ONLY: Sequence[type[LedgerRow]] = (
     BlobRow,
     DecisionRow,
     CompletionRow,
-    GateRow,
+    GateConditionRow,
+    GateResultRow,
     LayerPlanRow,
     CondorRow,
     CondorCloseRow,

@@ -309,20 +309,33 @@ def upgrade() -> None:
     op.create_index(op.f("ix_condors_session"), "condors", ["session"], unique=False)
 
     op.create_table(
-        "gates",
-        sa.Column("decision_id", sa.Integer(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
+        "gate_conditions",
+        sa.Column("condition_id", sa.Integer(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("value", sa.LargeBinary(), nullable=True),
         sa.Column("threshold", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("condition_id", name=op.f("pk_gate_conditions")),
+    )
+    op.create_table(
+        "gate_results",
+        sa.Column("decision_id", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("condition_id", sa.Integer(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=True),
         sa.Column("passed", sa.Boolean(), nullable=False),
         sa.Column("note", sa.String(), nullable=False),
-        sa.CheckConstraint("passed IN (0, 1)", name=op.f("ck_gates_passed_is_flag")),
+        sa.CheckConstraint("passed IN (0, 1)", name=op.f("ck_gate_results_passed_is_flag")),
         sa.ForeignKeyConstraint(
-            ["decision_id"], ["decisions.decision_id"], name=op.f("fk_gates_decision_id_decisions")
+            ["condition_id"],
+            ["gate_conditions.condition_id"],
+            name=op.f("fk_gate_results_condition_id_gate_conditions"),
         ),
-        sa.PrimaryKeyConstraint("decision_id", "position", name=op.f("pk_gates")),
+        sa.ForeignKeyConstraint(
+            ["decision_id"],
+            ["decisions.decision_id"],
+            name=op.f("fk_gate_results_decision_id_decisions"),
+        ),
+        sa.PrimaryKeyConstraint("decision_id", "position", name=op.f("pk_gate_results")),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -603,7 +616,8 @@ def downgrade() -> None:
     op.drop_table("condor_states")
     op.drop_table("condor_closes")
     op.drop_table("layer_plans")
-    op.drop_table("gates")
+    op.drop_table("gate_results")
+    op.drop_table("gate_conditions")
     op.drop_index(op.f("ix_condors_session"), table_name="condors")
     op.drop_index(op.f("ix_condors_rolled_from"), table_name="condors")
 
