@@ -23,7 +23,7 @@ from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown, RetryLa
 from bot.ports import Broker, Clock, MarketData, OrderReport
 from state.ledger import Ledger
 from state.orders import StoredOrder
-from strategies.model.book import Book
+from strategies.model.book import Book, WorkingOrder
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.limits import HaltScope, Limits, Readiness, SystemState
@@ -247,9 +247,11 @@ class Executor:
             return []
         now = self.clock.now()
         readiness = self.readiness()
-        sent = self.ledger.sent_order_ids()
-        again = {intent.client_order_id for intent in intents} & sent  # by a process that crashed
+        seen = set(self.ledger.sent_order_ids())
+        again = {intent.client_order_id for intent in intents} & seen  # by a process that crashed
+        seen -= again
         approved: list[ApprovedOrder] = []
+        book = self.book()  # read once; what is approved is put to work in it as the ledger would
         with self.ledger.transaction() as tx:
             for intent in intents:
                 tx.record_intent(intent, now)
@@ -261,9 +263,9 @@ class Executor:
                         quotes_at=_oldest(intent, quotes),
                     ),
                     limits=self.limits,
-                    book=_without(self.book(), intent.client_order_id),
+                    book=_without(book, intent.client_order_id),
                     quotes=quotes,
-                    orders_seen=self.ledger.sent_order_ids() - {intent.client_order_id},
+                    orders_seen=seen,
                 )
                 quote = package_quote(intent.legs, quotes)
                 if isinstance(verdict, Refusal):
@@ -286,6 +288,8 @@ class Executor:
                     arrival_mid=_mid(quote),
                 )
                 approved.append(verdict)
+                seen.add(intent.client_order_id)
+                book = _with_at_work(book, intent)
         return approved
 
 
@@ -307,6 +311,22 @@ def _without(book: Book, client_order_id: ClientOrderId) -> Book:
     """Return the book as if one order were not at work: a resumed one must not block itself."""
     working = (order for order in book.working if order.client_order_id != client_order_id)
     return replace(book, working=tuple(working))
+
+
+def _with_at_work(book: Book, intent: OrderIntent) -> Book:
+    """Return the book with one order that is being sent among those at work."""
+    book = _without(book, intent.client_order_id)
+    order = WorkingOrder(
+        client_order_id=intent.client_order_id,
+        purpose=intent.purpose,
+        status=OrderStatus.SENDING,
+        legs=tuple((leg.instrument.symbol, leg.ratio) for leg in intent.legs),
+        leaves_quantity=intent.quantity,
+        limit_price=intent.limit_price,
+        layer=intent.layer,
+        condor_id=intent.condor_id,
+    )
+    return replace(book, working=(*book.working, order))
 
 
 def _mid(quote: PackageQuote | None) -> Decimal | None:
