@@ -1,7 +1,8 @@
 """Before an event: how strongly L2 acts (B4), and the vega that the hedge is sized on (T2).
 
 B4: while R2 holds L2 is active with scale clip(1 + k x shortfall, low, high), the shortfall being
-what the nearest break-even has lost since entry, in standard deviations: max(0, -S10).
+what the nearest break-even has lost since entry, in standard deviations: -S10, below zero where it
+has gained.
 
 T2: the hedge is sized on what the condors would be short if the event moved VIX up by the 90 %
 absolute reaction of past events of its kind, SPX by its usual share; never on less than now.
@@ -29,7 +30,7 @@ def event_scale(
     """
     scale = None
     if regime.pre_event is True and migration is not None:
-        wanted = 1.0 + rules.event_k * max(0.0, -migration)
+        wanted = 1.0 - rules.event_k * migration
         scale = min(max(wanted, rules.event_scale_low), rules.event_scale_high)
     note = "R2: no event is near" if regime.pre_event is False else "R2"
     if regime.pre_event is True and migration is None:

@@ -98,7 +98,7 @@ ROTATION = (
             event projection.
         """,
         formula="""
-            scale of L2 = `clip(1 + event_k x max(0, -S10), event_scale_low, event_scale_high)`
+            scale of L2 = `clip(1 + event_k x -S10, event_scale_low, event_scale_high)`
             while R2 holds, on T2's projected vega
         """,
         absent="R2 or S10 absent: it does not act, and the gate says so.",
@@ -107,8 +107,8 @@ ROTATION = (
         readings=(
             "R2 activates L2. Where other gates activate it too, the strongest counts.",
             """
-                A shortfall is never below 0, so the scale never below 1: the rule book's lower
-                bound is kept, and cannot bind. What is lost (C9) has no S10 here.
+                The shortfall is -S10: below 0, and the scale below 1, where break-evens are further
+                off than at entry. What is lost (C9) has no S10 here.
             """,
         ),
     ),

@@ -199,7 +199,7 @@ SIGNALS = (
         """,
         formula="""
             distance = (break-even at expiry - spot) / (spot x sigma sqrt T), the nearer side; S10 =
-            distance now - distance at entry, the lowest of the condors; shortfall = max(0, -S10)
+            distance now - distance at entry, the lowest of the condors; shortfall = -S10
         """,
         absent="""
             Absent without SPX, or where the expiry of a short has no trusted surface: B4 does not

@@ -33,14 +33,18 @@ def reactions(vix_abs90: float) -> EventReactions:
 @pytest.mark.parametrize(
     ("migration", "scale"),
     [
-        (0.4, 1.0),  # the break-evens are further off than at entry: nothing is short
+        (1.2, 0.5),  # the break-evens are further off than at entry: less will do
+        (1.0, 0.5),
+        (0.98, 0.51),
+        (0.4, 0.8),
         (0.0, 1.0),
         (-0.2, 1.1),
+        (-0.98, 1.49),
         (-1.0, 1.5),
         (-1.2, 1.5),  # L4
     ],
 )
-def test_b4_l2_grows_with_what_the_break_even_has_lost(migration, scale):
+def test_b4_l2_goes_with_what_the_break_even_has_lost_or_gained(migration, scale):
     found, gate = event_scale(replace(regime(), pre_event=True), migration, RULES.rotation)
     assert found == pytest.approx(scale)
     assert gate.value == pytest.approx(scale)
