@@ -7,8 +7,10 @@ itself; intervals do not depend on each other, so several processes share them.
 
 import json
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import repeat
@@ -77,12 +79,32 @@ def _chunks(database: Path, plans: tuple[str, ...]) -> Iterator[tuple[int, tuple
     if processes == 1 or len(plans) < _ALONE:
         yield from map(_decide_chunk, repeat(database), chunks)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_end_by_interrupts
+    ) as pool:
         try:
-            yield from pool.map(_decide_chunk, repeat(database), chunks)
+            with _interrupts_held_back():
+                found = pool.map(_decide_chunk, repeat(database), chunks)
+            yield from found
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Keep Ctrl-C from processes started meanwhile until they say that they are ready for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_by_interrupts() -> None:
+    """Let Ctrl-C end this process at once and without a word: the one that asks has the word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _decide_chunk(database: Path, plans: Iterable[str]) -> tuple[int, tuple[Difference, ...]]:

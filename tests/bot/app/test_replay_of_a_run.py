@@ -1,7 +1,11 @@
 """`alvh audit replay`: a finished run decided again, and what was tampered with named."""
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import zlib
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bot.app import replaying
 from bot.app.cli import app
 from tests.bot.app.shell import DATABASE, alvh
 
@@ -170,3 +175,17 @@ def test_a_decision_of_another_version_is_named(tampered):
     assert "unknown key 'colour'" in result.stderr
     assert "another version of the program stored it" in result.stderr
     assert result.stdout == ""
+
+
+def test_ctrl_c_waits_until_the_helping_processes_are_started():
+    with pytest.raises(KeyboardInterrupt), replaying._interrupts_held_back():
+        os.kill(os.getpid(), signal.SIGINT)
+        reached = True
+    assert reached
+
+
+def test_ctrl_c_ends_a_helping_process_without_a_word():
+    code = "import os, signal; from bot.app.replaying import _end_by_interrupts as ready; ready(); "
+    code += "os.kill(os.getpid(), signal.SIGINT)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
