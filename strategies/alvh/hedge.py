@@ -130,6 +130,7 @@ class _Planner:
             condor_vega_usd + sum(lot.contracts * lot.unit_vega_usd for lot in lots),
             inputs.verdict,
             inputs.rules,
+            is_spike=inputs.regime.spike is True,
         )
         self._in = inputs
         self._lots = lots

@@ -4,6 +4,9 @@ S12 above ``vega_per_theta`` says that the book carries more vega than its theta
 interval layers go to their targets at once, on the side that brings the net vega down: a book that
 is short of vega buys what it lacks, one that is long of it sells what layers hold above their
 targets. Governors, floor and ceiling (B8, G7) still cap it, and B9's no-trade zone stays.
+
+In a spike (R3) B5 sells nothing: a quotient that is high because theta has all but gone says little
+about vega there, and what is given up early in a spike is bought back dearer within hours.
 """
 
 from dataclasses import dataclass, replace
@@ -38,7 +41,12 @@ class Pace:
 
 
 def pace_of(
-    vega_per_theta: float | None, net_vega_usd: float, verdict: Verdict | None, rules: Rules
+    vega_per_theta: float | None,
+    net_vega_usd: float,
+    verdict: Verdict | None,
+    rules: Rules,
+    *,
+    is_spike: bool,
 ) -> Pace:
     """Return the pace of this interval (B5, B9, E).
 
@@ -47,6 +55,7 @@ def pace_of(
         net_vega_usd: V_c + V_h, USD per VIX point.
         verdict: What the spike is (R5); None outside of one (R3).
         rules: Thresholds and steps.
+        is_spike: Whether R3 holds: B5 then only buys.
     """
     limit, increment = rules.rotation.vega_per_theta, rules.rotation.increment
     usual = Step(increment=increment)
@@ -54,16 +63,21 @@ def pace_of(
         usual = Step(increment=min(_WHOLE, increment * rules.panel.fear_step), rules=("E",))
     is_above = vega_per_theta is not None and vega_per_theta > limit
     at_once = Step(increment=_WHOLE, rules=("B5",))
-    buys, sells = is_above and net_vega_usd < 0, is_above and net_vega_usd > 0
+    buys, is_long = is_above and net_vega_usd < 0, is_above and net_vega_usd > 0
+    sells = is_long and not is_spike
     side = "S12: no value, or no theta is earned" if vega_per_theta is None else "S12"
-    if is_above:
-        side = "S12: what lacks is bought at once" if buys else "S12: surplus is sold at once"
+    if buys:
+        side = "S12: what lacks is bought at once"
+    elif sells:
+        side = "S12: surplus is sold at once"
+    elif is_long:
+        side = "S12: no surplus is sold at once in a spike (R3)"
     gate = Gate(
         rule="B5",
         name="vega per theta above which layers go to target",
         value=vega_per_theta,
         threshold=limit,
-        passed=is_above,
+        passed=buys or sells,
         note=side,
     )
     return Pace(

@@ -116,14 +116,20 @@ ROTATION = (
         id="B5",
         name="Vega per theta",
         sentence="S12 above the limit: the layers are rebalanced to their targets now.",
-        formula="`S12 > vega_per_theta`: B9's increment is the whole gap",
+        formula="`S12 > vega_per_theta`: B9's increment is the whole gap, on one side",
         absent="S12 absent (theta <= 0, or no value): it does not act.",
         source=("S0",),
         modules=("strategies/alvh/pace.py",),
         readings=(
             """
-                Every layer goes to its target in one interval, up and down. Governors, the ceiling
-                and the no-trade zone still hold.
+                It acts on the side that brings the net vega down: a book short of vega (V_c + V_h <
+                0) buys all that its layers lack, one long of it sells all that they hold above
+                their targets, those that act included; the other side keeps B9's step. Governors,
+                floor and ceiling (B8) and the no-trade zone still hold.
+            """,
+            """
+                In a spike (R3) it only buys: S12 is then high because theta has all but gone, and
+                what is sold early in a spike is bought back dearer within hours.
             """,
         ),
     ),

@@ -200,6 +200,16 @@ def test_b5_sells_what_a_layer_holds_above_its_target_too():
     assert trades_of(hedge_plan(vega_per_theta=9.0, **short), "L2") == {}
 
 
+def test_b5_gives_up_no_hedge_in_a_spike():
+    facts = {"hedges": (replace(L2_CALLS, net_contracts=90),), "migration": 0.0}
+    spike = replace(EVENT, spike=True)
+    assert trades_of(hedge_plan(vega_per_theta=9.0, state=EVENT, **facts), "L2") != {}
+    plan = hedge_plan(vega_per_theta=9.0, state=spike, **facts)
+    assert [trade for trade in plan.trades if trade.contracts < 0] == []
+    (gate,) = gates_of(plan, "B5").values()
+    assert (gate.passed, gate.note) == (False, "S12: no surplus is sold at once in a spike (R3)")
+
+
 def test_b9_what_was_opened_in_this_session_is_no_surplus_before_the_next():
     old = replace(L2_CALLS, net_contracts=90)
     fresh = replace(old, opened_on=TODAY)
