@@ -87,10 +87,12 @@ def decide(
     snapshot = _with_usable_indices(snapshot, max_age)
     valuer = Valuer(snapshot.market, snapshot.session, max_age=max_age)
     values = {condor.condor_id: valuer.condor(condor.legs) for condor in book.condors}
-    unpriced = tuple(condor_id for condor_id, value in values.items() if value is None)
+    settling = _settling(book, values, snapshot.session)
+    measured = tuple(c for c in book.condors if c.condor_id not in settling)
+    unpriced = tuple(c.condor_id for c in measured if values[c.condor_id] is None)
     measurer = Measurer(valuer, account, snapshot.history, rules)
-    before = measurer.measure(book.condors, book.hedges, values)
-    outlook = read_outlook(snapshot, signals, valuer, book.condors, before, memory, rules)
+    before = measurer.measure(measured, book.hedges, values)
+    outlook = read_outlook(snapshot, signals, valuer, measured, before, memory, rules)
     overrides = Overrides.at(snapshot.overrides, snapshot.at)
     cover = _cover_gate(book)
     condors = _decide_condors(
@@ -101,6 +103,7 @@ def decide(
         rules,
         valuer=valuer,
         values=values,
+        settling=settling,
         overrides=overrides,
         safety=(_priced_gate(before), quick_ratio_gates(account, rules.governors)[0], cover),
         is_spike=regime.spike is True,
@@ -193,6 +196,7 @@ def decide(
             *outlook.missing,
             *hedge.missing,
             *(f"no value for {name}" for name in (*unpriced, *hedge.unpriced)),
+            *(f"{each} expires today without a value: it counts as nothing" for each in settling),
         ),
     )
     return plan, Memory(
@@ -292,6 +296,21 @@ def _with_usable_indices(snapshot: MarketSnapshot, max_age: timedelta) -> Market
 # --- condors --------------------------------------------------------------------------------------
 
 
+def _settling(
+    book: Book, values: Mapping[str, CondorValue | None], session: date
+) -> tuple[str, ...]:
+    """Return the ids of condors without a value that expire today.
+
+    A series has no surface on its last day, and VIX moves its options no longer. What C9 cannot
+    close of it settles by itself: it must not leave the rest of the book without a value.
+    """
+    return tuple(
+        condor.condor_id
+        for condor in book.condors
+        if values[condor.condor_id] is None and condor.expiry <= session
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Condors:
     """What is done about the condors, and what they are once it has filled."""
@@ -301,7 +320,7 @@ class _Condors:
     entry: Entry
     withheld: tuple[Withheld, ...]
     lacking_usd: Decimal  # what G6 still lacks
-    staying: tuple[CondorPosition, ...]  # not closed, and as they are rolled
+    staying: tuple[CondorPosition, ...]  # neither closed nor settling, and as they are rolled
     insured: tuple[CondorPosition, ...]  # those, without what is lost (C9)
     as_filled: tuple[CondorPosition, ...]  # the same before their rolls
     new_values: dict[str, CondorValue | None]  # of what rolls and entry make, by id
@@ -316,6 +335,7 @@ def _decide_condors(
     *,
     valuer: Valuer,
     values: Mapping[str, CondorValue | None],
+    settling: tuple[str, ...],
     overrides: Overrides,
     safety: tuple[Gate, ...],
     is_spike: bool,
@@ -324,7 +344,8 @@ def _decide_condors(
 ) -> _Condors:
     """Return exits (C9, D3, G6), rolls (C11, C10) and the entry (C1-C8), in that order.
 
-    ``values``: of the condors held, by id. ``safety``: gates that nothing opens past.
+    ``values``: of the condors held, by id. ``settling``: ids of those that only settlement prices.
+    ``safety``: gates that nothing opens past.
     """
     spx, max_age = snapshot.market.spx_options, timedelta(seconds=rules.signals.max_quote_age_s)
     chain = spx if abs(snapshot.at - spx.quoted_at) <= max_age else None
@@ -350,7 +371,8 @@ def _decide_condors(
     exits, lacking = _close_for_liquidity(
         exits, book, account, values=values, chain=chain, plan_id=plan_id, rules=rules
     )
-    staying = tuple(c for c in book.condors if c.condor_id not in exits.closing_ids)
+    gone = {*exits.closing_ids, *settling}
+    staying = tuple(c for c in book.condors if c.condor_id not in gone)
     # What is lost (C9) stays in the book; there is nothing left of it to roll or to insure
     alive = tuple(c for c in staying if c.condor_id not in exits.lost_ids)
     closing = legs_being_closed(book, exits)

@@ -716,6 +716,24 @@ def test_one_condor_that_cannot_be_priced_holds_everything_but_other_exits():
     assert plan.opens == ()
 
 
+def test_c9_what_settles_today_leaves_the_rest_of_the_book_its_value():
+    last_day = condor_position("SPXW 3FEB20 3040/3050/3405/3415", condor_id="C0009", quantity=20)
+    alone, beside = plan_of(BOOK), plan_of(replace(BOOK, condors=(*BOOK.condors, last_day)))
+    assert beside.before == alone.before
+    assert beside.hedge_state == alone.hedge_state
+    closing = [each for each in beside.orders if each.condor_id == "C0009"]
+    hedging = [each.purpose for each in beside.orders if each not in closing]
+    assert hedging == [each.purpose for each in alone.orders]
+    assert beside.missing[-1] == "C0009 expires today without a value: it counts as nothing"
+
+
+def test_c12_a_condor_of_tomorrow_without_a_value_still_stops_additions():
+    tomorrow = condor_position("SPXW 4FEB20 3040/3050/3405/3415", condor_id="C0009", quantity=20)
+    plan = plan_of(replace(BOOK, condors=(*BOOK.condors, tomorrow)), due=True)
+    assert plan.before is None
+    assert plan.opens == ()
+
+
 def test_a_worthless_leg_without_a_bid_still_has_a_value():
     chain = spx_chain()
     bid = chain.bid.copy()
