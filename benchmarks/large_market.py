@@ -109,10 +109,16 @@ class LargeMarket:
             history=self.history,
         )
 
-    def book(self, snapshot: MarketSnapshot, *, condors: int, lots: int) -> Book:
-        """Return a book of condors near their entry deltas and of calls and futures."""
+    def book(
+        self, snapshot: MarketSnapshot, *, condors: int, lots: int, tested: bool = False
+    ) -> Book:
+        """Return a book of condors and of calls and futures.
+
+        The condors are near their entry deltas; or, ``tested``, every other one has its puts and
+        the rest their calls beyond C10's.
+        """
         return Book(
-            condors=_condors(snapshot, condors),
+            condors=_condors(snapshot, condors, tested=tested),
             hedges=_hedges(snapshot, lots),
             working=(),
             hedge_cost_365d_usd=Decimal(20_000),
@@ -206,8 +212,13 @@ def _strikes(close: float, count: int) -> np.ndarray:
     return np.concatenate([below, low + _FINE * np.arange(fine), above])
 
 
-def _condors(snapshot: MarketSnapshot, count: int) -> tuple[CondorPosition, ...]:
-    """Return condors of 12 to 20 delta, 5 to 25 points wide, over the expiries that hold some."""
+def _condors(
+    snapshot: MarketSnapshot, count: int, *, tested: bool = False
+) -> tuple[CondorPosition, ...]:
+    """Return condors of 12 to 20 delta, 5 to 25 points wide, over the expiries that hold some.
+
+    Tested ones have 30 to 42 delta on one side and 8 on the other.
+    """
     chain = snapshot.market.spx_options
     valuer = Valuer(snapshot.market, SESSION)
     first, last = _CONDOR_DAYS
@@ -221,9 +232,13 @@ def _condors(snapshot: MarketSnapshot, count: int) -> tuple[CondorPosition, ...]
     for number in range(count):
         index = series[number % len(series)]
         values = valuer.options_in_series("SPX", index)
-        delta = 0.12 + 0.08 * ((number // len(series)) % 7) / 7
-        put = int(np.abs(values.delta[:, 0] + delta).argmin())
-        call = int(np.abs(values.delta[:, 1] - delta).argmin())
+        step = ((number // len(series)) % 7) / 7
+        near = far = 0.12 + 0.08 * step
+        if tested:
+            near, far = 0.30 + 0.12 * step, 0.08
+        puts, calls = (near, far) if number % 2 else (far, near)
+        put = int(np.abs(values.delta[:, 0] + puts).argmin())
+        call = int(np.abs(values.delta[:, 1] - calls).argmin())
         wing = 1 + number % 5
         legs = _legs(chain, index, put - wing, put, call, call + wing)
         value = valuer.condor(legs)
