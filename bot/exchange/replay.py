@@ -78,6 +78,7 @@ class ReplayMarket:
         self._seed = seed
         self._days = Recent[date, SessionDay](_DAYS_KEPT)
         self._states = Recent[datetime, MarketState](_STATES_KEPT)
+        self._quotes = Recent[datetime, dict[OptionContract, Quote]](_STATES_KEPT)
         self._series: dict[tuple[str, date], Series | None] = {}
         for session in sessions:
             self._facts(session)
@@ -109,7 +110,11 @@ class ReplayMarket:
             return vix_future_quote(instrument, state)
         if not self._is_quoted(instrument, at, state):
             return None
-        return option_quote(instrument, self._listed_series(instrument), state)
+        # A step asks for the quotes of its orders' legs, and so does the exchange it sends them to
+        quotes = self._quotes.get(state.at, dict)
+        if instrument not in quotes:
+            quotes[instrument] = option_quote(instrument, self._listed_series(instrument), state)
+        return quotes[instrument]
 
     def index_at(self, name: str, at: datetime) -> float:
         """Return an index; see ``Market.index_at``."""
