@@ -5,13 +5,24 @@ sums are exact, in Python and in SQL. Instants are UTC text of one width
 (``2020-03-16T14:00:00.000000Z``), so that they sort, compare with a bare date, and can be read.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Dialect, String
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Dialect,
+    String,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from state.amounts import from_micros, instant_of, instant_text, to_micros
@@ -73,6 +84,26 @@ class Scalar(UserDefinedType[Any]):
     def get_col_spec(self, **_: object) -> str:
         """Return the declared type."""
         return "BLOB"
+
+
+class Listed(TypeDecorator[Collection[Any]]):
+    """Texts or dates as one JSON array, for ``among``."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Collection[Any] | None, dialect: Dialect) -> str:  # noqa: ARG002 the signature is SQLAlchemy's
+        """Return the array."""
+        return json.dumps([str(each) for each in value or ()])
+
+
+def among(column: Column[Any], name: str) -> ColumnElement[bool]:
+    """Return the condition that a column is among the values of a parameter, however many.
+
+    One statement serves any number of them; an expanding parameter is spelt anew each time.
+    """
+    values = func.json_each(bindparam(name, type_=Listed())).table_valued("value")
+    return column.in_(select(values.c.value))
 
 
 def one_of(column: str, kinds: type[StrEnum] | Sequence[str]) -> CheckConstraint:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, select
 
+from state.columns import among
 from state.decisions import Row, joined
 from state.tables import (
     DecisionRow,
@@ -162,7 +163,7 @@ def _orders_query(by: str) -> "Query":
         .order_by(_ORDERS.c.planned_at, _ORDERS.c.sequence)
     )
     if by == "status":
-        return query.where(_STATES.c.status.in_(bindparam("value", expanding=True)))
+        return query.where(among(_STATES.c.status, "value"))
     column = _DECISIONS.c.plan_id if by == "plan_id" else _ORDERS.c[by]
     return query.where(column == bindparam("value"))
 
@@ -171,6 +172,6 @@ def _orders_query(by: str) -> "Query":
 def _legs_query() -> "Query":
     return (
         select(_LEGS.c.client_order_id, _LEGS.c.symbol, _LEGS.c.ratio)
-        .where(_LEGS.c.client_order_id.in_(bindparam("ids", expanding=True)))
+        .where(among(_LEGS.c.client_order_id, "ids"))
         .order_by(_LEGS.c.client_order_id, _LEGS.c.position)
     )

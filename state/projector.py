@@ -15,7 +15,6 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
-    bindparam,
     delete,
     exists,
     func,
@@ -24,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import Insert, insert
 
+from state.columns import among
 from state.decisions import Row
 from state.orders import UNFINISHED, instrument_of
 from state.projections import (
@@ -306,7 +306,7 @@ class _Fetch:
 
 
 def _within(query: "Query", column: Column[Any], scoped: bool) -> "Query":
-    return query.where(column.in_(bindparam("ids", expanding=True))) if scoped else query
+    return query.where(among(column, "ids")) if scoped else query
 
 
 @cache
@@ -356,7 +356,7 @@ def _settlements_query(scoped: bool) -> "Query":
 def _family_query() -> "Query":
     """Return the query of some condors with all they were rolled from and into."""
     own = select(*columns_of(_CONDORS, "condor_id", "rolled_from")).where(
-        _CONDORS.c.condor_id.in_(bindparam("ids", expanding=True))
+        among(_CONDORS.c.condor_id, "ids")
     )
     family = own.cte("family", recursive=True)
     other = _CONDORS.alias("other")
