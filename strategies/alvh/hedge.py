@@ -173,7 +173,9 @@ class _Planner:
             targets["L1"] = _at_most(targets["L1"], sales.left_vega_usd("L1"))
 
         band = Band.of(self._condor_vega_usd, self._condors, rules)
-        sell_above_ceiling(sales, lots, band)
+        trimmed = sell_above_ceiling(
+            sales, lots, band, self._wishes_above(targets, sales, band), keep_calls=core
+        )
         shorts = short_side(self._condor_vega_usd, rules)
         selling = self._pace.selling.apply(rules)
         buy_back(sales, lots, shorts.target_usd, band, selling)
@@ -199,6 +201,7 @@ class _Planner:
                     layer=layer,
                     keep_usd=band.keep_usd,
                     keep_calls=core if layer == "L1" and is_core_wanted else 0,
+                    trimmed_usd=trimmed[layer],
                     asked_by=(*targets[layer].rules, *self._pace.selling.rules),
                     rules=selling,
                 )
@@ -351,6 +354,20 @@ class _Planner:
             for layer in permitted
         }
         return tuple(sorted(permitted, key=lambda layer: (scores[layer], layer)))
+
+    def _wishes_above(
+        self, targets: Mapping[str, LayerTarget], sales: Sales, band: Band
+    ) -> dict[str, float]:
+        """Return what layers want where v is above the band, so that the floor raises none (B8)."""
+        wishes = layer_wishes(
+            targets,
+            {layer: sales.left_vega_usd(layer) for layer in LAYERS},
+            band=band,
+            permitted=(),
+            reach=lambda _, wish_usd: wish_usd,
+            rules=self._in.rules,
+        )
+        return {layer: wish.uncapped_usd for layer, wish in wishes.items()}
 
     def _reach(
         self, purchases: Purchases, sales: Sales, band: Band

@@ -13,11 +13,11 @@ The wish of a layer (rules L1-L4) becomes what it should hold:
    first, but not below what is held. Once v is above the upper edge the hedge is trimmed to that
    same line, so that a small move of v back and forth does not buy and sell the same contracts.
 
-Sales come first. What B10 rolls, B1 rotates and the ceiling trims is sold at once. The surplus of
-a layer that no longer acts goes by increments (B9), down to a line as far above the floor as the
-inner one is below the ceiling; a layer that still acts keeps its surplus until v leaves the band.
-Purchases fill the gap that is left by increments, inside the governors and staggered over expiries
-(L7).
+Sales come first. What B10 rolls, B1 rotates and the ceiling trims is sold at once; the ceiling
+takes what layers hold beyond their wishes before anything that they want. The surplus of a layer
+that no longer acts goes by increments (B9), down to a line as far above the floor as the inner one
+is below the ceiling; a layer that still acts keeps its surplus until v leaves the band. Purchases
+fill the gap that is left by increments, inside the governors and staggered over expiries (L7).
 
 Without condors there is nothing to hedge: every layer's target is zero and what is held is sold,
 the core too.
@@ -255,16 +255,58 @@ def sell_rotated(sales: Sales, lots: Sequence[Lot], keep: Mapping[str, int], rul
             sales.sell(lot, sales.left(lot) - kept, (rule,))
 
 
-def sell_above_ceiling(sales: Sales, lots: Sequence[Lot], band: Band) -> None:
-    """Above the band trim to its inner line, shortest first, all at once (B8, G7)."""
+def sell_above_ceiling(
+    sales: Sales,
+    lots: Sequence[Lot],
+    band: Band,
+    wishes_usd: Mapping[str, float],
+    *,
+    keep_calls: int = 0,
+) -> dict[str, float]:
+    """Above the band trim to its inner line, all at once (B8, G7).
+
+    Surplus goes first, what a layer holds beyond its wish, then the rest; shortest first in both.
+    A trim stays above the line at which surplus is kept, unless contracts are so large that v
+    cannot be brought below the upper edge otherwise.
+
+    Args:
+        sales: The plan's sales so far.
+        lots: What the hedge holds, shortest expiry first.
+        band: The band's edges.
+        wishes_usd: What each layer wants to hold, USD per VIX point.
+        keep_calls: The core: so many calls of L1 are no surplus (G2).
+
+    Returns:
+        What each layer has given, USD per VIX point.
+    """
     if sales.left_vega_usd() <= band.ceiling_usd + _EPSILON:
-        return
-    for lot in lots:
+        return dict.fromkeys(LAYERS, 0.0)
+    before = {layer: sales.left_vega_usd(layer) for layer in LAYERS}
+    trimmed = [lot for lot in lots if lot.unit_vega_usd > 0 and not lot.is_short]
+
+    def surplus(lot: Lot) -> int:
+        room = whole((sales.left_vega_usd(lot.layer) - wishes_usd[lot.layer]) / lot.unit_vega_usd)
+        if not (lot.is_call and lot.layer == "L1"):
+            return room
+        calls = sum(sales.expected(each) for each in lots if each.is_call and each.layer == "L1")
+        return min(room, max(0, calls - keep_calls))
+
+    def above_keep(lot: Lot) -> int:
+        return whole((sales.left_vega_usd() - band.keep_usd) / lot.unit_vega_usd)
+
+    def trim(lot: Lot, most: int) -> None:
         excess = sales.left_vega_usd() - band.inner_usd
-        if excess <= _EPSILON or lot.unit_vega_usd <= 0 or lot.is_short:
-            continue
-        contracts = math.ceil(excess / lot.unit_vega_usd - _EPSILON)
-        sales.sell(lot, contracts, ("B8", "G7"), Urgency.URGENT)
+        wanted = math.ceil(excess / lot.unit_vega_usd - _EPSILON)
+        sales.sell(lot, min(most, wanted), ("B8", "G7"), Urgency.URGENT)
+
+    for lot in trimmed:
+        trim(lot, min(surplus(lot), above_keep(lot)))
+    for lot in trimmed:
+        trim(lot, above_keep(lot))
+    for lot in trimmed:
+        if sales.left_vega_usd() > band.ceiling_usd + _EPSILON:
+            trim(lot, sales.left(lot))
+    return {layer: usd - sales.left_vega_usd(layer) for layer, usd in before.items()}
 
 
 def sell_above_wish(
@@ -275,10 +317,13 @@ def sell_above_wish(
     layer: str,
     keep_usd: float,
     keep_calls: int = 0,
+    trimmed_usd: float = 0.0,
     asked_by: tuple[str, ...],
     rules: Rules,
 ) -> None:
     """Reduce one layer toward its wish by one increment (B9), shortest first, rounded to keep.
+
+    ``trimmed_usd``, what the ceiling has taken of the layer in this plan, is part of the increment.
 
     Never below ``keep_usd`` of all layers: what another layer only wishes for insures nothing yet,
     and what is sold at the floor is bought back when v falls a little. Nor below ``keep_calls``
@@ -288,8 +333,8 @@ def sell_above_wish(
     spare_calls -= keep_calls
     held = sales.left_vega_usd(layer)
     excess = min(held - wish.vega_usd, sales.left_vega_usd() - keep_usd)
-    step = rules.rotation.increment * max(held, wish.vega_usd)
-    at_least = 1
+    step = rules.rotation.increment * max(held + trimmed_usd, wish.vega_usd) - trimmed_usd
+    at_least = 0 if trimmed_usd > 0 else 1
     for lot in lots:
         unit = lot.unit_vega_usd
         if lot.layer != layer or unit <= 0 or sales.left(lot) <= 0 or lot.is_short or lot.is_fresh:

@@ -220,11 +220,13 @@ ROTATION = (
                 floor** plus `no_trade_fraction` of the band's width: the floor limits B11.
             """,
             """
-                **Ceiling.** Once v is above the band it is trimmed at once, shortest expiry first,
-                unthrottled and urgent, to an *inner line*: the band's upper edge less
-                `no_trade_fraction` of its width (0.085). Purchases end at that line too, so that a
-                small move of v does not sell what has just been bought; what is held between line
-                and edge stays.
+                **Ceiling.** Once v is above the band it is trimmed at once, unthrottled and urgent,
+                to an *inner line*: the band's upper edge less `no_trade_fraction` of its width
+                (0.085). What layers hold beyond their wishes goes first, then the rest, shortest
+                expiry first in both; what it takes of a layer is part of B9's step there. Only a
+                contract as large as the band takes v below the line above the floor. Purchases end
+                at the inner line too, so that a small move of v does not sell what has just been
+                bought; what is held between line and edge stays.
             """,
             "**N = 0**: both edges are zero and everything is sold, the core too.",
         ),

@@ -221,6 +221,15 @@ def test_b9_what_was_opened_in_this_session_is_no_surplus_before_the_next():
     assert "B8" in above.trades[0].rules  # the ceiling does not wait
 
 
+def test_b8_above_the_ceiling_l2_s_surplus_goes_and_not_what_l1_wants():
+    """L1 is boosted and short of its target; L2 does not act and holds more than is too much."""
+    hedges = (replace(L1_CALLS, net_contracts=30), replace(L2_CALLS, net_contracts=120))
+    plan = hedge_plan(hedges=hedges, rsi_vix_high=True, memory=IN_FORCE)
+    assert layer(plan, "L1").target_vega_usd >= layer(plan, "L1").current_vega_usd > 0
+    (sale,) = plan.trades
+    assert (sale.layer, sale.rules[:2]) == ("L2", ("B8", "G7"))
+
+
 def test_b5_governors_and_the_ceiling_still_cap():
     facts = {"rsi_vix_high": True, "memory": IN_FORCE, "vega_per_theta": 9.0}
     plan = hedge_plan(cost=9_900, **facts)

@@ -194,6 +194,22 @@ def test_no_plan_passes_a_cap(facts):
         assert sum(trade.vega_usd for trade in added) <= max(step, unit) + _EPSILON, "B9"
 
 
+@EXAMPLES
+@given(everything())
+def test_b8_sales_from_above_the_ceiling_end_above_the_line_at_which_surplus_is_kept(facts):
+    """Trim and surplus sales of one plan together, but for contracts as large as the band."""
+    inputs = hedge_inputs(**facts)
+    band = Band.of(inputs.condor_vega_usd, sum(c.quantity for c in inputs.condors), inputs.rules)
+    held = sum(lot.contracts * lot.unit_vega_usd for lot in lots_of(inputs))
+    assume(held > band.ceiling_usd + _EPSILON)
+    sold = [t for t in plan_hedge(inputs).trades if t.contracts < 0]
+    assume(not {"B1", "B3", "B10", "B12", "G6"} & {rule for trade in sold for rule in trade.rules})
+    left = held + sum(trade.vega_usd for trade in sold)
+    assert left <= band.ceiling_usd + _EPSILON
+    coarse = max(trade.unit_vega_usd for trade in sold) > band.ceiling_usd - band.keep_usd
+    assert left >= band.keep_usd - _EPSILON or coarse
+
+
 def plan_step(inputs):
     """B9's step of the interval: all of it under B5."""
     ratio = inputs.vega_per_theta

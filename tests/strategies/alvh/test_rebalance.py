@@ -39,6 +39,8 @@ L1_CALL = "VIX 19FEB20 20 C"
 L2_CALL = "VIX 18MAR20 22 C"
 L2_LATER = "VIX 15APR20 24 C"
 L3_CALL = "VIX 20MAY20 25 C"
+FUTURE_L1 = "VX 19FEB20"
+NOTHING = dict.fromkeys(LAYERS, 0.0)  # is wanted
 
 
 # --- B8: what layers should hold ------------------------------------------------------------------
@@ -191,7 +193,7 @@ def test_b8_trims_begin_above_the_ceiling_and_end_at_the_inner_line(held, trimme
     lots = (lot(L2_CALL, held),)
     sales = Sales(lots, ())
     sell_above_ceiling(
-        sales, lots, Band(floor_usd=0.0, ceiling_usd=1000.0, inner_usd=850.0, keep_usd=0.0)
+        sales, lots, Band(floor_usd=0.0, ceiling_usd=1000.0, inner_usd=850.0, keep_usd=0.0), NOTHING
     )
     assert sold(sales) == ({L2_CALL: trimmed} if trimmed else {})
 
@@ -272,12 +274,79 @@ def test_b8_above_the_ceiling_the_shortest_is_trimmed_first_and_unthrottled(ceil
     lots = (lot(L1_CALL, 10), lot(L2_CALL, 10), lot(L3_CALL, 10))
     sales = Sales(lots, ())
     sell_above_ceiling(
-        sales, lots, Band(floor_usd=0, ceiling_usd=ceiling, inner_usd=ceiling, keep_usd=0.0)
+        sales,
+        lots,
+        Band(floor_usd=0, ceiling_usd=ceiling, inner_usd=ceiling, keep_usd=0.0),
+        NOTHING,
     )
     assert sold(sales) == expected
     for trade in sales.trades:
         assert trade.urgency is Urgency.URGENT
         assert trade.rules == ("B8", "G7")
+
+
+UPPER = Band(floor_usd=0.0, ceiling_usd=200.0, inner_usd=150.0, keep_usd=50.0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"L1": 100.0}, {L2_CALL: 10, L3_CALL: 5}),  # L2's and L3's surplus is enough
+        ({"L1": 100.0, "L2": 60.0}, {L2_CALL: 4, L3_CALL: 10, L1_CALL: 1}),
+        ({"L1": 95.0, "L3": 50.0}, {L2_CALL: 10, L3_CALL: 5}),  # no whole call of L1 is surplus
+        ({"L1": 90.0, "L3": 50.0}, {L1_CALL: 1, L2_CALL: 10, L3_CALL: 4}),
+        ({"L1": 100.0, "L2": 100.0, "L3": 100.0}, {L1_CALL: 10, L2_CALL: 5}),
+    ],
+)
+def test_b8_a_trim_takes_what_layers_hold_beyond_their_wishes_first(wanted, expected):
+    lots = (lot(L1_CALL, 10), lot(L2_CALL, 10), lot(L3_CALL, 10))
+    sales = Sales(lots, ())
+    given = sell_above_ceiling(sales, lots, UPPER, NOTHING | wanted)
+    assert sold(sales) == expected
+    assert sum(given.values()) == pytest.approx(150.0)
+    assert given["L2"] == pytest.approx(10.0 * expected.get(L2_CALL, 0))
+
+
+@pytest.mark.parametrize(("core", "expected"), [(0, 10), (6, 4), (10, 0), (12, 0)])
+def test_g2_a_trim_counts_the_core_as_no_surplus(core, expected):
+    lots = (lot(L1_CALL, 10), lot(L2_CALL, 20))
+    sales = Sales(lots, ())
+    sell_above_ceiling(sales, lots, UPPER, NOTHING, keep_calls=core)
+    assert sold(sales).get(L1_CALL, 0) == expected
+    assert sales.left_vega_usd() == pytest.approx(150.0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        (170.0, {FUTURE_L1: 1}),  # from 220 to exactly the line
+        (171.0, {L2_CALL: 5}),  # less would be left: the calls bring v inside
+    ],
+)
+def test_b8_a_trim_does_not_end_below_the_line_at_which_surplus_is_kept(unit, expected):
+    lots = (lot(FUTURE_L1, 1, unit=unit), lot(L2_CALL, 5, unit=(220.0 - unit) / 5))
+    sales = Sales(lots, ())
+    sell_above_ceiling(sales, lots, UPPER, NOTHING)
+    assert sold(sales) == expected
+    assert sales.left_vega_usd() >= UPPER.keep_usd
+
+
+def test_g7_a_contract_too_large_for_the_band_goes_all_the_same():
+    lots = (lot(FUTURE_L1, 1, unit=300.0),)
+    sales = Sales(lots, ())
+    assert sell_above_ceiling(sales, lots, UPPER, NOTHING)["L1"] == 300.0
+    assert sold(sales) == {FUTURE_L1: 1}
+
+
+@pytest.mark.parametrize(
+    ("trimmed", "expected"), [(0.0, 25), (100.0, 17), (250.0, 6), (340.0, 0), (1000.0, 0)]
+)
+def test_b9_what_the_ceiling_took_is_part_of_the_increment(trimmed, expected):
+    """A quarter of what the layer held before it, less what has gone."""
+    lots = (lot(L2_CALL, 100),)
+    sales = Sales(lots, ())
+    sell_above_wish(sales, lots, wish(0.0), layer="L2", trimmed_usd=trimmed, **REDUCE)
+    assert sold(sales) == ({L2_CALL: expected} if expected else {})
 
 
 REDUCE = {"keep_usd": 0.0, "asked_by": ("L2",), "rules": RULES}
@@ -601,7 +670,7 @@ def test_g7_a_slowly_moving_market_does_not_buy_and_sell_the_same_contracts(
         band = Band.of(vega + swing, 100, RULES)
         lots = (lot(L2_CALL, held, unit=unit),)
         sales = Sales(lots, ())
-        sell_above_ceiling(sales, lots, band)
+        sell_above_ceiling(sales, lots, band, NOTHING)
         wanted = layer_wishes(
             {
                 "L1": target("L1", 0.0, reason=LayerReason.CORE),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from strategies.alvh.governors import Budget
+from strategies.alvh.holdings import LAYERS
 from strategies.alvh.rebalance import Band, Purchases, Sales, sell_above_ceiling, sell_due
 from strategies.alvh.short_side import (
     buy_back,
@@ -157,7 +158,8 @@ def test_b10_a_short_future_is_bought_back_at_three_days():
 def test_b8_a_trim_above_the_ceiling_sells_no_more_short():
     lots = (short_lot(contracts=-1), lot("VIX 18MAR20 22 C", 30))
     sales = Sales(lots, ())
-    sell_above_ceiling(sales, lots, Band(floor_usd=0, ceiling_usd=0, inner_usd=0, keep_usd=0))
+    none = Band(floor_usd=0, ceiling_usd=0, inner_usd=0, keep_usd=0)
+    sell_above_ceiling(sales, lots, none, dict.fromkeys(LAYERS, 0.0))
     assert {str(t.instrument): t.contracts for t in sales.trades} == {"VIX 18MAR20 22 C": -25}
 
 
