@@ -20,8 +20,8 @@ class Totals:
     decisions: int
     orders: int  # attempts that were sent
     fills: int  # executions of one leg
-    condors_opened: int  # with at least one fill, not counting what rolls made of them
-    condors_closed: int  # or settled; one that was rolled in part may be closed in two
+    condors_opened: int  # with at least one fill; what rolls made of one counts with it
+    condors_closed: int  # or settled, with all that rolls made of them
     condors_open: int
     hedge_fills: dict[str, int]  # by layer
     rules_fired: dict[str, int]  # rule id -> decisions in which it acted
@@ -63,11 +63,14 @@ def _rules_fired(reader: Reader) -> dict[str, int]:
 
 _DECISIONS = "SELECT min(at), max(at), count(DISTINCT session), count(*) FROM decisions"
 _ORDERS = "SELECT count(DISTINCT client_order_id) FROM order_events WHERE status = 'SENDING'"
+# "C0007-1" is what a roll made of "C0007"
 _CONDORS = """
-SELECT count(*) FILTER (WHERE opened_quantity > 0 AND rolled_from IS NULL),
-       count(*) FILTER (WHERE status IN ('CLOSED', 'SETTLED')),
-       count(*) FILTER (WHERE quantity > 0)
-FROM condor_states JOIN condors USING (condor_id)
+WITH families AS (
+    SELECT sum(quantity) AS held FROM condor_states
+    GROUP BY substr(condor_id, 1, instr(condor_id || '-', '-') - 1)
+    HAVING max(opened_quantity) > 0
+)
+SELECT count(*), count(*) FILTER (WHERE held = 0), count(*) FILTER (WHERE held > 0) FROM families
 """
 _DEPOSITS = "SELECT coalesce(sum(amount_usd_micros), 0) FROM cash_movements WHERE kind = 'DEPOSIT'"
 _HEDGE_FILLS = """
