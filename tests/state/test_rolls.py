@@ -7,6 +7,7 @@ import pytest
 
 from state.audit import AuditReader, Filters
 from state.errors import DecisionConflict
+from state.totals import read_totals
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.orders import PositionEffect
 from tests import builders
@@ -68,6 +69,11 @@ def book(ledger):
     return {condor.condor_id: condor for condor in ledger.book(AT).condors}
 
 
+def condors_counted(ledger):
+    totals = read_totals(ledger)
+    return totals.condors_opened, totals.condors_closed, totals.condors_open
+
+
 def test_c10_a_partial_fill_leaves_both_in_the_book(held):
     assert list(book(held)) == ["C0001"]
     with held.transaction() as tx:
@@ -78,6 +84,7 @@ def test_c10_a_partial_fill_leaves_both_in_the_book(held):
     assert (old.legs, new.legs) == (OLD, NEW)
     assert (old.adjustments, new.adjustments) == (0, 1)
     assert (old.rolled_on, new.rolled_on) == (None, SESSION)
+    assert condors_counted(held) == (1, 0, 1)
     assert new.entry_credit == old.entry_credit + Decimal("0.45")
     assert (new.opened_at, new.entry_spot) == (old.opened_at, 3250.0)
     assert held.open_condor_ids() == {"C0001"}
@@ -123,6 +130,7 @@ def test_c10_the_close_of_a_rolled_condor_is_its_own(held):
         ):
             tx.record_fill(fill)
     assert book(held) == {}
+    assert condors_counted(held) == (1, 1, 0)
     expected = 12 * 100 * (Decimal("1.15") + Decimal("0.45") - Decimal("0.50"))
     assert held.realised_pnl().condors_usd == expected
     assert held.rebuild_projections_and_compare() == ()
