@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -372,6 +373,7 @@ def test_null_as_a_float_is_no_number():
         (OptionContract, "VX    200318", "expected OptionContract"),
         (ClientOrderId, 7, "expected ClientOrderId, found 7"),
         (tuple[str, int], ["a"], "expected 2 items, found 1"),
+        (Literal["ib", "cboe"], "ice", "'ice' is not one of ('ib', 'cboe')"),
         (tuple[int, ...], {"a": 1}, "expected tuple"),
         (dict[str, int], [1], "expected dict"),
         (float | str | bool | None, [1], "[1] is none of float | str | bool | None"),

@@ -8,7 +8,7 @@ import QuantLib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.pricing import black76
+from strategies.pricing import black76, black_inverse
 from strategies.pricing.implied_vol import implied_greeks, implied_vol
 
 EPSILON = float(np.finfo(float).eps)
@@ -182,6 +182,15 @@ def test_the_deepest_wings_tell_their_vol(log_strike, t_years, vol, price):
     found = implied_vol(price, 1000.0, strike, t_years, 1.0, strike >= 1000.0)
     assert found.ok
     assert abs(float(found.vol) - vol) < 1e-12
+
+
+def test_a_vol_that_is_not_found_in_time_is_refused_and_not_guessed(monkeypatch):
+    moneyness, t_years, vol, price = (np.array(each) for each in zip(*DEEP, strict=True))
+    strike = 1000.0 * np.exp(moneyness)
+    monkeypatch.setattr(black_inverse, "_MOST_STEPS", 1)
+    found = implied_vol(price, 1000.0, strike, t_years, 1.0, strike >= 1000.0)
+    assert 0 < found.ok.sum() < len(DEEP)
+    assert found.vol[found.ok] == pytest.approx(vol[found.ok], abs=1e-12)
 
 
 # Range of |ln(K/F)| over s, and of s = vol sqrt(T)

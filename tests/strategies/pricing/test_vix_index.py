@@ -190,6 +190,18 @@ def test_an_empty_strip_means_no_index():
     assert vix_index(replace(chain, bid=bid), AT, 0.015) is None
 
 
+def test_strips_that_add_up_to_no_variance_mean_no_index():
+    """Strikes far apart above the forward's: what the forward is beyond it outweighs all quotes."""
+    chain = chain_of([25, 32], strikes=np.array([2995.0, 3000.0, 3100.0]))
+    puts, calls = [0.05, 0.05, 0.0], [100.05, 95.05, 0.05]
+    mids = np.tile(np.column_stack([puts, calls]), (2, 1))
+    flat = replace(chain, bid=mids, ask=np.maximum(mids, 0.05))
+    rows = flat.rows_of(0)
+    strip = strip_variance(flat.strike[rows], flat.bid[rows], flat.ask[rows], 25 / 365, 0.015)
+    assert strip.variance < 0
+    assert vix_index(flat, AT, 0.015) is None
+
+
 def test_a_skew_lifts_the_index_above_the_vol_at_the_money():
     chain = spx_chain(
         days=[25, 32], vol=skewed_vol(0.16), strikes=np.arange(1600.0, 4200.0, 5.0), tick=0.01
