@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports tests soak bench cases lock fix clean
+.PHONY: help run test lint types imports tests coverage soak bench cases lock fix clean
 
 help:               ## list targets
 	@grep -hE '^[a-z]+:.*##' Makefile
@@ -27,6 +27,10 @@ imports: $(VENV)/dev.stamp    ## floors and homes of libraries
 
 tests: $(VENV)/dev.stamp      ## all tests but the slow ones
 	$(BIN)/pytest -n auto -m "not slow"
+
+coverage: $(VENV)/dev.stamp   ## every branch of strategies/ is taken by its own tests, or it fails
+	$(BIN)/pytest tests/strategies tests/golden -n auto -m "not slow" \
+	  --cov=strategies --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 soak: $(VENV)/dev.stamp       ## the slow tests: kills at random moments, whole runs
 	$(BIN)/pytest -m slow

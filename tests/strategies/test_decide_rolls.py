@@ -31,7 +31,7 @@ from tests.builders import (
 )
 from tests.strategies.condor.roll_markets import narrow, spx_market
 from tests.strategies.risk.test_gate import LIMITS, READY
-from tests.strategies.test_decide import fill, working
+from tests.strategies.test_decide import fill, stale, working
 
 RULES = Rules()
 CONDOR = condor_position(
@@ -205,6 +205,17 @@ def test_c11_the_rival_may_stand_in_the_next_month_where_l1_reaches_to_it():
     (gate,) = [each for each in plan.gates if each.name.startswith("spike loss saved")]
     assert "the hedge is V" in gate.note
     assert "no hedge to buy" not in gate.note
+
+
+def test_c11_without_vix_quotes_there_is_no_hedge_to_beat():
+    snap = snapshot(**SHAKEN)
+    options, futures = stale(snap.market.vix_options), ()
+    market = replace(snap.market, vix_options=options, futures=futures)
+    plan = plan_of(LATE, memory=SPIKING, snap=replace(snap, market=market))
+    (gate,) = [each for each in plan.gates if each.name.startswith("spike loss saved")]
+    assert gate.threshold == 0.0
+    assert "no hedge to buy" in gate.note
+    assert [change.rules for change in plan.adjusts] == [("C11",)]
 
 
 def test_c11_an_absent_spike_is_no_spike():
