@@ -29,7 +29,7 @@ tests: $(VENV)/dev.stamp      ## all tests but the slow ones
 	$(BIN)/pytest -n auto -m "not slow"
 
 coverage: $(VENV)/dev.stamp   ## every branch of strategies/ is taken by its own tests, or it fails
-	$(BIN)/pytest tests/strategies tests/golden -n auto -m "not slow" \
+	$(BIN)/pytest tests/strategies tests/golden tests/test_rules_page.py -n auto -m "not slow" \
 	  --cov=strategies --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 soak: $(VENV)/dev.stamp       ## the slow tests: kills at random moments, whole runs

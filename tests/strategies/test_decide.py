@@ -499,7 +499,7 @@ def test_g6_what_is_being_closed_anyhow_counts():
     assert [(o.condor_id, o.rules) for o in plan.orders if o.condor_id] == [("C0001", ("C9",))]
     again = plan_of(replace(held, working=(working(plan.orders[0]),)), holder=poor)
     assert [order for order in again.orders if order.condor_id] == []
-    poorer = plan_of(held, holder=of_ratio(0))  # not enough: the other goes too, this one once
+    poorer = plan_of(held, holder=of_ratio(0, "150000"))  # the other goes too, this one once
     assert [(close.condor_id, close.rules) for close in poorer.closes] == [
         ("C0001", ("C9",)),
         ("C0002", ("G6",)),

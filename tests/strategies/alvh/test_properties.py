@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strategies.alvh.governors import Budget
@@ -40,7 +40,6 @@ CALLS = (
 FUTURES = ("VX 18MAR20", "VXM 19FEB20", "VXM 15APR20", "VXM 17JUN20")
 POSITIVE = replace(RULES, condor=replace(RULES.condor, bias="positive", wings="ratio"))
 _EPSILON = 1e-6
-EXAMPLES = settings(max_examples=200)
 
 
 def vega_of(plan) -> float:
@@ -156,7 +155,6 @@ def forecast(inputs):
     return min(max(snapshot.market.indices["VIX"].value / closes.mean(), 0.5), 2.0)
 
 
-@EXAMPLES
 @given(everything())
 def test_no_plan_passes_a_cap(facts):
     inputs = hedge_inputs(**facts)
@@ -194,7 +192,6 @@ def test_no_plan_passes_a_cap(facts):
         assert sum(trade.vega_usd for trade in added) <= max(step, unit) + _EPSILON, "B9"
 
 
-@EXAMPLES
 @given(everything())
 def test_b8_sales_from_above_the_ceiling_end_above_the_line_at_which_surplus_is_kept(facts):
     """Trim and surplus sales of one plan together, but for contracts as large as the band."""
@@ -216,7 +213,6 @@ def plan_step(inputs):
     return 1.0 if ratio is not None and ratio > 3.2 else 0.25
 
 
-@EXAMPLES
 @given(everything())
 def test_g8_a_reduction_never_opens_and_nothing_ends_short(facts):
     inputs = hedge_inputs(**facts)
@@ -234,7 +230,6 @@ def test_g8_a_reduction_never_opens_and_nothing_ends_short(facts):
     ), "one instrument is not bought and sold at once"
 
 
-@EXAMPLES
 @given(everything(rules=POSITIVE, shorts=True))
 def test_l6_against_a_book_meant_long_only_futures_are_short_and_v_stays_inside(facts):
     inputs = hedge_inputs(**facts)
@@ -260,7 +255,6 @@ def test_l6_against_a_book_meant_long_only_futures_are_short_and_v_stays_inside(
 # --- what does not matter -------------------------------------------------------------------------
 
 
-@EXAMPLES
 @given(everything(), st.randoms(use_true_random=False))
 def test_the_order_of_positions_means_nothing(facts, random):
     inputs = hedge_inputs(**facts)
@@ -271,7 +265,6 @@ def test_the_order_of_positions_means_nothing(facts, random):
     assert plan_hedge(other) == plan_hedge(inputs)
 
 
-@EXAMPLES
 @given(everything(), st.integers(-2, 2))
 def test_the_last_bits_of_a_value_change_no_order_and_no_memory(facts, ulps):
     inputs = hedge_inputs(**facts)
@@ -286,7 +279,6 @@ def test_the_last_bits_of_a_value_change_no_order_and_no_memory(facts, ulps):
 # --- convergence ----------------------------------------------------------------------------------
 
 
-@EXAMPLES
 @given(everything())
 def test_b9_in_a_still_market_plans_come_to_rest_without_churn(facts):
     """What one plan buys no later one sells; what is sold, but by a trim, is not bought again."""
@@ -327,7 +319,6 @@ def calm_book(vega, facts, *, times=1):
     return hedge_inputs(condors=condors, condor_vega_usd=vega * times, **UNCAPPED, **facts)
 
 
-@EXAMPLES
 @given(everything(), st.floats(1.0, 3.0))
 def test_more_short_vega_never_means_less_hedge(facts, more):
     """What the layers should hold, governors and all, grows with what the condors are short."""
@@ -338,7 +329,6 @@ def test_more_short_vega_never_means_less_hedge(facts, more):
     assert wanted[1] >= wanted[0] - _EPSILON
 
 
-@settings(max_examples=100)
 @given(st.floats(-60, -2), st.floats(1.15, 3.0), markets())
 def test_more_short_vega_ends_in_no_less_hedge(vega, more, facts):
     """At rest, and more by more than B9's no-trade zone: where G3's money does not run out."""
@@ -348,7 +338,6 @@ def test_more_short_vega_ends_in_no_less_hedge(vega, more, facts):
     assert vega_of(much) >= vega_of(little) - _EPSILON
 
 
-@settings(max_examples=100)
 @given(st.floats(-60, -2), markets())
 def test_ten_times_the_book_is_hedged_ten_times(vega, facts):
     facts["vega_per_theta"] = None

@@ -18,6 +18,7 @@ from strategies.model.orders import (
     Urgency,
 )
 from tests.builders import AT, future, option
+from tests.strategies.risk.test_gate import ask, hedge
 
 CALL = option("VIX 18MAR20 22 C")
 ORDER = OrderIntent(
@@ -63,10 +64,17 @@ def test_a_leg_is_spelt_with_its_sign():
     ]
 
 
-def test_an_attempt_has_an_id_of_its_own_and_an_approved_order_has_its_attempt_s():
+def test_an_attempt_has_an_id_of_its_own():
     assert replace(ORDER, attempt=2).client_order_id != ORDER.client_order_id
     assert replace(ORDER).client_order_id == ORDER.client_order_id
     assert replace(ORDER, quantity=4).client_order_id != ORDER.client_order_id
+
+
+def test_an_approved_order_has_the_id_of_its_attempt():
+    intent = hedge()
+    verdict = ask(intent)
+    assert isinstance(verdict, ApprovedOrder)
+    assert verdict.client_order_id == intent.client_order_id
 
 
 def test_nobody_but_the_gate_makes_an_approved_order():
