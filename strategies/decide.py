@@ -211,6 +211,8 @@ def decide(
         roll_waits=adjustments.waits,
         boost=hedge.boost,
         harvest_armed=hedge.harvest_armed,
+        harvesting=hedge.harvesting,
+        halving=hedge.halving,
         harvested=hedge.harvested,
         parity_used_on=outlook.parity_used_on,
     )

@@ -2,15 +2,19 @@
 
 Two things call for it. RSI(VIX) above ``harvest_rsi`` arms a harvest; once S3(VIX) is then bearish
 ``harvest_share`` of every long call is sold, once an arming: it is armed again only by an RSI above
-the threshold while S3 is not bearish. And a call that is worth ``harvest_multiple`` times what it
-cost on average is sold by the same share, once as long as it is held.
+the threshold while S3 is not bearish, and the reset of S1's latch disarms it. And a call that is
+worth ``harvest_multiple`` times what it cost on average is sold by the same share, once as long as
+it is held.
+
+A harvest is done once what is held has shrunk to what it leaves, whoever sold it. Until then it is
+asked for again as long as its reason holds: an order that has not filled has harvested nothing.
 
 The core is no exception. A harvest is one sale, not throttled by increments (B9), but it comes
 after band and layers in the rule book's precedence: it stays above the line at which surplus is
 kept (B8). What it may not sell at all stays armed; contracts are rounded in favour of keeping.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -20,7 +24,7 @@ from strategies.alvh.holdings import Lot
 from strategies.alvh.rebalance import Sales
 from strategies.model.memory import Memory
 from strategies.model.plan import Gate
-from strategies.model.rules import RotationRules
+from strategies.model.rules import RotationRules, Rules
 from strategies.signals.indicators import Side
 from strategies.signals.readings import Signals
 
@@ -33,6 +37,8 @@ class Harvest:
     """What B12 has done, and what it remembers."""
 
     armed: bool
+    harvesting: tuple[tuple[str, int], ...]  # (symbol, contracts to be left) while it is armed
+    halving: tuple[tuple[str, int], ...]  # the same of what the multiple calls for
     harvested: tuple[tuple[str, str], ...]  # (symbol, day) of what the multiple has halved
     gates: tuple[Gate, ...] = ()
     layers: frozenset[str] = frozenset()  # sold from: they add nothing in this interval
@@ -46,7 +52,7 @@ def sell_harvest(
     *,
     keep_usd: float,
     session: date,
-    rules: RotationRules,
+    rules: Rules,
 ) -> Harvest:
     """Sell what B12 harvests and return what it remembers.
 
@@ -54,38 +60,67 @@ def sell_harvest(
         sales: The plan's sales so far; what they leave of a call is what is halved.
         lots: What the hedge holds.
         signals: S1 and S3; without them nothing is armed or fires.
-        memory: Whether a harvest is armed, and what has been harvested.
+        memory: Whether a harvest is armed, what has been asked for, and what has been harvested.
         keep_usd: Factor vega that the hedge keeps (B8).
         session: Today.
-        rules: Threshold, multiple and share.
+        rules: Threshold, multiple and share, and where S1's latch resets.
     """
-    is_bearish = signals.macd_vix is Side.BEARISH
-    is_high = signals.rsi_vix is not None and signals.rsi_vix > rules.harvest_rsi
-    armed = memory.harvest_armed or (is_high and signals.macd_vix is not None and not is_bearish)
-    fires = armed and is_bearish
-    known = dict(memory.harvested)
+    rotation = rules.rotation
     calls = [lot for lot in lots if lot.is_call and lot.contracts > 0]
+    held = {lot.instrument.symbol: lot.contracts for lot in calls}
+    is_bearish = signals.macd_vix is Side.BEARISH
+    is_high = signals.rsi_vix is not None and signals.rsi_vix > rotation.harvest_rsi
+    is_reset = signals.rsi_vix is not None and signals.rsi_vix < rules.signals.rsi_vix_reset
+    asked = _unfilled(memory.harvesting, held)
+    is_done = bool(memory.harvesting) and not asked
+    armed = memory.harvest_armed and not is_done and not is_reset
+    armed = armed or (is_high and signals.macd_vix is not None and not is_bearish)
+    asked = asked if armed else {}
+    fires = armed and is_bearish
+
+    known, halving = dict(memory.harvested), _unfilled(memory.halving, held)
+    known |= {symbol: session.isoformat() for symbol, _ in memory.halving if symbol not in halving}
     dear = {
         lot.instrument.symbol
         for lot in calls
-        if _multiple(lot) >= rules.harvest_multiple and lot.instrument.symbol not in known
+        if _multiple(lot) >= rotation.harvest_multiple and lot.instrument.symbol not in known
     }
-    sold = {
-        lot.instrument.symbol: lot.layer
-        for lot in calls
-        if (fires or lot.instrument.symbol in dear) and _sell(sales, lot, keep_usd, rules) > 0
-    }
-    known |= {symbol: session.isoformat() for symbol in sold if symbol in dear}
-    held = {lot.instrument.symbol for lot in calls}
+    halving = {symbol: left for symbol, left in halving.items() if symbol in dear}
+
+    layers, sold, first = set(), 0, not asked
+    for lot in calls:
+        symbol = lot.instrument.symbol
+        is_turn = fires and (first or symbol in asked)
+        if not is_turn and symbol not in dear:
+            continue
+        left = min((t[symbol] for t in (asked, halving) if symbol in t), default=None)
+        contracts = _sell(sales, lot, left, keep_usd, rotation)
+        sold += contracts > 0
+        if contracts or lot.selling:
+            layers.add(lot.layer)
+        if left is None and not contracts:
+            continue
+        left = lot.contracts - contracts if left is None else left
+        if is_turn:
+            asked[symbol] = left
+        if symbol in dear:
+            halving[symbol] = left
     return Harvest(
-        armed=armed and not (fires and bool(sold)),
+        armed=armed,
+        harvesting=tuple(sorted(asked.items())),
+        halving=tuple(sorted(halving.items())),
         harvested=tuple(sorted((symbol, day) for symbol, day in known.items() if symbol in held)),
         gates=(
-            *_gates(signals, armed=armed, fires=fires, sold=sold, rules=rules),
-            _multiple_gate(calls, known, rules),
+            *_gates(signals, armed=armed, fires=fires, sold=sold, rules=rotation),
+            _multiple_gate(calls, known, halving, rotation),
         ),
-        layers=frozenset(sold.values()),
+        layers=frozenset(layers),
     )
+
+
+def _unfilled(asked: Sequence[tuple[str, int]], held: Mapping[str, int]) -> dict[str, int]:
+    """Return what was asked for, of which more is held than is to be left."""
+    return {symbol: left for symbol, left in asked if held.get(symbol, 0) > left}
 
 
 def _multiple(lot: Lot) -> float:
@@ -95,8 +130,12 @@ def _multiple(lot: Lot) -> float:
     return lot.value.mid * lot.instrument.multiplier / lot.cost_usd
 
 
-def _sell(sales: Sales, lot: Lot, keep_usd: float, rules: RotationRules) -> int:
-    wanted = whole(rules.harvest_share * sales.left(lot))
+def _sell(sales: Sales, lot: Lot, left: int | None, keep_usd: float, rules: RotationRules) -> int:
+    """Sell down to what was to be left, or the share of what there is where nothing was yet."""
+    closable = sales.left(lot)
+    wanted = whole(rules.harvest_share * closable)
+    if left is not None:  # and no more than the share of what has been added since
+        wanted = min(wanted, closable - left)
     if lot.unit_vega_usd > 0:
         wanted = min(wanted, whole((sales.left_vega_usd() - keep_usd) / lot.unit_vega_usd))
     return sales.sell(lot, wanted, _RULES)
@@ -107,7 +146,7 @@ def _gates(
     *,
     armed: bool,
     fires: bool,
-    sold: Collection[str],
+    sold: int,
     rules: RotationRules,
 ) -> tuple[Gate, ...]:
     return (
@@ -125,24 +164,30 @@ def _gates(
             value=None if signals.macd_vix is None else signals.macd_vix.value,
             threshold=Side.BEARISH.value,
             passed=fires,
-            note=f"S3; {len(sold)} calls harvested",
+            note=f"S3; {sold} calls harvested",
         ),
     )
 
 
-def _multiple_gate(calls: Sequence[Lot], known: Mapping[str, str], rules: RotationRules) -> Gate:
+def _multiple_gate(
+    calls: Sequence[Lot],
+    known: Mapping[str, str],
+    halving: Mapping[str, int],
+    rules: RotationRules,
+) -> Gate:
     """Return the gate of the call that has multiplied most, and when it was halved if it was."""
     dearest = max(calls, key=_multiple, default=None)
     best = None if dearest is None else _multiple(dearest)
     passed = best is not None and best >= rules.harvest_multiple
     note = "" if dearest is None else f"{dearest.instrument}"
     if dearest is not None and passed:
-        day = known.get(dearest.instrument.symbol)
-        note += (
-            ", kept: a single one, or the vega floor needs it"
-            if day is None
-            else f", halved on {day}"
-        )
+        symbol = dearest.instrument.symbol
+        if symbol in known:
+            note += f", halved on {known[symbol]}"
+        elif symbol in halving:
+            note += f", being sold down to {halving[symbol]}"
+        else:
+            note += ", kept: a single one, or the vega floor needs it"
     return Gate(
         rule="B12",
         name="dearest call over its cost",

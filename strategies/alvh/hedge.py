@@ -112,6 +112,8 @@ def _hold(inputs: HedgeInputs, lots: Sequence[Lot]) -> HedgePlan:
         core_contracts=core_held(memory.core_contracts, lots, sales),
         condors_insured=_insured(inputs),
         harvest_armed=memory.harvest_armed,
+        harvesting=memory.harvesting,
+        halving=memory.halving,
         harvested=memory.harvested,
     )
 
@@ -262,6 +264,8 @@ class _Planner:
             core_contracts=core,
             condors_insured=_insured(inputs, decided),
             harvest_armed=harvest.armed,
+            harvesting=harvest.harvesting,
+            halving=harvest.halving,
             harvested=harvest.harvested,
         )
 
@@ -509,7 +513,12 @@ class _Planner:
         """Sell what B12 harvests; nothing while v is not known."""
         memory = self._in.memory
         if self._unpriced:
-            return Harvest(armed=memory.harvest_armed, harvested=memory.harvested)
+            return Harvest(
+                armed=memory.harvest_armed,
+                harvesting=memory.harvesting,
+                halving=memory.halving,
+                harvested=memory.harvested,
+            )
         harvest = sell_harvest(
             sales,
             self._lots,
@@ -517,7 +526,7 @@ class _Planner:
             memory,
             keep_usd=band.keep_usd,
             session=self._in.snapshot.session,
-            rules=self._in.rules.rotation,
+            rules=self._in.rules,
         )
         self._gates += harvest.gates
         return harvest

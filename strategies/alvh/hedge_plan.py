@@ -85,4 +85,6 @@ class HedgePlan:
     core_contracts: int
     condors_insured: tuple[str, ...]
     harvest_armed: bool
+    harvesting: tuple[tuple[str, int], ...]
+    halving: tuple[tuple[str, int], ...]
     harvested: tuple[tuple[str, str], ...]

@@ -69,6 +69,9 @@ class Memory:
     roll_waits: tuple[tuple[str, int], ...] = ()  # (root id, intervals until it may be asked again)
     boost: BoostMemory = field(default_factory=BoostMemory)
     harvest_armed: bool = False  # B12: RSI(VIX) has been above its threshold since the last harvest
+    # B12: (symbol, contracts to be left) of what an armed harvest and the multiple have asked for
+    harvesting: tuple[tuple[str, int], ...] = ()
+    halving: tuple[tuple[str, int], ...] = ()
     harvested: tuple[
         tuple[str, str], ...
     ] = ()  # B12: (symbol, day) of what the multiple has halved

@@ -294,9 +294,9 @@ ROTATION = (
             times its cost: sell half.
         """,
         formula="""
-            armed at `RSI(VIX) > harvest_rsi` while S3(VIX) is not bearish, fires at S3(VIX)
-            bearish: `harvest_share` of every long call; a call at `mid >= harvest_multiple x
-            average cost`: `harvest_share` of it
+            armed at `RSI(VIX) > harvest_rsi` while S3(VIX) is not bearish, disarmed at `RSI(VIX) <
+            rsi_vix_reset`, fires at S3(VIX) bearish: `harvest_share` of every long call; a call at
+            `mid >= harvest_multiple x average cost`: `harvest_share` of it
         """,
         absent="""
             RSI or MACD absent neither arms nor fires; a call without a value is not harvested.
@@ -307,6 +307,10 @@ ROTATION = (
             """
                 The core is no exception. A harvest is not throttled by B9, but stays above the line
                 at which the floor keeps surplus (B8): what it may not sell at all stays armed.
+            """,
+            """
+                A harvest is done once what is held has shrunk to what it leaves; until then it is
+                asked for again as long as its reason holds (armed and S3 bearish, or the multiple).
             """,
             """
                 A call is harvested by its multiple once as long as it is held; the layer that sold

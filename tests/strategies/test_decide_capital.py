@@ -169,7 +169,12 @@ def test_b12_a_call_worth_four_times_its_cost_is_harvested_down_to_the_floor_and
     assert harvest.rules == ("B12",)
     assert 0 < harvest.quantity <= 42
     assert plan.after.net_vega_per_condor >= -0.05
-    assert memory.harvested == ((cheap.instrument.symbol, TODAY.isoformat()),)
+    symbol = cheap.instrument.symbol
+    assert (memory.halving, memory.harvested) == (((symbol, 84 - harvest.quantity),), ())
+    held = hedge_position("VIX 19FEB20 20 C", 84 - harvest.quantity, cost="0.02")
+    again, memory = plan_of(book(condors=[CONDOR], hedges=[held]), memory=memory)
+    assert not [order for order in again.orders if "B12" in order.rules]
+    assert (memory.halving, memory.harvested) == ((), ((symbol, TODAY.isoformat()),))
     assert gate_of(plan, "B12", "dearest").passed
     assert "B12" in plan.layers[0].rules
 
@@ -178,13 +183,20 @@ def test_b12_what_is_armed_is_remembered_until_it_fires():
     armed = replace(SETTLED, harvest_armed=True)
     quiet, memory = plan_of(book(condors=[CONDOR], hedges=[CALLS]), memory=armed)
     fires = gate_of(quiet, "B12", "MACD").passed
-    assert memory.harvest_armed is not (fires and any("B12" in o.rules for o in quiet.orders))
+    assert memory.harvest_armed
+    assert bool(memory.harvesting) is (fires and any("B12" in o.rules for o in quiet.orders))
     assert gate_of(quiet, "B12", "arm").passed
 
 
 def test_b12_nothing_is_harvested_or_forgotten_while_something_has_no_value():
     odd = hedge_position("VIX 18MAR20 22.25 C", 4, cost="0.01")
-    memory = replace(SETTLED, harvest_armed=True, harvested=(("X", "2020-02-01"),))
+    memory = replace(
+        SETTLED,
+        harvest_armed=True,
+        harvesting=(("Y", 4),),
+        halving=(("Z", 2),),
+        harvested=(("X", "2020-02-01"),),
+    )
     for held in (
         book(condors=[CONDOR], hedges=[CALLS, odd]),
         book(condors=[condor_position("SPXW 20MAR20 3041/3050/3405/3415")], hedges=[CALLS]),
@@ -192,6 +204,7 @@ def test_b12_nothing_is_harvested_or_forgotten_while_something_has_no_value():
         plan, after = plan_of(held, memory=memory)
         assert not [order for order in plan.orders if "B12" in order.rules]
         assert (after.harvest_armed, after.harvested) == (True, memory.harvested)
+        assert (after.harvesting, after.halving) == (memory.harvesting, memory.halving)
 
 
 # --- G9 -------------------------------------------------------------------------------------------

@@ -124,6 +124,8 @@ def filled(inputs: HedgeInputs, plan: HedgePlan) -> HedgeInputs:
         core_contracts=plan.core_contracts,
         condors_insured=plan.condors_insured,
         harvest_armed=plan.harvest_armed,
+        harvesting=plan.harvesting,
+        halving=plan.halving,
         harvested=plan.harvested,
     )
     hedges = tuple(hedge for hedge in held.values() if hedge.net_contracts)
