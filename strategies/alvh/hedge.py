@@ -328,7 +328,8 @@ class _Planner:
 
     def _candidates(self, layer: str) -> tuple[Candidate, ...]:
         if layer not in self._ranked:
-            self._ranked[layer] = rank_candidates(self._in.valuer, layer, self._in.rules)
+            held = {lot.instrument for lot in self._lots if lot.at_most > 0 and not lot.is_short}
+            self._ranked[layer] = rank_candidates(self._in.valuer, layer, self._in.rules, held)
         return self._ranked[layer]
 
     # --- what is allowed --------------------------------------------------------------------------

@@ -9,6 +9,10 @@ Everything is put per unit of factor vega, in VIX points, so that calls and futu
 - convexity: what VIX +8 pays beyond a straight line (8 points per unit). The future behind a call
   moves 8 x beta(t) points and its vol stays.
 
+What the layer holds already goes before anything whose score is better by less than
+``held_margin``: scores of neighbouring strikes change places with every quote, and a layer that
+followed each of them would splinter into lots of a call or two.
+
 Ties go to the order of the rule book's table for the layer. Candidates have a two-sided quote,
 stay inside the first ``months`` VX months and can be held for five days at least before B10 rolls
 them; calls cost at least ``min_premium`` and have a delta inside the window. VIX call spreads, VXX
@@ -16,6 +20,7 @@ and VIXM and their options, and the variance strip are not traded: the nearest o
 futures stand in for them.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -65,8 +70,17 @@ class Candidate:
         return self.ask * self.instrument.multiplier
 
 
-def rank_candidates(valuer: Valuer, layer: str, rules: Rules) -> tuple[Candidate, ...]:
-    """Return what a layer may buy, best first (L5); empty where spot VIX or quotes are missing."""
+def rank_candidates(
+    valuer: Valuer, layer: str, rules: Rules, held: Collection[Instrument] = ()
+) -> tuple[Candidate, ...]:
+    """Return what a layer may buy, best first (L5); empty where spot VIX or quotes are missing.
+
+    Args:
+        valuer: Prices of the interval.
+        layer: The layer.
+        rules: Tenors, windows, weights and the margin of what is held.
+        held: What is held long, or being bought.
+    """
     spot = valuer.market.indices.get("VIX")
     if spot is None:
         return ()
@@ -75,9 +89,13 @@ def rank_candidates(valuer: Valuer, layer: str, rules: Rules) -> tuple[Candidate
         *_futures(valuer, layer, spot.value, rules),
     ]
     calls_first = _CALLS_FIRST[layer]
-    return tuple(
-        sorted(found, key=lambda c: (c.score, c.is_call is not calls_first, c.instrument.symbol))
-    )
+
+    def place(each: Candidate) -> tuple[float, bool, bool, str]:
+        is_held = each.instrument in held
+        score = each.score - (rules.layers.held_margin if is_held else 0.0)
+        return score, not is_held, each.is_call is not calls_first, each.instrument.symbol
+
+    return tuple(sorted(found, key=place))
 
 
 def _last_expiry(valuer: Valuer, most: int) -> date:

@@ -271,6 +271,13 @@ class LayerRules:
     carry_days: int = rule(
         10, "calendar days of holding that carry is measured over", rule_id="L5", low=1, high=60
     )
+    held_margin: float = rule(
+        0.5,
+        "score by which what a layer holds may be worse than the best and is still bought",
+        rule_id="L5",
+        low=0.0,
+        high=2.0,
+    )
     months: int = rule(6, "VX months bought, nearest first", rule_id="L5", low=2, high=9)
     use_vxm: bool = rule(True, "trade VXM as well as VX", rule_id="L5")
     stagger_from_contracts: int = rule(

@@ -131,6 +131,11 @@ LAYERS = (
                 for is bought.
             """,
             """
+                What is held in the layer already, or is being bought, goes before anything whose
+                score is better by no more than `held_margin`: strikes change places with every
+                quote, and lots would splinter.
+            """,
+            """
                 Ties go to calls in L1 and L3, to futures in L2. The instrument that came second is
                 recorded.
             """,

@@ -550,6 +550,15 @@ def test_g2_a_core_waits_while_calls_or_a_lot_have_no_value():
     assert hedge_plan(memory=new, hedges=(unknown,)).condors_insured == ()
 
 
+def test_l5_a_layer_adds_to_what_it_holds_rather_than_to_a_strike_a_little_better():
+    best, second, *_ = rank_candidates(quiet_market()[1], "L1", RULES)
+    assert second.score - best.score < RULES.layers.held_margin
+    few = replace(L1_CALLS, instrument=second.instrument, net_contracts=3)
+    facts = {"rsi_vix_high": True, "memory": IN_FORCE, **ROOMY}
+    assert set(trades_of(hedge_plan(**facts), "L1")) == {str(best.instrument)}
+    assert set(trades_of(hedge_plan(hedges=(few,), **facts), "L1")) == {str(second.instrument)}
+
+
 def test_b12_a_layer_that_is_harvested_adds_nothing():
     dear = replace(L1_CALLS, average_cost=Decimal("0.05"), net_contracts=100)
     plan = hedge_plan(hedges=(dear,), rsi_vix_high=True, memory=IN_FORCE, condor_vega_usd=-800.0)

@@ -72,6 +72,26 @@ def test_l5_minis_are_used_only_where_they_are_quoted():
     assert {c.instrument.root for c in ranked("L2", market=market) if not c.is_call} == {"VX"}
 
 
+def test_l5_what_is_held_goes_before_what_is_better_by_no_more_than_the_margin():
+    plain = ranked("L1")
+    best, held = plain[0], plain[2]
+    behind = held.score - best.score
+    for margin, first in ((behind * 0.999, best), (behind * 1.001, held), (0.0, best)):
+        rules = replace(RULES, layers=replace(RULES.layers, held_margin=margin))
+        valuer = Valuer(market_quotes(), TODAY)
+        found = rank_candidates(valuer, "L1", rules, {held.instrument})
+        assert found[0] == first
+        assert [each for each in found if each != held] == [each for each in plain if each != held]
+
+
+def test_l5_of_several_that_are_held_the_best_goes_first():
+    plain = ranked("L2")
+    held = {plain[1].instrument, plain[4].instrument}
+    found = rank_candidates(Valuer(market_quotes(), TODAY), "L2", RULES, held)
+    assert plain[4].score - plain[0].score < RULES.layers.held_margin
+    assert found[:3] == (plain[1], plain[4], plain[0])
+
+
 def test_l5_nothing_beyond_the_sixth_month():
     curve = VX_CURVE | {date(2020, 7, 22): 17.9, date(2020, 8, 6): 18.0}
     market = market_quotes(curve=curve)  # 185 days away, and the seventh month
