@@ -165,7 +165,9 @@ class Desk:
         self._positions = positions
         self._closing = frozenset(closing)
         self.free = Freedom(valuer, positions, closing)
-        self._worth_usd = account.net_liquidation_usd
+        worth = account.net_liquidation_usd
+        self._most_loss_usd = exact(rules.max_loss_fraction) * worth  # C7: of one entry's condors
+        self._most_margin_usd = exact(rules.max_margin_fraction) * worth  # C7: of all condors
         self._margin_usd = margin_used_usd
         self._targets: dict[tuple[int, Right], OptionContract | None] = {}
         self._traded: dict[OptionContract, int] = {}  # by rolls taken: > 0 bought, < 0 sold
@@ -211,9 +213,8 @@ class Desk:
         """Return a side of the same width and the same days between its legs, if it may be had."""
         outward = -1 if side.right is Right.PUT else 1
         later = side.long.contract.expiry - side.short.contract.expiry
-        long = replace(
-            short, expiry=short.expiry + later, strike=short.strike + outward * side.width
-        )
+        strike = short.strike + outward * side.width
+        long = OptionContract(short.root, short.expiry + later, short.right, strike)
         if not self.may_trade(short, -1) or not self.may_trade(long, 1):
             return None
         new_short, new_long = self.valuer.option(short), self.valuer.option(long)
@@ -277,11 +278,10 @@ class Desk:
         """Return how a roll would break C7; empty if it does not."""
         before, after = roll.condor.max_loss_usd, roll.max_loss_usd
         family = self._family_loss_usd[root_id(roll.condor.condor_id)] - before + after
-        most = exact(self.rules.max_loss_fraction) * self._worth_usd
+        most = self._most_loss_usd
         if after > before and family > most:
             return f"C7: a max loss of {family:.0f} USD, {most:.0f} is allowed"
-        added = self.margin_added_usd(roll)
-        most = exact(self.rules.max_margin_fraction) * self._worth_usd
+        added, most = self.margin_added_usd(roll), self._most_margin_usd
         if added > 0 and self._margin_usd + added > most:
             return f"C7: a margin of {self._margin_usd + added:.0f} USD, {most:.0f} is allowed"
         return ""
@@ -296,12 +296,12 @@ class Desk:
             max_loss_usd: Of the condors that the rolls make, (n,).
             margin_added_usd: What they add to the margin in use, (n,).
         """
-        before, worth = float(condor.max_loss_usd), float(self._worth_usd)
-        others = float(self._family_loss_usd[root_id(condor.condor_id)]) - before
-        most = self.rules.max_loss_fraction * worth + _SURE_USD
-        loses = (max_loss_usd > before + _SURE_USD) & (others + max_loss_usd > most)
-        most = self.rules.max_margin_fraction * worth - float(self._margin_usd) + _SURE_USD
-        return loses | ((margin_added_usd > _SURE_USD) & (margin_added_usd > most))
+        before = condor.max_loss_usd
+        others = self._family_loss_usd[root_id(condor.condor_id)] - before
+        most_loss = max(before, self._most_loss_usd - others)
+        most_margin = max(Decimal(0), self._most_margin_usd - self._margin_usd)
+        refused: BoolArray = max_loss_usd > float(most_loss) + _SURE_USD
+        return refused | (margin_added_usd > float(most_margin) + _SURE_USD)
 
     def margin_added_usd(self, roll: Roll) -> Decimal:
         """Return what a roll adds to the margin in use; < 0 if it frees some."""

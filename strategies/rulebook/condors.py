@@ -267,7 +267,11 @@ CONDORS = (
         """,
         absent="A condor whose legs cannot all be priced is not rolled, and the gate says so.",
         source=("ours",),
-        modules=("strategies/condor/adjust.py", "strategies/condor/rolls.py"),
+        modules=(
+            "strategies/condor/adjust.py",
+            "strategies/condor/moves.py",
+            "strategies/condor/rolls.py",
+        ),
         readings=(
             """
                 **In first**: the untested side to C3's delta in the same expiry and width, if that
@@ -307,6 +311,7 @@ CONDORS = (
         source=("S2",),
         modules=(
             "strategies/condor/spike.py",
+            "strategies/condor/moves.py",
             "strategies/condor/adjust.py",
             "strategies/alvh/relief.py",
         ),
