@@ -90,6 +90,7 @@ class MoveTable:
         """Take the sides that may be asked about, one a condor."""
         self._desk = desk
         self._asked = asked
+        self._options: dict[tuple[int, Right], OptionValue] = {}
 
     def out_in_time(self, condor: CondorPosition) -> Moves:
         """Return the rolls of a condor's side to later expiries, as wide as it is (C10).
@@ -116,6 +117,11 @@ class MoveTable:
         return self._desk.roll(asked.condor, asked.old, new)
 
     def _option(self, row: int, right: Right) -> OptionValue:
+        if (row, right) not in self._options:
+            self._options[row, right] = self._find_option(row, right)
+        return self._options[row, right]
+
+    def _find_option(self, row: int, right: Right) -> OptionValue:
         chain = self._desk.valuer.market.spx_options
         series = chain.series[int(chain.series_index[row])]
         strike = Decimal(repr(float(chain.strike[row])))

@@ -30,7 +30,7 @@ from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
 from strategies.model.plan import CondorAdjust, Gate
 from strategies.model.quotes import CALL, PUT, BoolArray, FloatArray, to_price
 from strategies.model.rules import CondorRules
-from strategies.model.structures import after_roll
+from strategies.model.structures import as_condor
 from strategies.model.ticks import order_tick, round_down
 from strategies.pricing.margin import condor_margin_usd, condor_max_loss_usd
 from strategies.pricing.valuation import OptionValue, Valuer
@@ -40,9 +40,11 @@ _SURE_USD = 0.01  # no sum of floats here is as far off
 CREDIT_DIGITS = 5  # without the noise of floats
 
 
-@lru_cache(maxsize=256)  # a plan names its expiries hundreds of times
-def _day(expiry: date) -> str:
-    return f"{expiry.day}{expiry:%b%y}"
+@lru_cache(maxsize=4096)  # a plan names each side in several gates
+def _spelt(right: Right, low: Decimal, high: Decimal, expiry: date) -> str:
+    name = "puts" if right is Right.PUT else "calls"
+    strikes = f"{low.normalize():f}/{high.normalize():f}"
+    return f"{name} {strikes} of {expiry.day}{expiry:%b%y}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +66,9 @@ class Side:
 
     def __str__(self) -> str:
         """Return ``puts 3050/3055 of 20MAR20``, strikes ascending."""
-        strikes = sorted((self.short.contract.strike, self.long.contract.strike))
-        words = "/".join(f"{strike.normalize():f}" for strike in strikes)
-        name = "puts" if self.right is Right.PUT else "calls"
-        return f"{name} {words} of {_day(self.short.contract.expiry)}"
+        short, long = self.short.contract, self.long.contract
+        low, high = min(short.strike, long.strike), max(short.strike, long.strike)
+        return _spelt(self.right, low, high, short.expiry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,16 @@ class Roll:
             (self.old.short.contract, shorts),
             (self.new.short.contract, -shorts),
             (self.new.long.contract, longs),
+        )
+
+    @property
+    def makes_a_condor(self) -> bool:
+        """Whether its order is one that ``after_roll`` takes for a roll: four options, a condor."""
+        legs = self.condor.legs
+        own = (legs.long_put, legs.short_put, legs.short_call, legs.long_call)
+        opened = (self.new.short.contract, self.new.long.contract)
+        return not any(contract in own for contract in opened) and (
+            as_condor(self.legs.signed()) is not None
         )
 
     @property
@@ -259,7 +270,7 @@ class Desk:
         """Return why a roll must not be ordered; empty if it may, for ``least`` points or more."""
         if roll.credit < least:
             return f"a credit of {roll.credit}, {least} is needed"
-        if after_roll(roll.condor.legs, roll.order_legs) is None:
+        if not roll.makes_a_condor:
             return "no condor comes of it"
         for value in (roll.old.long, roll.old.short, roll.new.short, roll.new.long):
             if value.bid <= 0:

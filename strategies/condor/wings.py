@@ -83,9 +83,13 @@ class Freedom:
         values = self._valuer.options_in_series("SPX", series_index)
         series = self._valuer.market.spx_options.series[series_index]
         free: BoolArray = values.quoted & (values.bid > 0)
-        for contract in taken.get((series.root, series.expiry), ()):
-            column = PUT if contract.right is Right.PUT else CALL
-            free[values.strike == float(contract.strike), column] = False
+        there = taken.get((series.root, series.expiry), [])
+        if there and len(values.strike):
+            strike = np.array([float(contract.strike) for contract in there])
+            column = np.array([PUT if each.right is Right.PUT else CALL for each in there])
+            row = np.minimum(np.searchsorted(values.strike, strike), len(values.strike) - 1)
+            listed = values.strike[row] == strike
+            free[row[listed], column[listed]] = False
         return free
 
 

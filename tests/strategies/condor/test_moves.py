@@ -11,6 +11,7 @@ from strategies.condor.moves import Asked, MoveTable, toward_shock
 from strategies.condor.rolls import side_of
 from strategies.condor.spike import spike_roll
 from strategies.model.instruments import Right
+from strategies.model.structures import after_roll
 from tests.builders import account, book, condor_position, option, spx_chain
 from tests.strategies.condor import one_by_one
 from tests.strategies.condor.roll_markets import (
@@ -80,6 +81,10 @@ def test_c10_c11_columns_list_price_and_judge_what_one_by_one_is_found(market, r
             rolls = same(moves, find(desk, each), table, each)
             added = [float(desk.margin_added_usd(roll)) for roll in rolls]
             assert moves.margin_added_usd == pytest.approx(added)
+            for roll in rolls:
+                made = after_roll(each.condor.legs, roll.order_legs)
+                assert roll.makes_a_condor is (made == roll.legs)
+                assert roll.makes_a_condor is (made is not None)
             refused = moves.refused | desk.surely_too_much(
                 each.condor, moves.max_loss_usd, moves.margin_added_usd
             )
