@@ -133,17 +133,26 @@ def why_block(run: Run) -> str:
     flip = ("--since", "2020-02-24", "--until", "2020-02-25", "--rule", "B1", "--layer", "L2")
     bought = next(row for row in run.rows("fills", *flip) if row["side"] == "BUY")
     lines = [line.rstrip() for line in run.ask("audit", "why", bought["exec_id"]).splitlines()]
-    gates = re.split(r"\n(?= {14}\S)", "\n".join(between(lines, "gates", "signals")))
+    gates = re.split(r"\n(?= {14,15}\S)", "\n".join(between(lines, "gates", "signals")))
     kept = [
         *between(lines, "fill ", "order "),
         *between(lines, "order ", "events"),
-        *between(lines, "decision ", "quotes"),
+        *without_middle(between(lines, "decision ", "quotes"), "no_trade_reasons=", "missing="),
         *between(lines, "quotes", "gates"),
-        gates[0],
+        gates[0].splitlines()[0],
         *(gate for gate in gates if gate.strip().startswith(GATES)),
         "              ...",
     ]
     return "\n".join(["```text", f"$ alvh audit why {bought['exec_id'][:12]}", *kept, "```"])
+
+
+def without_middle(lines: list[str], first: str, last: str) -> list[str]:
+    """Return the lines, those of one value cut down to where it begins and ends."""
+    begin = next(n for n, line in enumerate(lines) if line.strip().startswith(first))
+    end = next(n for n, line in enumerate(lines) if line.strip().startswith(last))
+    if end - begin < 4:
+        return lines
+    return [*lines[: begin + 1], "              ...", *lines[end - 1 :]]
 
 
 def between(lines: list[str], first: str, last: str) -> list[str]:
