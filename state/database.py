@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, StaticPool, create_engine
+from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import StatementError
 
 from state.errors import LedgerCorrupt, NotALedger, StateError
@@ -14,6 +16,7 @@ from state.migrations import HEAD, REVISIONS
 
 _WAL_BYTES_MAX = 64 * 1024 * 1024
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_OPENING: ContextVar[Path] = ContextVar("the file that is being opened")
 
 
 def open_for_writing(path: Path, *, busy_timeout_ms: int) -> Connection:
@@ -25,12 +28,11 @@ def open_for_writing(path: Path, *, busy_timeout_ms: int) -> Connection:
     """
     check_file(path)
     with storage_errors(path):
-        engine = create_engine(
-            "sqlite://",
-            creator=lambda: sqlite3.connect(path, isolation_level=None),
-            poolclass=StaticPool,
-        )
-        connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        opening = _OPENING.set(path)
+        try:
+            connection = _engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+        finally:
+            _OPENING.reset(opening)
     try:
         with storage_errors(path):
             _set_pragmas(connection, busy_timeout_ms)
@@ -42,10 +44,22 @@ def open_for_writing(path: Path, *, busy_timeout_ms: int) -> Connection:
     return connection
 
 
+@cache
+def _engine() -> Engine:
+    """Return the process's one engine: statements are compiled once, whichever file they are for.
+
+    It keeps no connection: each is opened for the file that is being opened, and closed for good.
+    """
+    return create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(_OPENING.get(), isolation_level=None),
+        poolclass=NullPool,
+    )
+
+
 def close(connection: Connection) -> None:
-    """Close the connection and its engine."""
+    """Close the connection, and with it the file."""
     connection.close()
-    connection.engine.dispose()
 
 
 def roll_back(connection: Connection) -> None:
