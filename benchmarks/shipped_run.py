@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from bot.app.config.loader import load_config
 from bot.app.paths import run_paths
 from bot.app.reports import RunOptions
