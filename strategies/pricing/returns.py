@@ -36,6 +36,7 @@ _RATIO_LOW, _RATIO_HIGH = 0.5, 1.5
 _SESSIONS_PER_YEAR = 252.0
 _CONVERGENCE = 0.5  # how far a future is expected to go toward spot by its expiry
 _LARGEST_RATE = 1000.0  # a year; beyond it a rate says no more than "very high"
+_LEAST_RATE = -1 + 1e-9  # all but nothing is lost; beyond it exponentials overflow
 
 
 class NoRate(StrEnum):
@@ -90,7 +91,8 @@ def irr(flows: Flows) -> Irr:
     change of sign: in u = -ln(1 + r), discounted to the last day on which money goes out, the sum
     then rises with u, so that there is one root. With A paid in all, B received in all and g years
     from the last payment to the first receipt it lies between 0 and ln(A / B) / g, and is found
-    there by Brent's method. A rate above 100,000 % is returned as that.
+    there by Brent's method. A rate above 100,000 % is returned as that, one below
+    -99.9999999 % as that.
     """
     by_day = np.bincount(flows.days.astype(np.int64), weights=flows.usd)
     days = np.flatnonzero(by_day)
@@ -107,16 +109,16 @@ def irr(flows: Flows) -> Irr:
     years = (days - paid[-1]) / black76.DAYS_PER_YEAR
     gap = float(received[0] - paid[-1]) / black76.DAYS_PER_YEAR
     bound = math.log(-float(usd[usd < 0].sum()) / float(usd[usd > 0].sum())) / gap
-    least = -math.log1p(_LARGEST_RATE)
+    least, most = -math.log1p(_LARGEST_RATE), -math.log1p(_LEAST_RATE)
 
     def value(u: float) -> float:
         return float(usd @ np.exp(u * years))
 
-    low, high = max(min(bound, 0.0), least), max(bound, 0.0)
+    low, high = max(min(bound, 0.0), least), min(max(bound, 0.0), most)
     at_low, at_high = value(low), value(high)
     if at_low >= 0:  # the root itself, to rounding, or a rate beyond the largest
         root = low
-    elif at_high <= 0:
+    elif at_high <= 0:  # likewise, or all but nothing is lost
         root = high
     else:
         root = brentq(value, low, high, xtol=1e-13, rtol=1e-13)

@@ -104,6 +104,13 @@ def test_g4_nothing_back_reaches_no_hurdle_and_nothing_invested_says_nothing():
     assert irr(flows((0, 100.0))).reaches(0.18) is None
 
 
+def test_g4_a_loss_of_all_but_nothing_within_a_day_has_a_rate():
+    # Found by hypothesis: the discount factors of the later receipt overflowed
+    lost = irr(flows((30, -804_751.0), (31, 1.0), (85, 1.0)))
+    assert lost.rate == pytest.approx(-1.0, abs=1e-8)
+    assert lost.reaches(-0.99) is False
+
+
 money = st.floats(1.0, 1e6)
 paid = st.lists(st.tuples(st.integers(0, 30), money), min_size=1, max_size=5)
 received = st.lists(st.tuples(st.integers(31, 400), money), min_size=1, max_size=8)
