@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from strategies.model.book import CondorLegs
 from strategies.model.instruments import Right
-from strategies.model.structures import as_condor, option_positions, reversed_legs
+from strategies.model.structures import (
+    after_roll,
+    as_condor,
+    option_positions,
+    reversed_legs,
+)
 from strategies.pricing import black76
 from tests.builders import book, condor_legs, condor_position, hedge_position, leg
 
@@ -163,3 +168,14 @@ def test_no_level_at_the_shorts_expiry_costs_a_diagonal_more_than_its_worst(
         else:
             worth -= max(0.0, spot - strike if is_call else strike - spot)
     assert worth >= -float(legs.worst_points) - 1e-6
+
+
+def test_c10_more_of_an_option_that_the_condor_keeps_is_no_roll():
+    # Closes the calls, but adds to the puts that stay instead of opening two others
+    more_of_its_own = (
+        (PLAIN.short_call, 1),
+        (PLAIN.long_call, -1),
+        (PLAIN.long_put, 1),
+        (replace(PLAIN.short_put, strike=Decimal(3060)), -1),
+    )
+    assert after_roll(PLAIN, more_of_its_own) is None
