@@ -84,7 +84,7 @@ def decide(
     signals = read_signals(snapshot, rules)
     regime, regime_memory, rsi_vix_high = classify_regime(signals, snapshot, memory, rules)
     max_age = timedelta(seconds=rules.signals.max_quote_age_s)
-    snapshot = _with_usable_indices(snapshot, max_age)
+    snapshot = _as_known(snapshot, max_age)
     valuer = Valuer(snapshot.market, snapshot.session, max_age=max_age)
     values = {condor.condor_id: valuer.condor(condor.legs) for condor in book.condors}
     settling = _settling(book, values, snapshot.session)
@@ -282,8 +282,12 @@ def _columns(chain: OptionChain) -> tuple[bytes, ...]:
     return tuple(array.tobytes() for array in arrays)
 
 
-def _with_usable_indices(snapshot: MarketSnapshot, max_age: timedelta) -> MarketSnapshot:
-    """Return the snapshot without indices that are stale, dated ahead or no number above zero."""
+def _as_known(snapshot: MarketSnapshot, max_age: timedelta) -> MarketSnapshot:
+    """Return the snapshot without what may not move a rule.
+
+    Without bars of its session or later, and indices that are stale, dated ahead or no number above
+    zero.
+    """
     indices = snapshot.market.indices
     usable = {
         name: each
@@ -292,7 +296,11 @@ def _with_usable_indices(snapshot: MarketSnapshot, max_age: timedelta) -> Market
         and math.isfinite(each.value)
         and each.value > 0
     }
-    return replace(snapshot, market=replace(snapshot.market, indices=usable))
+    return replace(
+        snapshot,
+        market=replace(snapshot.market, indices=usable),
+        history=snapshot.history.before(snapshot.session),
+    )
 
 
 # --- condors --------------------------------------------------------------------------------------

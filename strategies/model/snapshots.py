@@ -62,6 +62,14 @@ class DailyHistory:
             ):
                 raise InvalidQuote(f"{name} is zero, less or infinite somewhere")
 
+    def before(self, session: date) -> "DailyHistory":
+        """Return the bars before a session; the history itself where it has no others."""
+        completed = int(np.searchsorted(self.session, np.datetime64(session, "D")))
+        if completed == len(self.session):
+            return self
+        names = self.__dataclass_fields__
+        return DailyHistory(**{name: getattr(self, name)[:completed] for name in names})
+
 
 class EventKind(StrEnum):
     """Scheduled releases that S11 and R2 count down to."""

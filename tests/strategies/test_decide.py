@@ -21,7 +21,7 @@ from strategies.model.orders import ApprovedOrder, PositionEffect, Urgency
 from strategies.model.plan import LayerReason, Plan
 from strategies.model.quotes import CALL, PUT
 from strategies.model.rules import Rules
-from strategies.model.snapshots import EventAhead, EventKind
+from strategies.model.snapshots import DailyHistory, EventAhead, EventKind
 from strategies.model.structures import option_positions
 from strategies.pricing.margin import condor_margin_usd, is_covered
 from strategies.risk.gate import approve
@@ -719,6 +719,39 @@ def test_one_condor_that_cannot_be_priced_holds_everything_but_other_exits():
     assert [order.purpose for order in plan.orders] == ["condor:C0001:close"]
     assert plan.hedge_state == "unpriceable: C0002"
     assert plan.opens == ()
+
+
+def with_bars_of_later_days(history: DailyHistory) -> DailyHistory:
+    """The same past, and a month of wild bars from today on."""
+    days = np.datetime64(TODAY) + np.arange(30)
+    wild = {
+        name: np.concatenate((getattr(history, name), np.full(len(days), 70.0)))
+        for name in history.__dataclass_fields__
+        if name != "session"
+    }
+    return DailyHistory(session=np.concatenate((history.session, days)), **wild)
+
+
+def test_b11_g3_no_bar_of_today_or_later_moves_anything():
+    # B11 counts the sessions since it began, G3 averages VIX: both would see the later bars
+    rotation = RotationMemory(
+        l1_cut=0.4,
+        flipped_on=date(2020, 1, 20),
+        restoring_since=date(2020, 1, 30),
+        l1_cut_at_restore=0.5,
+    )
+    memory = replace(INSURED, rotation=rotation)
+    past = daily_history()
+    for held in (BOOK, book(condors=[CONDOR])):
+        known, remembered = decide(snapshot(history=past), held, account(), memory, RULES)
+        seen, also = decide(
+            snapshot(history=with_bars_of_later_days(past)), held, account(), memory, RULES
+        )
+        assert remembered.rotation.l1_cut > 0
+        assert also == remembered
+        assert seen.layers == known.layers
+        assert seen.gates == known.gates
+        assert seen.after == known.after
 
 
 def test_c9_what_settles_today_leaves_the_rest_of_the_book_its_value():

@@ -159,7 +159,7 @@ _EFFECT_COLUMNS = (
 def _effect_cells(report: OverrideReport, override_id: str) -> tuple[Cell, ...]:
     effect = report.effects.get(override_id, Effect(override_id=override_id))
     cells = (getattr(effect, name) for name in _EFFECT_COLUMNS)
-    return tuple(round(cell, 2) if isinstance(cell, float) else cell for cell in cells)
+    return tuple(f"{cell:.2f}" if isinstance(cell, float) else cell for cell in cells)
 
 
 def sql_command(

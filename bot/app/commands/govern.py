@@ -66,7 +66,7 @@ def sign_command(
     flags: Sequence[str],
     state_dir: Path,
 ) -> ExitCode:
-    """Write a signed override for the account of a configuration."""
+    """Write a signed override for the account of a configuration, unless a bot would refuse it."""
     config = read_config(config_path, flags)
     now = SystemClock().now()
     expires_at = parse_time(ends, "--until", end_of_day=True)
@@ -81,6 +81,7 @@ def sign_command(
         expires_at=expires_at,
     )
     signed = sign_override(record, SigningKey.read(key))
+    config.override_policy.verified(signed)
     if out is None:
         print_json(signed.as_json())
     else:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from typer.testing import CliRunner
@@ -175,7 +176,7 @@ def test_d3_audit_reports_a_skipped_entry_against_the_rules_own(bot):
     assert (row["decisions"], row["orders_made"], row["orders_withheld"]) == (3, 0, 1)
     assert answer["override_orders"] == 1
     assert answer["share"] == pytest.approx(1 / (answer["orders"] + 1))
-    assert row["effect_usd"] == pytest.approx(-row["rules_own_usd"]) != 0
+    assert Decimal(row["effect_usd"]) == -Decimal(row["rules_own_usd"]) != 0
     text = bot.alvh("audit", "overrides").stdout
     assert f"made or withheld by override: 1 of {answer['orders']} orders" in text
     assert max(len(line) for line in text.splitlines()) <= 100
@@ -263,24 +264,49 @@ def test_d3_submitted_to_a_running_bot_it_waits_for_the_next_interval(bot):
     assert bot.ask(CONDORS) == [(0,)]
 
 
+UNBELIEVED = [
+    ({}, MALLORY, "the signature is not that of alice"),
+    ({"signer": "bob"}, ALICE, "'bob' has no key"),
+    ({"expires_at": instant("2020-03-24 16:00")}, ALICE, "lasts longer than"),
+]
+
+
 @pytest.mark.parametrize(
-    ("arguments", "key", "code", "expected"),
+    ("changes", "key", "expected"),
     [
-        (("--until", "2020-02-24"), MALLORY, 4, "the signature is not that of alice"),
-        (("--until", "2020-02-24", "--signer", "bob"), ALICE, 4, "'bob' has no key"),
-        (("--from", "2020-02-20", "--until", "2020-02-21"), ALICE, 4, "expired at 2020-02-22"),
-        (("--until", "2020-03-24"), ALICE, 4, "lasts longer than"),
+        *UNBELIEVED,
+        (
+            {"issued_at": instant("2020-02-20 10:00"), "expires_at": instant("2020-02-22 00:00")},
+            ALICE,
+            "expired at 2020-02-22",
+        ),
     ],
 )
-def test_d3_what_will_not_be_believed_is_refused_at_once(bot, arguments, key, code, expected):
+def test_d3_what_will_not_be_believed_is_refused_at_once(bot, changes, key, expected):
     bot.run(until=FIRST)
-    result, out = sign(bot, *arguments, key=key)
-    assert result.exit_code == 0, result.stderr
+    out = bot.folder / "override.json"
+    out.write_text(sign_override(replace(RECORD, **changes), key).as_json())
     result = bot.alvh("override", "submit", str(out))
-    assert result.exit_code == code
+    assert result.exit_code == 4
     assert expected in result.stderr
     assert result.stdout == ""
     assert bot.ask("SELECT count(*) FROM overrides") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key", "expected"),
+    [
+        (("--until", "2020-02-24"), *UNBELIEVED[0][1:]),
+        (("--until", "2020-02-24", "--signer", "bob"), *UNBELIEVED[1][1:]),
+        (("--until", "2020-03-24"), *UNBELIEVED[2][1:]),
+    ],
+)
+def test_d3_nothing_is_signed_that_a_bot_would_not_believe(bot, arguments, key, expected):
+    bot.run(until=FIRST)
+    result, out = sign(bot, *arguments, key=key)
+    assert result.exit_code == 4
+    assert expected in result.stderr
+    assert not out.exists()
 
 
 def keys(bot, *arguments):
