@@ -1,0 +1,1 @@
+"""A simulated IB Gateway: the TWS API text protocol over the simulated exchange."""
