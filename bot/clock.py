@@ -3,12 +3,15 @@
 In a simulated run nothing waits. ``VirtualTimeLoop`` is an asyncio loop whose selector, instead of
 sleeping until the next timer, moves time there. time-machine makes every reader of the wall clock
 in the process (APScheduler above all) see the same instant, so the real scheduler runs unchanged.
+
+Where both ends of a socket are in this process, bytes in the kernel look like silence to a
+selector: while a watcher says that some are under way, time stands still until they have arrived.
 """
 
 import asyncio
 import selectors
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +21,13 @@ import time_machine
 _MICROS_PER_SECOND = 1_000_000
 # Selecting with nothing scheduled would be a deadlock; look at real sockets this often instead.
 _IDLE_POLL_S = 0.05
+# Loopback takes microseconds; the longer bound is for a machine that is busy with something else.
+_IN_FLIGHT_POLL_S = 0.001
+_IN_FLIGHT_MAX_S = 30.0
+
+
+class BytesStuck(RuntimeError):
+    """Bytes are said to be under way and never arrive: a count of them is wrong."""
 
 
 class SystemClock:
@@ -41,15 +51,21 @@ class _JumpingSelector(selectors.BaseSelector):
         self._start = start
         self._micros = 0
         self.traveller: time_machine.Traveller | None = None
+        self.watchers: list[Callable[[], bool]] = []
 
     def elapsed_s(self) -> float:
         """Virtual seconds since the start."""
         return self._micros / _MICROS_PER_SECOND
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return ready files; without any, move time forward by ``timeout``."""
+        """Return ready files; without any, move time forward by ``timeout``.
+
+        Raises: BytesStuck.
+        """
         ready = self._inner.select(0)
         if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if self.watchers and (ready := self._arrivals()):
             return ready
         if timeout is None:
             return self._inner.select(_IDLE_POLL_S)
@@ -60,6 +76,16 @@ class _JumpingSelector(selectors.BaseSelector):
                 timeout = min(timeout, (time.perf_counter() - began) * self._speed)
         self._advance(timeout)
         return ready
+
+    def _arrivals(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait in real time for bytes that are under way; none are if nothing is returned."""
+        began = time.perf_counter()
+        while any(in_flight() for in_flight in self.watchers):
+            if ready := self._inner.select(_IN_FLIGHT_POLL_S):
+                return ready
+            if time.perf_counter() - began > _IN_FLIGHT_MAX_S:
+                raise BytesStuck(f"bytes under way for {_IN_FLIGHT_MAX_S:.0f} s have not arrived")
+        return []
 
     def _advance(self, seconds: float) -> None:
         self._micros += max(1, round(seconds * _MICROS_PER_SECOND))
@@ -95,11 +121,26 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Return virtual seconds since the start."""
         return self._virtual.elapsed_s()
 
+    @contextmanager
+    def watch(self, in_flight: Callable[[], bool]) -> Iterator[None]:
+        """Keep time from moving while ``in_flight`` says that bytes are under way.
+
+        Args:
+            in_flight: Whether one end of a socket in this process has sent what the other has not
+                received. Asked each time before time moves, so it must be quick.
+        """
+        self._virtual.watchers.append(in_flight)
+        try:
+            yield
+        finally:
+            self._virtual.watchers.remove(in_flight)
+
 
 @contextmanager
 def virtual_time(start: datetime, *, speed: float | None = None) -> Iterator[VirtualTimeLoop]:
     """Yield an event loop whose clock stands at ``start`` and jumps from timer to timer.
 
+    It is the thread's event loop meanwhile: ib_insync asks asyncio for that one.
     ``speed`` limits it to that many virtual seconds a second; None means as fast as it can.
     """
     assert start.tzinfo is not None, "virtual time starts at an aware instant"
@@ -107,7 +148,9 @@ def virtual_time(start: datetime, *, speed: float | None = None) -> Iterator[Vir
     with time_machine.travel(start, tick=False) as traveller:
         selector.traveller = traveller
         loop = VirtualTimeLoop(selector)
+        asyncio.set_event_loop(loop)
         try:
             yield loop
         finally:
+            asyncio.set_event_loop(None)
             loop.close()

@@ -4,10 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 
-from bot.clock import SystemClock, virtual_time
+from bot.clock import BytesStuck, SystemClock, virtual_time
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -81,3 +82,89 @@ def test_a_speed_limit_makes_virtual_seconds_take_real_time():
 
     with virtual_time(datetime(2020, 2, 3, tzinfo=UTC), speed=6000) as loop:
         assert loop.run_until_complete(sleep_a_minute()) >= timedelta(seconds=60)
+
+
+class Link:
+    """Both ends of a loopback connection in this process, and what each sent and received."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.received = 0
+        self.ended = asyncio.Event()
+
+    def in_flight(self) -> bool:
+        return self.sent != self.received
+
+    async def echo(self, reader, writer):
+        while data := await reader.read(1 << 16):
+            self.received += len(data)
+            self.send(writer, data)
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        self.ended.set()
+
+    def send(self, writer, data: bytes) -> None:
+        self.sent += len(data)
+        writer.write(data)
+
+    async def read(self, reader, size: int) -> bytes:
+        data = await reader.readexactly(size)
+        self.received += len(data)
+        return data
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_time_stands_still_while_bytes_are_under_way(size):
+    """A clock that ticks each virtual second would otherwise run for years during one echo."""
+    link = Link()
+    ticks = []
+
+    async def tick(loop):
+        while True:
+            await asyncio.sleep(1)
+            ticks.append(loop.time())
+
+    async def main(loop):
+        server = await asyncio.start_server(link.echo, "127.0.0.1", 0, limit=1 << 23)
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 23)
+        ticking = asyncio.create_task(tick(loop))
+        took = []
+        with loop.watch(link.in_flight):
+            for _ in range(20):
+                began = loop.time()
+                link.send(writer, bytes(size))
+                await link.read(reader, size)
+                took.append(loop.time() - began)
+                await asyncio.sleep(10)
+        ticking.cancel()
+        writer.close()
+        await writer.wait_closed()
+        await link.ended.wait()
+        server.close()
+        await server.wait_closed()
+        return took
+
+    with virtual_time(datetime(2020, 2, 3, tzinfo=UTC)) as loop:
+        assert loop.run_until_complete(main(loop)) == [0.0] * 20
+    assert len(ticks) >= 199, "the clock ticks between the echoes"
+
+
+def test_bytes_that_never_arrive_are_an_error(monkeypatch):
+    monkeypatch.setattr("bot.clock._IN_FLIGHT_MAX_S", 0.02)
+
+    async def main(loop):
+        with loop.watch(lambda: True):
+            await asyncio.sleep(1)
+
+    with (
+        virtual_time(datetime(2020, 2, 3, tzinfo=UTC)) as loop,
+        pytest.raises(BytesStuck, match="have not arrived"),
+    ):
+        loop.run_until_complete(main(loop))
+
+
+def test_the_virtual_loop_is_the_one_asyncio_hands_out():
+    with virtual_time(datetime(2020, 2, 3, tzinfo=UTC)) as loop:
+        assert asyncio.get_event_loop_policy().get_event_loop() is loop
