@@ -3,10 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+INSTALL := -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python $(INSTALL)
+CLIENTS := .clients
+UV_COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports tests coverage soak bench cases lock fix clean
+.PHONY: help run test lint types imports tests clients coverage soak bench cases lock fix clean
 
 help:               ## list targets
 	@grep -hE '^[a-z]+:.*##' Makefile
@@ -25,8 +29,10 @@ types: $(VENV)/dev.stamp      ## mypy strict
 imports: $(VENV)/dev.stamp    ## floors and homes of libraries
 	$(BIN)/lint-imports
 
-tests: $(VENV)/dev.stamp      ## all tests but the slow ones
-	$(BIN)/pytest -n auto -m "not slow"
+tests: $(VENV)/dev.stamp clients  ## all tests but the slow ones
+	ALVH_CLIENTS=required $(BIN)/pytest -n auto -m "not slow"
+
+clients: $(addprefix $(CLIENTS)/,ib_async.stamp ibapi.stamp nautilus_ibapi.stamp node.stamp)  ## set up other IB clients
 
 coverage: $(VENV)/dev.stamp   ## every branch of strategies/ is taken by its own tests, or it fails
 	$(BIN)/pytest tests/strategies tests/golden tests/test_rules_page.py -n auto -m "not slow" \
@@ -45,14 +51,14 @@ fix: $(VENV)/dev.stamp        ## format and repair what can be repaired
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 lock:               ## pin every dependency by hash again
-	$(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate --no-emit-index-url --upgrade --quiet \
-	  -o requirements-dev.lock
+	$(UV_COMPILE) pyproject.toml --group build -o requirements.lock
+	$(UV_COMPILE) pyproject.toml --group dev -o requirements-dev.lock
+	$(BIN)/python tests/clients/requirements/of_ib_async.py | $(UV_COMPILE) - -o tests/clients/requirements/ib_async.lock
+	echo "ibapi==9.81.1.post1" | $(UV_COMPILE) - -o tests/clients/requirements/ibapi.lock
+	echo "nautilus-ibapi==10.37.2" | $(UV_COMPILE) - -o tests/clients/requirements/nautilus_ibapi.lock
 
 clean:              ## remove the environment and every run-time file
-	rm -rf $(VENV) var
+	rm -rf $(VENV) $(CLIENTS) var
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else \
@@ -67,4 +73,17 @@ $(VENV)/run.stamp: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(PIP) --require-hashes --only-binary :all: -r requirements-dev.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(CLIENTS)/%.stamp: tests/clients/requirements/%.lock | $(BIN)/python
+	rm -rf $(CLIENTS)/$*
+	$(BIN)/python -m venv $(CLIENTS)/$*
+	$(CLIENTS)/$*/bin/python $(INSTALL) --require-hashes -r $<
+	@touch $@
+
+$(CLIENTS)/node.stamp: tests/clients/package.json
+	mkdir -p $(CLIENTS)/node && cp $< $(CLIENTS)/node/
+	@if command -v npm >/dev/null; \
+	  then cd $(CLIENTS)/node && npm install --no-package-lock --no-audit --no-fund --silent; \
+	  else echo "npm is not installed: the test of @stoqey/ib will be skipped"; fi
 	@touch $@
