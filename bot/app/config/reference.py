@@ -25,6 +25,7 @@ from bot.app.config.schema import (
     HistorySection,
     IbLiveBrokerSection,
     IbPaperBrokerSection,
+    IbShadowBrokerSection,
     LoggingSection,
     ReplayMarketSection,
     ScheduleSection,
@@ -53,9 +54,20 @@ class _Words:
 
 
 _IB_BROKER = {
-    "host": _Words("where the gateway listens"),
-    "port": _Words("its port"),
-    "client_id": _Words("client id of the connection"),
+    "host": _Words("where IB Gateway or TWS listens", bounds="a name or an address"),
+    "client_id": _Words("client id of the connection that trades; market data takes the next one"),
+    "market_data_lines": _Words("quotes your subscriptions allow at once ([ib.md](ib.md))"),
+    "requests_per_second": _Words("the bot asks no faster; IB allows 50 and cuts off who does not"),
+    "answer_seconds": _Words("how long an answer may take before the connection counts as lost"),
+    "delayed_data": _Words("what to do where IB offers delayed quotes only"),
+}
+_PAPER_PORT = _Words(
+    "its port: 4002 is IB Gateway's, 7497 TWS's", bounds="1 .. 65,535 but 4001 and 7496"
+)
+_EXCHANGE = {
+    "starting_cash_usd": _Words("the deposit a new account begins with"),
+    "seed": _Words("of paths and fills: same seed, same world, same fills"),
+    "margin": _Words("the margin convention the exchange asks ([market.md](market.md))"),
 }
 _FOUR_AMOUNTS = "four of 0 .. 100"
 _LEAST_AND_MOST = "least, most, of 1 .. 100,000"
@@ -78,10 +90,12 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
     },
     SimulatedBrokerSection: {
         "kind": _Words("the exchange inside the program"),
+        "transport": _Words(
+            "`wire`: through a simulated IB Gateway inside the program and the real ib_insync; "
+            "`in_process`: straight, for the same fills in a third of the time"
+        ),
         "account": _Words("names the database under `var/`", bounds="DU and 3 to 10 digits"),
-        "starting_cash_usd": _Words("the deposit a new account begins with"),
-        "seed": _Words("of paths and fills: same seed, same world, same fills"),
-        "margin": _Words("the margin convention the exchange asks ([market.md](market.md))"),
+        **_EXCHANGE,
     },
     FEES_SECTION: {
         "as_of": _Words("when these fees were looked up", bounds="text"),
@@ -117,11 +131,20 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
     IbPaperBrokerSection: {
         "kind": _Words("a paper account at Interactive Brokers"),
         "account": _Words("the account", bounds="DU and digits"),
+        "port": _PAPER_PORT,
         **_IB_BROKER,
+    },
+    IbShadowBrokerSection: {
+        "kind": _Words("quotes of Interactive Brokers, orders on the exchange inside the program"),
+        "account": _Words("the paper account whose quotes are read", bounds="DU and digits"),
+        "port": _PAPER_PORT,
+        **_IB_BROKER,
+        **_EXCHANGE,
     },
     IbLiveBrokerSection: {
         "kind": _Words("a live account at Interactive Brokers"),
         "account": _Words("the account", bounds="U and digits"),
+        "port": _Words("its port: 4001 is IB Gateway's, 7496 TWS's"),
         "confirmation": _Words(
             "the sentence that says you mean it", bounds='"this account trades real money"'
         ),
@@ -222,8 +245,13 @@ def configuration_page() -> str:
         "`broker.market` with `kind: synthetic`:",
         _table(SyntheticMarketSection, "broker.market."),
         "### `kind: ib_paper`",
+        _IB_PAPER,
         _table(IbPaperBrokerSection, "broker."),
+        "### `kind: ib_shadow`",
+        _IB_SHADOW,
+        _table(IbShadowBrokerSection, "broker."),
         "### `kind: ib_live`",
+        _IB_LIVE,
         _table(IbLiveBrokerSection, "broker."),
         "## `schedule`",
         _SCHEDULE,
@@ -381,8 +409,21 @@ Times of day are New York time, money is in US dollars, bounds are inclusive.
 """
 
 _BROKER = """
-`kind` decides which keys apply. This version trades on `simulated` only: the other two kinds are
-checked like any, and then `alvh run` stops with exit code 2.
+`kind` decides which keys apply.
+"""
+
+_IB_PAPER = """
+How to set up IB Gateway or TWS for it is said in [ib.md](ib.md).
+"""
+
+_IB_SHADOW = """
+Nothing is ever sent to Interactive Brokers but questions. `fees` and `fill_model` are those of
+`simulated`.
+"""
+
+_IB_LIVE = """
+This version does not trade real money: the file is checked like any, and then `alvh run` stops with
+exit code 2.
 """
 
 _VENUE = """

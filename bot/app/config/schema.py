@@ -25,6 +25,7 @@ from bot.app.config.scalars import (
     ClockTime,
     Day,
     Money,
+    Number,
     Text,
     Typed,
     Whole,
@@ -42,7 +43,8 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri")
 LIVE_CONFIRMATION = "this account trades real money"
 _SEED_MAX = 2**63 - 1
 _PORT_MAX = 65_535
-_CLIENT_ID_MAX = 2**31 - 1
+_CLIENT_ID_MAX = 2**31 - 2  # the data connection takes the next one
+LIVE_PORTS = (4001, 7496)  # IB Gateway's and TWS's own for live accounts
 _OPTIONS_OPEN = time(9, 30)
 _OPTIONS_CLOSE = time(16, 15)
 _FIVE_MINUTES = 5
@@ -86,6 +88,7 @@ class SimulatedBrokerSection(Section):
     """The embedded exchange: no network, no account, no money."""
 
     kind: Literal["simulated"]
+    transport: Literal["wire", "in_process"] = "wire"
     account: Annotated[Text, Field(pattern=r"^DU\d{3,10}$")] = "DU0000001"
     starting_cash_usd: Annotated[Money, within(10_000, 1_000_000_000)]
     seed: Annotated[Whole, within(0, _SEED_MAX)]
@@ -99,6 +102,10 @@ class _IbBrokerSection(Section):
     host: Text = "127.0.0.1"
     port: Annotated[Whole, within(1, _PORT_MAX)]
     client_id: Annotated[Whole, within(1, _CLIENT_ID_MAX)]
+    market_data_lines: Annotated[Whole, within(40, 10_000)] = 100
+    requests_per_second: Annotated[Whole, within(1, 1000)] = 45
+    answer_seconds: Annotated[Number, within(1, 120)] = 10.0
+    delayed_data: Literal["refuse", "accept"] = "refuse"
 
 
 def _safeguard(message: str) -> PydanticCustomError:
@@ -132,11 +139,34 @@ def _check_token(value: object) -> object:
     return None if value is None else str(value)
 
 
+def _refuse_live_port(port: int) -> int:
+    if port in LIVE_PORTS:
+        raise _safeguard(f"{port} is a port of live accounts; paper has 4002 and 7497")
+    return port
+
+
+PaperPort = Annotated[Whole, within(1, _PORT_MAX), AfterValidator(_refuse_live_port)]
+
+
 class IbPaperBrokerSection(_IbBrokerSection):
     """A paper account at Interactive Brokers."""
 
     kind: Literal["ib_paper"]
+    port: PaperPort = 4002
     account: Annotated[Text, _account_check("DU", "paper")]
+
+
+class IbShadowBrokerSection(_IbBrokerSection):
+    """Quotes of a paper account at Interactive Brokers, orders on the simulated exchange."""
+
+    kind: Literal["ib_shadow"]
+    port: PaperPort = 4002
+    account: Annotated[Text, _account_check("DU", "paper")]
+    starting_cash_usd: Annotated[Money, within(10_000, 1_000_000_000)]
+    seed: Annotated[Whole, within(0, _SEED_MAX)]
+    margin: Literal["ib", "cboe"] = "ib"
+    fees: FeeValues = DEFAULT_FEES
+    fill_model: FillModelValues = DEFAULT_FILL_MODEL
 
 
 class IbLiveBrokerSection(_IbBrokerSection):
@@ -149,7 +179,7 @@ class IbLiveBrokerSection(_IbBrokerSection):
 
 
 BrokerSection = Annotated[
-    SimulatedBrokerSection | IbPaperBrokerSection | IbLiveBrokerSection,
+    SimulatedBrokerSection | IbPaperBrokerSection | IbShadowBrokerSection | IbLiveBrokerSection,
     Field(discriminator="kind"),
 ]
 

@@ -92,6 +92,34 @@ def test_a_paper_account_in_a_live_config_is_refused_for_safety(folder):
         load(folder, text)
 
 
+PAPER = """\
+name: test
+limits: limits.yaml
+broker:
+  kind: ib_paper
+  client_id: 17
+  account: DU1234567
+"""
+
+
+def test_a_paper_account_needs_no_more_than_its_number_and_a_client_id(folder):
+    broker = load(folder, PAPER).bot.broker
+    assert (broker.host, broker.port, broker.market_data_lines) == ("127.0.0.1", 4002, 100)
+    assert (broker.requests_per_second, broker.delayed_data) == (45, "refuse")
+
+
+@pytest.mark.parametrize("port", [4001, 7496])
+def test_a_paper_account_behind_a_live_port_is_refused_for_safety(folder, port):
+    text = PAPER + f"  port: {port}\n"
+    with pytest.raises(ConfigUnsafe, match=f"{port} is a port of live accounts"):
+        load(folder, text)
+
+
+def test_the_data_connection_has_a_client_id_too(folder):
+    with pytest.raises(ConfigInvalid, match=r"client_id: 2,147,483,647 is outside"):
+        load(folder, PAPER.replace("17", str(2**31 - 1)))
+
+
 def test_a_wrong_type_names_file_line_column_key_and_expectation(folder):
     assert refusal(folder, replace("seed: 7", "seed: seven")) == (
         "paper_config.yaml:6:9: broker.seed: expected a whole number, found 'seven'\n"
@@ -153,7 +181,7 @@ def test_a_wrong_type_names_file_line_column_key_and_expectation(folder):
             "  kind: simulated\n",
             "",
             "paper_config.yaml:3:1: broker.kind: missing; "
-            "expected one of simulated, ib_paper, ib_live",
+            "expected one of simulated, ib_paper, ib_shadow, ib_live",
             id="union without its kind",
         ),
         pytest.param(
