@@ -41,6 +41,19 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What an order would bind and cost, USD, if all of it filled at its limit."""
+
+    equity_before: Decimal
+    initial_before: Decimal
+    maintenance_before: Decimal
+    equity_after: Decimal
+    initial_after: Decimal
+    maintenance_after: Decimal
+    fees: Decimal  # commissions and exchange fees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryDesk:
     """Examines orders against the market, the clock and the account."""
 
@@ -81,6 +94,29 @@ class EntryDesk:
                 f"the order takes {requirement:.2f} USD, {available:.2f} USD are available",
             )
         return Admission(expires_at, max(Decimal(0), requirement))
+
+    def estimate(self, order: NewOrder, at: datetime) -> Estimate:
+        """Return what an order of quoted legs would bind and cost, at an instant of session hours.
+
+        Args:
+            order: What would be asked for.
+            at: The instant, in UTC.
+        """
+        quotes = {leg.instrument: self.market.quote(leg.instrument, at) for leg in order.legs}
+        fees = self._fees_usd(order, quotes)
+        equity, initial, maintenance = self.valuation.binding(at)
+        spent, bound, kept = self.valuation.binding_of(
+            order.legs, order.quantity, order.limit_price, at
+        )
+        return Estimate(
+            equity_before=equity,
+            initial_before=initial,
+            maintenance_before=maintenance,
+            equity_after=equity - spent - fees,
+            initial_after=initial + bound,
+            maintenance_after=maintenance + kept,
+            fees=fees,
+        )
 
     def _expires_at(self, order: NewOrder, at: datetime) -> datetime | Refusal:
         """Return when a day order for these legs stops working."""

@@ -7,13 +7,14 @@ on a fixed grid of instants, so nothing depends on who asks, when, or how often.
 """
 
 from bisect import bisect_left
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from bot.errors import OutcomeUnknown
 from bot.exchange.accounts import Holding, TradingAccount
-from bot.exchange.entry import EntryDesk, Refusal
+from bot.exchange.entry import Admission, EntryDesk, Estimate, Refusal
 from bot.exchange.journal import CancelAsked, Input, Journal, Submitted, World
 from bot.exchange.margin import MarginConvention
 from bot.exchange.market import Market
@@ -268,6 +269,59 @@ class Exchange:
         """
         return self._valuation.quotes_at(at)
 
+    # --- what an order desk in front of the exchange asks --------------------------------------
+
+    @property
+    def journal_path(self) -> Path | None:
+        """Where inputs are written down."""
+        return None if self._journal is None else self._journal.path
+
+    def record(self, client_order_id: ClientOrderId) -> OrderRecord | None:
+        """Return what is kept of an order, for reading only; None if its id was never seen."""
+        return self._orders.get(client_order_id)
+
+    def records(self) -> tuple[OrderRecord, ...]:
+        """Return every order the exchange has seen, oldest first, for reading only."""
+        return tuple(self._orders.values())
+
+    def fills_from(self, number: int) -> tuple[Fill, ...]:
+        """Return the executions without the first ``number`` of them, oldest first."""
+        return tuple(self._fills[number:])
+
+    def session_at(self, at: datetime) -> date | None:
+        """Return the session that is open at an instant."""
+        return self._phases.trading_session(at)
+
+    def next_open(self, at: datetime) -> datetime | None:
+        """Return when the next session after an instant opens; None after the last one."""
+        return self._phases.next_open(at)
+
+    def verdict(
+        self, order: NewOrder, instead_of: Collection[ClientOrderId] = ()
+    ) -> Admission | Refusal:
+        """Return what an order would be told now; it is not placed.
+
+        Args:
+            order: What would be asked for.
+            instead_of: Orders at work that it would take the place of.
+        """
+        others = [each for key, each in self._working.items() if key not in instead_of]
+        return self._desk.examine(order, others, self._now)
+
+    def estimate(self, order: NewOrder) -> Estimate:
+        """Return what an order would cost and bind if it filled at its limit; in session hours."""
+        return self._desk.estimate(order, self._now)
+
+    def tradable(self, order: NewOrder, instant: datetime) -> int:
+        """Return how many packages an order that has just arrived trades at a grid instant."""
+        package = quote_package(order.legs, lambda each: self.market.quote(each, instant))
+        if package is None:
+            return 0
+        offer = self._offer(order, package)
+        is_resting = to_cents(order.limit_price) < offer
+        trade = self._trade(order, package, offer, instant, is_resting=is_resting)
+        return 0 if trade is None else min(order.quantity, trade[0])
+
     # --- orders -------------------------------------------------------------------------------
 
     def _accept(self, order: NewOrder) -> OrderReport:
@@ -312,26 +366,41 @@ class Exchange:
 
     def _match(self, record: OrderRecord, package: PackageQuote) -> None:
         """Let one order meet the market once."""
-        limit = to_cents(record.order.limit_price)
-        legs = [leg.instrument for leg in record.order.legs]
-        tick = to_cents(order_tick(legs, record.order.limit_price))
-        offer = package_offer(package, self._fill_model.combo_width, tick)
-        is_marketable = limit >= offer
-        record.is_resting |= not is_marketable
+        offer = self._offer(record.order, package)
+        record.is_resting |= to_cents(record.order.limit_price) < offer
+        trade = self._trade(record.order, package, offer, self._now, is_resting=record.is_resting)
+        if trade is not None:
+            displayed, prices = trade
+            self._execute(record, min(record.report.leaves_quantity, displayed), prices)
+
+    def _offer(self, order: NewOrder, package: PackageQuote) -> int:
+        """Return what the market asks for an order's package, in cents."""
+        legs = [leg.instrument for leg in order.legs]
+        tick = to_cents(order_tick(legs, order.limit_price))
+        return package_offer(package, self._fill_model.combo_width, tick)
+
+    def _trade(
+        self,
+        order: NewOrder,
+        package: PackageQuote,
+        offer: int,
+        instant: datetime,
+        *,
+        is_resting: bool,
+    ) -> tuple[int, tuple[int, ...]] | None:
+        """Return the packages the market shows an order and the price of each leg, in cents."""
+        limit = to_cents(order.limit_price)
         probability = fill_probability(limit, package, offer, self._fill_model.probability_max)
         if probability <= 0:
-            return
-        luck = draw(self._seed, record.order.legs, record.order.quantity, self._now)
+            return None
+        luck = draw(self._seed, order.legs, order.quantity, instant)
         if luck.chance >= probability:
-            return
+            return None
         # an order that has been waiting is hit at its own price, not at a better one
-        prices = allocate(package, limit if record.is_resting else offer)
+        prices = allocate(package, limit if is_resting else offer)
         if prices is None:
-            return
-        displayed = luck.displayed(
-            *self._fill_model.displayed_range(record.order.legs[0].instrument)
-        )
-        self._execute(record, min(record.report.leaves_quantity, displayed), prices)
+            return None
+        return luck.displayed(*self._fill_model.displayed_range(order.legs[0].instrument)), prices
 
     def _execute(self, record: OrderRecord, quantity: int, prices: tuple[int, ...]) -> None:
         """Trade packages of one order, every leg in its ratio, at these prices in cents."""

@@ -99,7 +99,7 @@ class Journal:
             _read_input(path, number, line)
             for number, line in enumerate(lines, start=_LINES_BEFORE_INPUTS + 1)
         )
-        self._path = path
+        self.path = path
         if not whole:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(header)
@@ -108,7 +108,7 @@ class Journal:
         """Return the error that ``inputs[index]`` cannot have happened."""
         number = index + _LINES_BEFORE_INPUTS + 1
         return JournalDamaged(
-            self._path, number, f"{found}; the program or its data changed since it was written"
+            self.path, number, f"{found}; the program or its data changed since it was written"
         )
 
     def append(self, entry: Input) -> None:
@@ -118,7 +118,7 @@ class Journal:
 
     def _write(self, line: str) -> None:
         # opened anew each time: inputs are few, and nothing is left open when a process ends
-        with self._path.open("a", encoding="utf-8", newline="\n") as file:
+        with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(line + "\n")
 
 

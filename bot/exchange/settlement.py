@@ -95,6 +95,11 @@ class SessionPhases:
         index = bisect_right(self._opens, at) - 1
         return self._sessions[index] if index >= 0 and at < self._closes[index] else None
 
+    def next_open(self, at: datetime) -> datetime | None:
+        """Return when the next session after ``at`` opens; None after the last one."""
+        index = bisect_right(self._opens, at)
+        return self._opens[index] if index < len(self._opens) else None
+
     def marking_instant(self, at: datetime) -> datetime | None:
         """Return ``at`` in session hours, else the last close before it; None before them all."""
         index = bisect_right(self._opens, at) - 1

@@ -107,10 +107,8 @@ class Valuation:
 
     def available_usd(self, at: datetime) -> Decimal:
         """Return equity less initial margin, in session hours."""
-        self._arrange_options()
-        futures = self._futures(at)
-        equity = self._account.cash_usd + futures.unsettled
-        return equity - self._margin_usd - futures.initial
+        equity, initial, _ = self.binding(at)
+        return equity - initial
 
     def options_after(self, packages: Iterable[Package]) -> dict[OptionContract, int]:
         """Return the open options once these packages have been bought in these quantities."""
@@ -133,23 +131,45 @@ class Valuation:
             price: Index points one package costs.
             at: An instant of session hours.
         """
+        spent, bound, _ = self.binding_of(legs, quantity, price, at)
+        return spent + bound
+
+    def binding(self, at: datetime) -> tuple[Decimal, Decimal, Decimal]:
+        """Return equity, initial and maintenance margin, USD, in session hours."""
+        self._arrange_options()
+        futures = self._futures(at)
+        return (
+            self._account.cash_usd + futures.unsettled,
+            self._margin_usd + futures.initial,
+            self._margin_usd + futures.maintenance,
+        )
+
+    def binding_of(
+        self, legs: tuple[Leg, ...], quantity: int, price: Decimal, at: datetime
+    ) -> tuple[Decimal, Decimal, Decimal]:
+        """Return what packages take of equity and add to initial and maintenance margin.
+
+        Args: as of ``requirement_usd``.
+        """
         first = legs[0].instrument
-        cost = price * quantity * first.multiplier
+        spent = price * quantity * first.multiplier
         if isinstance(first, OptionContract):
             self._arrange_options()
             after = option_margin_usd(self.options_after([(legs, quantity)]), self._convention)
-            return cost + after - self._margin_usd
+            return spent, after - self._margin_usd, after - self._margin_usd
         held = {contract: holding.net_contracts for contract, holding in self._account.futures()}
-        requirement = cost
+        bound = kept = Decimal(0)
         for leg in legs:
             contract = leg.instrument
             assert isinstance(contract, FutureContract), "packages do not mix products"
             mark = self._future_mark(contract, at)
-            requirement -= mark * leg.ratio * quantity * contract.multiplier
+            spent -= mark * leg.ratio * quantity * contract.multiplier
             before = held.get(contract, 0)
-            requirement += self._future_margin(contract, before + leg.ratio * quantity, mark, at)[0]
-            requirement -= self._future_margin(contract, before, mark, at)[0]
-        return requirement
+            now = self._future_margin(contract, before, mark, at)
+            then = self._future_margin(contract, before + leg.ratio * quantity, mark, at)
+            bound += then[0] - now[0]
+            kept += then[1] - now[1]
+        return spent, bound, kept
 
     def _arrange_options(self) -> None:
         if self._options_version == self._account.version:
