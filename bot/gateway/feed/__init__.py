@@ -1,0 +1,1 @@
+"""Market data as TWS streams it: subscriptions, ticks, greeks, snapshots, bars and single ticks."""
