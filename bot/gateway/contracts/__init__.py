@@ -1,0 +1,1 @@
+"""Which contracts the gateway knows, by any description, and everything it says of them."""
