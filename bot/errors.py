@@ -9,7 +9,8 @@ BotError
 │   ├── OrderRejected
 │   └── MarketDataMissing
 └── HaltTrading         the books disagree; a person must look
-    └── BooksDisagree
+    ├── BooksDisagree
+    └── WrongAccount
 """
 
 
@@ -51,3 +52,7 @@ class MarketDataMissing(SkipInterval):
 
 class BooksDisagree(HaltTrading):
     """Ledger and broker report different fills, positions or cash."""
+
+
+class WrongAccount(HaltTrading):
+    """The account behind the connection is not the one that was asked for; nothing was sent."""

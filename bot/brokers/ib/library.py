@@ -1,0 +1,121 @@
+"""The one place that imports a client library: ib_insync, or ib_async where that is installed.
+
+Both are imported under the same names. What differs between them is dealt with here or never
+relied upon: the order states both derive from error messages, what they do when an answer stays
+out, and the containers they hand out.
+"""
+
+import asyncio
+import logging
+import warnings
+from typing import Any
+
+UNSET_ABOVE = 1e300  # both libraries and IB spell "unset" as the largest double
+
+
+def _give_import_a_loop() -> None:
+    """Set an event loop where there is none: eventkit asks the policy for one when imported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            asyncio.get_event_loop_policy().get_event_loop()
+        except (RuntimeError, DeprecationWarning):
+            asyncio.set_event_loop(asyncio.new_event_loop())
+
+
+_give_import_a_loop()
+
+try:
+    import ib_insync as library
+    from ib_insync import (
+        IB,
+        BarData,
+        ComboLeg,
+        CommissionReport,
+        Contract,
+        ContractDetails,
+        Execution,
+        ExecutionFilter,
+        Order,
+        OrderState,
+        Position,
+        TagValue,
+        Ticker,
+    )
+    from ib_insync.wrapper import RequestError
+except ModuleNotFoundError as missing:
+    if missing.name != "ib_insync":
+        raise
+    import ib_async as library
+    from ib_async import (
+        IB,
+        BarData,
+        ComboLeg,
+        CommissionReport,
+        Contract,
+        ContractDetails,
+        Execution,
+        ExecutionFilter,
+        Order,
+        OrderState,
+        Position,
+        TagValue,
+        Ticker,
+    )
+    from ib_async.wrapper import RequestError
+
+LIBRARY_NAME: str = library.__name__
+LIBRARY_VERSION: str = library.__version__
+
+# The libraries log each message they get, and take part of it for an error. What was received is
+# in our own journal, and what it means is ours to say; failures of their decoder stay audible.
+logging.getLogger(LIBRARY_NAME).setLevel(logging.CRITICAL)
+for _name in ("wrapper", "client", "ib"):
+    logging.getLogger(f"{LIBRARY_NAME}.{_name}").setLevel(logging.CRITICAL)
+DECODER_LOGGER = logging.getLogger(f"{LIBRARY_NAME}.Decoder")
+DECODER_LOGGER.setLevel(logging.ERROR)
+
+
+def new_client(*, requests_per_second: int) -> IB:
+    """Return a client that is not connected, which raises what IB says about a request.
+
+    Args:
+        requests_per_second: The client's own throttle; 0 switches it off.
+    """
+    ib: Any = IB()
+    ib.RaiseRequestErrors = True
+    ib.client.MaxRequests = requests_per_second
+    return ib
+
+
+def is_set(value: object) -> bool:
+    """Whether IB has told a number, in any of its ways not to tell one."""
+    if value in (None, ""):
+        return False
+    try:
+        return abs(float(str(value))) < UNSET_ABOVE
+    except ValueError:
+        return False
+
+
+__all__ = [
+    "DECODER_LOGGER",
+    "IB",
+    "LIBRARY_NAME",
+    "LIBRARY_VERSION",
+    "BarData",
+    "ComboLeg",
+    "CommissionReport",
+    "Contract",
+    "ContractDetails",
+    "Execution",
+    "ExecutionFilter",
+    "Order",
+    "OrderState",
+    "Position",
+    "RequestError",
+    "TagValue",
+    "Ticker",
+    "is_set",
+    "new_client",
+]
