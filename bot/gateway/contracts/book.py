@@ -190,7 +190,7 @@ class ContractBook:
         )
 
     def market_rule(self, rule_id: int) -> tuple[Mapping[str, Any], ...] | None:
-        """Return a rule's price increments as marketRule has them; None if there is no such rule."""
+        """Return a rule's price increments as marketRule has them; None if unknown."""
         return market_rule(rule_id)
 
     def matching(self, pattern: str) -> tuple[Mapping[str, Any], ...]:
