@@ -33,7 +33,7 @@ from bot.app.reports import (
     SessionReport,
 )
 from bot.app.schedule import Schedule, ScheduledJob
-from bot.app.wiring import Wiring, build_world, wire
+from bot.app.wiring import Ports, Wiring, build_world, wire
 from bot.clock import SystemClock, virtual_time
 from bot.engine.engine import Engine, EngineSettings, Interval
 from bot.engine.prices import WalkPolicy
@@ -188,12 +188,25 @@ class _Life:
             wiring.first_session, self._ends_at.astimezone(EXCHANGE_ZONE).date()
         )
         self._day = _Day()
+        self._deposits_usd = Decimal(0)
         self._is_watched = True
         self._alerts = LogAlerts()
         self._watch = ConfigWatch(in_force=config.files)
-        self._engine = Engine(
+        self._paths = paths
+        self._engine: Engine  # there is one while the ports are connected
+
+    async def live(self, start: datetime) -> Outcome:
+        """Connect, run the schedule to its end, and take stock."""
+        self._record_start(start)
+        async with self._wiring.connect(self._ledger) as ports:
+            self._engine = self._build_engine(ports)
+            return await self._live(start)
+
+    def _build_engine(self, ports: Ports) -> Engine:
+        config, wiring = self._config, self._wiring
+        return Engine(
             EngineSettings(
-                run_id=run_id,
+                run_id=self._run_id,
                 calendar=wiring.calendar,
                 events_ahead=wiring.events_ahead,
                 read_factor=wiring.read_factor,
@@ -203,12 +216,12 @@ class _Life:
                     duration_s=config.bot.execution.walk_seconds,
                     step_s=config.bot.execution.walk_step_seconds,
                 ),
-                control_dir=paths.control_dir,
+                control_dir=self._paths.control_dir,
                 overrides=config.override_policy,
             ),
-            ledger=ledger,
-            broker=wiring.broker,
-            market_data=wiring.market_data,
+            ledger=self._ledger,
+            broker=ports.broker,
+            market_data=ports.market_data,
             clock=wiring.clock,
             alerts=self._alerts,
             on_interval=self._on_interval,
@@ -216,14 +229,13 @@ class _Life:
             decide=wiring.decide,
         )
 
-    async def live(self, start: datetime) -> Outcome:
-        """Start, run the schedule to its end, and take stock."""
-        self._record_start(start)
+    async def _live(self, start: datetime) -> Outcome:
         schedule = self._build_schedule()
         self._obey_signals(schedule)
         owns_orders = True
         try:
             await self._engine.start()
+            self._deposits_usd = read_totals(self._ledger).deposits_usd
             if start < self._ends_at:
                 await schedule.run_until_stopped()
         except (BotError, StateError, DomainError) as failure:
@@ -359,9 +371,7 @@ class _Life:
             self._day = _Day(
                 session=snapshot.session,
                 condors=condors,
-                began_usd=self._wiring.starting_cash_usd
-                if last is None
-                else last.net_liquidation_usd,
+                began_usd=self._deposits_usd if last is None else last.net_liquidation_usd,
             )
         self._day.decisions += 1
         indices = snapshot.market.indices
@@ -382,7 +392,7 @@ class _Life:
                 plan=interval.plan,
                 nlv_usd=account.net_liquidation_usd,
                 day_pnl_usd=account.net_liquidation_usd - self._day.began_usd,
-                total_pnl_usd=account.net_liquidation_usd - self._wiring.starting_cash_usd,
+                total_pnl_usd=account.net_liquidation_usd - self._deposits_usd,
                 condors_open=len(interval.book.condors),
             ),
         )

@@ -1,8 +1,9 @@
 """Wiring: the one place that picks the mode and builds what stands behind the ports."""
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 
 from bot.app.config.loader import LoadedConfig
 from bot.app.config.problems import ConfigInvalid, Place, Problem
@@ -26,6 +27,7 @@ from bot.exchange.synthetic import SyntheticMarket
 from bot.history.factors import FactorFiles, Observations
 from bot.history.store import INDEX_SERIES, History
 from bot.ports import Broker, MarketData
+from state.ledger import Ledger
 from strategies.decide import decide
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchange
 from strategies.model.snapshots import EventAhead
@@ -48,15 +50,24 @@ class World:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
-    """Who decides, everything behind the ports, and the span of time it can be run over."""
+class Ports:
+    """What the engine talks to while it runs."""
 
     broker: Broker
     market_data: MarketData
+
+
+Connect = Callable[[Ledger], AbstractAsyncContextManager[Ports]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Who decides, how the ports are reached, and the span of time a run can be over."""
+
+    connect: Connect  # entered inside the loop; what it opened is closed at its end
     clock: SystemClock
     calendar: TradingCalendar
     events_ahead: EventsAhead
-    starting_cash_usd: Decimal
     seed: int | None
     first_session: date
     last_session: date
@@ -111,12 +122,10 @@ def wire(world: World, paths: RunPaths) -> Wiring:
         return history.events_ahead(session, calendar)
 
     return Wiring(
-        broker=SimulatedBroker(exchange, clock),
-        market_data=SimulatedMarketData(exchange, clock),
+        connect=standing(SimulatedBroker(exchange, clock), SimulatedMarketData(exchange, clock)),
         clock=clock,
         calendar=calendar,
         events_ahead=events_ahead,
-        starting_cash_usd=broker.starting_cash_usd,
         seed=broker.seed,
         first_session=market.first_session,
         last_session=market.last_session,
@@ -124,6 +133,16 @@ def wire(world: World, paths: RunPaths) -> Wiring:
         known_until=exchange.now,
         read_factor=world.factors.before,
     )
+
+
+def standing(broker: Broker, market_data: MarketData) -> Connect:
+    """Return how to reach what needs no connection."""
+
+    @asynccontextmanager
+    async def connect(_ledger: Ledger) -> AsyncIterator[Ports]:
+        yield Ports(broker=broker, market_data=market_data)
+
+    return connect
 
 
 def require_same_world(broker: SimulatedBrokerSection, market: Market, paths: RunPaths) -> None:

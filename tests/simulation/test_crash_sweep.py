@@ -12,7 +12,8 @@ The summary of the test run says how many points were covered.
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -26,10 +27,11 @@ from bot.app.commands.inputs import paths_of, read_config
 from bot.app.config.loader import LoadedConfig
 from bot.app.reports import RunOptions
 from bot.app.run import Outcome, live
-from bot.app.wiring import Wiring, build_world, wire
+from bot.app.wiring import Connect, Ports, Wiring, build_world, standing, wire
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.clock import SystemClock
 from bot.exchange.replay import ReplayMarket
+from state.ledger import Ledger
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
 from strategies.model.plan import CondorClose, CondorOpen, Plan
 from strategies.model.quotes import to_price
@@ -44,6 +46,7 @@ CONFIG = """\
 name: crash-sweep
 broker:
   kind: simulated
+  transport: in_process
   starting_cash_usd: 1_000_000
   seed: 7
   market: {{kind: replay, from: {first}, to: {last}}}
@@ -96,6 +99,17 @@ class Silent:
         pass
 
 
+def intercepted(connect: Connect, killer: Killer) -> Connect:
+    """Return a connection whose calls may kill."""
+
+    @asynccontextmanager
+    async def connect_intercepted(ledger: Ledger) -> AsyncIterator[Ports]:
+        async with connect(ledger) as ports:
+            yield replace(ports, broker=InterceptedBroker(ports.broker, killer.call))
+
+    return connect_intercepted
+
+
 class World:
     """What every life of a story shares: its configuration, and how a new process is wired."""
 
@@ -121,7 +135,7 @@ class World:
             wiring = self._wire_up(folder, self.config)
             if killer is not None:
                 ledger.hook = killer
-                wiring = replace(wiring, broker=InterceptedBroker(wiring.broker, killer.call))
+                wiring = replace(wiring, connect=intercepted(wiring.connect, killer))
             return live(
                 self.config,
                 paths,
@@ -343,12 +357,10 @@ def wire_scripted(folder: Path, config: LoadedConfig) -> Wiring:
     )
     clock = SystemClock()
     return Wiring(
-        broker=SimulatedBroker(exchange, clock),
-        market_data=SimulatedMarketData(exchange, clock),
+        connect=standing(SimulatedBroker(exchange, clock), SimulatedMarketData(exchange, clock)),
         clock=clock,
         calendar=MARKET.calendar,
         events_ahead=lambda session: (),
-        starting_cash_usd=Decimal(1_000_000),
         seed=7,
         first_session=MARKET.first_session,
         last_session=MARKET.last_session,

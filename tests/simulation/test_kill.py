@@ -16,6 +16,7 @@ CONFIG = """\
 name: kill-test
 broker:
   kind: simulated
+  transport: in_process
   starting_cash_usd: 1_000_000
   seed: 11
   market: {{kind: replay, from: {first}, to: {last}}}

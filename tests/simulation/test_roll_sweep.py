@@ -15,7 +15,7 @@ import pytest
 
 from bot.app.commands.inputs import paths_of
 from bot.app.config.loader import LoadedConfig
-from bot.app.wiring import Wiring
+from bot.app.wiring import Wiring, standing
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.clock import SystemClock
 from bot.exchange.matching import FillModel
@@ -128,12 +128,10 @@ def wire(folder: Path, config: LoadedConfig) -> Wiring:
     )
     clock = SystemClock()
     return Wiring(
-        broker=SimulatedBroker(exchange, clock),
-        market_data=SimulatedMarketData(exchange, clock),
+        connect=standing(SimulatedBroker(exchange, clock), SimulatedMarketData(exchange, clock)),
         clock=clock,
         calendar=MARKET.calendar,
         events_ahead=lambda session: (),
-        starting_cash_usd=Decimal(1_000_000),
         seed=7,
         first_session=MARKET.first_session,
         last_session=MARKET.last_session,

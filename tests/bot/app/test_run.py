@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -36,6 +37,7 @@ CONFIG = """\
 name: run-test
 broker:
   kind: simulated
+  transport: in_process
   starting_cash_usd: 1_000_000
   seed: 11
   market: {{kind: replay, from: {first}, to: {last}}}
@@ -89,14 +91,24 @@ class Bot:
             busy_timeout_ms=busy_timeout_ms,
         )
         with ledger:
-            wiring = wire(build_world(config), paths)
-            self.exchange = wiring.broker._exchange
-            self.broker = InterceptedBroker(wiring.broker)
             self.ledger = ledger
-            self.market_data = wiring.market_data
-            changes = {} if change is None else change(self) or {}
-            wiring = replace(wiring, broker=self.broker, **changes)
+            wiring = wire(build_world(config), paths)
+            wiring = replace(wiring, connect=self.intercepted(wiring.connect, change))
             return live(config, paths, RunOptions(**options), self, wiring=wiring, ledger=ledger)
+
+    def intercepted(self, connect, change):
+        """Return a connection to a broker that can be tampered with."""
+
+        @asynccontextmanager
+        async def connect_intercepted(ledger):
+            async with connect(ledger) as ports:
+                self.exchange = ports.broker._exchange
+                self.broker = InterceptedBroker(ports.broker)
+                self.market_data = ports.market_data
+                changes = {} if change is None else change(self) or {}
+                yield replace(ports, broker=self.broker, **changes)
+
+        return connect_intercepted
 
     def ask(self, query, *values):
         """What another process finds in the database."""

@@ -18,6 +18,7 @@ CONFIG = """\
 name: start-test
 broker:
   kind: simulated
+  transport: in_process
   starting_cash_usd: 1_000_000
   seed: 11
   market: {kind: replay, from: 2020-02-24, to: 2020-02-25}
@@ -60,11 +61,11 @@ def check(folder: Path, **given) -> dict[str, dict[str, str]]:
 @pytest.mark.parametrize(
     ("dates", "expected"),
     [
-        ("from: 1995-01-03, to: 1995-02-01", "config.yaml:6:32: broker.market.from: VVIX has no"),
-        ("from: 2026-05-18, to: 2026-06-30", "config.yaml:6:48: broker.market.to: VX has 0"),
-        ("from: 2020-02-22, to: 2020-02-23", "config.yaml:6:32: broker.market.from: no session"),
-        ("from: 1980-01-02, to: 2020-02-25", "config.yaml:6:32: broker.market.from: 1980-01-02 is"),
-        ("from: 2020-02-24, to: 2200-01-01", "config.yaml:6:48: broker.market.to: 2200-01-01 is"),
+        ("from: 1995-01-03, to: 1995-02-01", "config.yaml:7:32: broker.market.from: VVIX has no"),
+        ("from: 2026-05-18, to: 2026-06-30", "config.yaml:7:48: broker.market.to: VX has 0"),
+        ("from: 2020-02-22, to: 2020-02-23", "config.yaml:7:32: broker.market.from: no session"),
+        ("from: 1980-01-02, to: 2020-02-25", "config.yaml:7:32: broker.market.from: 1980-01-02 is"),
+        ("from: 2020-02-24, to: 2200-01-01", "config.yaml:7:48: broker.market.to: 2200-01-01 is"),
     ],
 )
 def test_days_outside_history_are_a_configuration_error_at_their_line(folder, dates, expected):
@@ -79,7 +80,7 @@ def test_check_names_the_line_of_days_that_no_market_can_be_made_of(folder):
     text = CONFIG.replace("to: 2020-02-25", "to: 2026-06-30").replace("2020-02-24", "2026-05-18")
     rows = check(folder, text=text)
     assert rows["broker"]["outcome"] == "FAIL"
-    assert rows["broker"]["found"].startswith("config.yaml:6:48: broker.market.to: VX has 0")
+    assert rows["broker"]["found"].startswith("config.yaml:7:48: broker.market.to: VX has 0")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_e_what_the_broker_does_not_supply_is_refused_at_its_line(folder):
     text = CONFIG + FACTORS.replace("series: SKEW", "series: DVOL")
     result = call(folder, "run", text=text)
     assert result.exit_code == 2
-    assert "config.yaml:16:42: rules.panel.factors[2].series: the simulated broker" in result.stderr
+    assert "config.yaml:17:42: rules.panel.factors[2].series: the simulated broker" in result.stderr
     assert "SPX, VIX, VVIX, VIX9D, VIX3M, VIX6M, SKEW, COR1M; found 'DVOL'" in result.stderr
     text = text.replace("DVOL", "SKEW").replace("kind: replay", "kind: synthetic")
     result = call(folder, "run", text=text)
