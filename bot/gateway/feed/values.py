@@ -48,16 +48,23 @@ class Values:
             return Quote(bid=round(middle - tick, 5), ask=round(middle + tick, 5))
         return NOTHING_QUOTED
 
-    def ticks(self, listed: Listed, legs: Legs, at: datetime) -> Ticks:
-        """Return the values of a contract's ticks at an instant of session hours."""
+    def ticks(self, listed: Listed, legs: Legs, at: datetime, now: datetime) -> Ticks:
+        """Return the values of a contract's ticks.
+
+        Args:
+            listed: The contract.
+            legs: Of a package, else nothing.
+            at: The instant of session hours whose quotes are shown.
+            now: The instant whose last close is shown.
+        """
         if legs:
             return self._package(legs, at)
         if listed.index is not None:
             value = self.index(listed.index, at)
             last = NO_TICK if value is None else value
-            return NO_TICK, NO_TICK, last, self.close(listed, at)
+            return NO_TICK, NO_TICK, last, self.close(listed, now)
         quote = self.quote(listed, at)
-        return of_quote(listed, quote.bid, quote.ask, self.close(listed, at))
+        return of_quote(listed, quote.bid, quote.ask, self.close(listed, now))
 
     def close(self, listed: Listed, at: datetime) -> float:
         """Return the last close, or ``NO_TICK``."""
@@ -87,7 +94,7 @@ class Values:
         bid = ask = 0.0
         for listed, ratio in legs:
             quote = self.quote(listed, at)
-            if not 0 < quote.ask:
+            if quote.ask <= 0:
                 return NOBODY, NOBODY, NO_TICK, NO_TICK
             bid += ratio * (quote.bid if ratio > 0 else quote.ask)
             ask += ratio * (quote.ask if ratio > 0 else quote.bid)
@@ -111,8 +118,10 @@ def traded_price(contract: FutureContract, bid: float, ask: float) -> float:
     return float((mid / tick).to_integral_value(ROUND_FLOOR) * tick)
 
 
-def size_of(listed: Listed) -> int:
+def size_of(listed: Listed, legs: Legs) -> int:
     """Return how many contracts each quote is for: the same at all times, 0 of an index."""
+    if legs:
+        return max(1, min(size_of(leg, ()) // abs(ratio) for leg, ratio in legs))
     instrument = listed.instrument
     if isinstance(instrument, OptionContract):
         return _SPX_OPTION_SIZE if instrument.underlying == "SPX" else _VIX_OPTION_SIZE
