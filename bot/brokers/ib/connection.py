@@ -1,0 +1,414 @@
+"""One connection to an IB Gateway: proven, synchronised, and honest about its state.
+
+Connected means more than a socket: the account is the one that was asked for, and positions, open
+orders, completed orders, account values and executions have each answered to the end. Whatever
+ends the connection, the next question opens a new one with a new client, so that nothing the
+library remembers outlives it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from bot.brokers.ib.account_proof import prove_account
+from bot.brokers.ib.diagnosis import Stage, explain
+from bot.brokers.ib.errors_table import Code, Reaction
+from bot.brokers.ib.journal import EventLog, NoLog
+from bot.brokers.ib.library import IB, LIBRARY_NAME, LIBRARY_VERSION, new_client
+from bot.brokers.ib.shim import OrderEvents, install
+from bot.errors import BrokerUnavailable
+from bot.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Resubscribe = Callable[[], Awaitable[None]]
+RequestListener = Callable[[int, Code, str], None]
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IbSettings:
+    """Where the gateway is and how patient we are with it.
+
+    Attributes:
+        host: Where it runs.
+        port: Its API port; 4002 and 7497 are IB's usual ones for paper, 4001 and 7496 for live.
+        client_id: Ours; orders belong to it.
+        account: The account to trade, as IB spells it.
+        is_live: Whether that account may be a live one.
+        is_trading: Whether orders, positions and account values are asked for when connecting.
+        requests_per_second: The client's own throttle; 0 for none.
+        connect_s: How long a gateway may take to greet, and again to log this client in.
+        answer_s: How long an answer may take.
+        attempts: How often connecting is tried before it is given up.
+    """
+
+    host: str = "127.0.0.1"
+    port: int
+    client_id: int
+    account: str
+    is_live: bool = False
+    is_trading: bool = True
+    requests_per_second: int = 45
+    connect_s: float = 4.0
+    answer_s: float = 10.0
+    attempts: int = 4
+
+    def for_data(self) -> "IbSettings":
+        """Return the settings of the second connection: market data must not delay orders."""
+        return replace(self, client_id=self.client_id + 1, is_trading=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Farm:
+    """The state of one of IB's data farms."""
+
+    is_connected: bool
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionTruth:
+    """What is known of a connection, for people and for the audit."""
+
+    host: str
+    port: int
+    client_id: int
+    library: str
+    server_version: int
+    accounts: tuple[str, ...]
+    is_paper: bool
+    is_frozen: bool
+    farms: dict[str, Farm]
+    data_types: frozenset[int]  # kinds of market data seen: 1 live, 2 frozen, 3 and 4 delayed
+    clock_ahead: timedelta | None  # the gateway's clock against ours; whole seconds
+
+
+class IbSession:
+    """A connection that is made, proven and kept.
+
+    Args:
+        settings: Where to, and how patiently.
+        clock: To compare the gateway's with.
+        log: Where events go before anybody acts on them.
+        orders: Who keeps book of orders; None on a connection for data.
+    """
+
+    def __init__(
+        self,
+        settings: IbSettings,
+        clock: Clock,
+        *,
+        log: EventLog | None = None,
+        orders: OrderEvents | None = None,
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._log = log or NoLog()
+        self._orders = orders
+        self._ib: IB | None = None
+        self._stage = Stage.CLOSED
+        self._last_code: tuple[Code, str] | None = None
+        self._is_frozen = False
+        self._must_synchronise = False
+        self._must_resubscribe = False
+        self._failure: BaseException | None = None
+        self._farms: dict[str, Farm] = {}
+        self._data_types: set[int] = set()
+        self._clock_ahead: timedelta | None = None
+        self._accounts: tuple[str, ...] = ()
+        self._server_version = 0
+        self._highest_id = 0
+        self._resubscribers: list[Resubscribe] = []
+        self._request_listeners: list[RequestListener] = []
+        self._connecting = asyncio.Lock()
+        self._turn = asyncio.Lock()  # the library has one slot for each kind of list and the time
+
+    # --- for those who use the connection -----------------------------------------------------
+
+    @property
+    def ib(self) -> IB:
+        """The library's client of the present connection; another one after the next."""
+        assert self._ib is not None, "connect first"
+        return self._ib
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the socket stands and everything that is asked at the start has answered."""
+        return self._stage is Stage.READY and self._ib is not None and self._ib.isConnected()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the gateway has lost IB, so that nothing may be sent."""
+        return self._is_frozen
+
+    def on_resubscribe(self, callback: Resubscribe) -> None:
+        """Call ``callback`` after each new connection, and when IB has lost subscriptions."""
+        self._resubscribers.append(callback)
+
+    def on_request_code(self, listener: RequestListener) -> None:
+        """Call ``listener(request id, code, text)`` for each message about a request."""
+        self._request_listeners.append(listener)
+
+    async def connect(self) -> None:
+        """Connect, prove the account and synchronise, in a bounded number of attempts.
+
+        Raises: BrokerUnavailable with what to do about it, WrongAccount.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(BrokerUnavailable),
+            stop=stop_after_attempt(self.settings.attempts),
+            wait=wait_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S),
+            reraise=True,
+        )
+        async with self._connecting:
+            if not self.is_connected:
+                await retrying(self._connect_once)
+
+    async def ready(self) -> IB:
+        """Return a client that may be asked, connecting or synchronising first if need be.
+
+        Raises: BrokerUnavailable, WrongAccount.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if not self.is_connected:
+            await self.connect()
+        if self._is_frozen:
+            raise BrokerUnavailable(
+                "the gateway has no connection to IB (1100); nothing is sent until it is back"
+            )
+        if self._must_synchronise:
+            await self.synchronise()
+        if self._must_resubscribe:
+            await self._resubscribe()
+        return self.ib
+
+    async def ask(
+        self,
+        what: str,
+        question: Callable[..., Awaitable[T]],
+        *arguments: Any,  # noqa: ANN401 the library's
+        within_s: float | None = None,
+    ) -> T:
+        """Ask the library something and return the answer.
+
+        Args:
+            what: Names the question in an error.
+            question: A method of the library that returns something to wait for.
+            arguments: Its arguments.
+            within_s: How long to wait; ``settings.answer_s`` unless told otherwise.
+
+        Raises: BrokerUnavailable without an answer in time; the library's RequestError.
+        """
+        patience_s = self.settings.answer_s if within_s is None else within_s
+        try:
+            async with asyncio.timeout(patience_s):
+                return await question(*arguments)
+        except TimeoutError as cause:
+            raise BrokerUnavailable(f"IB did not answer within {patience_s:g} s: {what}") from cause
+        except (ConnectionError, OSError) as cause:
+            raise BrokerUnavailable(f"the connection was lost: {what}") from cause
+
+    async def fence(self) -> None:
+        """Return once everything the gateway said before has arrived.
+
+        Without an answer the connection counts as dead, whatever its socket looks like.
+
+        Raises: BrokerUnavailable, WrongAccount.
+        """
+        ib = await self.ready()
+        async with self._turn:
+            try:
+                at: datetime = await self.ask("the time", ib.reqCurrentTimeAsync)
+            except BrokerUnavailable:
+                self.disconnect()
+                raise
+        self._clock_ahead = at - self._clock.now()
+
+    async def synchronise(self) -> None:
+        """Have everything about orders, positions and the account told again, to the end.
+
+        A list that stays out is named; until all have come there is no connection to speak of.
+
+        Raises: BrokerUnavailable.
+        """
+        if not self.settings.is_trading:
+            self._must_synchronise = False
+            return
+        ib, account = self.ib, self.settings.account
+        async with self._turn:
+            first = await asyncio.gather(
+                self.ask("positions", ib.reqPositionsAsync),
+                self.ask("open orders", ib.reqOpenOrdersAsync),
+                self.ask("completed orders", ib.reqCompletedOrdersAsync, False),
+                self.ask("account values", ib.reqAccountUpdatesAsync, account),
+                return_exceptions=True,
+            )
+            # The list of all clients' orders goes by the same name as that of our own
+            second = await asyncio.gather(
+                self.ask("all open orders", ib.reqAllOpenOrdersAsync),
+                self.ask("executions", ib.reqExecutionsAsync),
+                return_exceptions=True,
+            )
+        failures = [each for each in (*first, *second) if isinstance(each, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, BrokerUnavailable):
+                raise failure
+        if failures:
+            told = "; ".join(str(failure) for failure in failures)
+            raise BrokerUnavailable(f"{told}. Nothing is traded on half a view")
+        self._must_synchronise = False
+
+    def disconnect(self) -> None:
+        """Close the connection; the next question opens another."""
+        self._stage = Stage.CLOSED
+        if self._ib is not None:
+            self._highest_id = max(self._highest_id, self._ib.client._reqIdSeq)  # noqa: SLF001
+            self._ib.disconnect()
+
+    def truth(self) -> ConnectionTruth:
+        """Return what is known of the connection."""
+        return ConnectionTruth(
+            host=self.settings.host,
+            port=self.settings.port,
+            client_id=self.settings.client_id,
+            library=f"{LIBRARY_NAME} {LIBRARY_VERSION}",
+            server_version=self._server_version,
+            accounts=self._accounts,
+            is_paper=not self.settings.is_live,
+            is_frozen=self._is_frozen,
+            farms=dict(self._farms),
+            data_types=frozenset(self._data_types),
+            clock_ahead=self._clock_ahead,
+        )
+
+    # --- making the connection ----------------------------------------------------------------
+
+    async def _connect_once(self) -> None:
+        self.disconnect()
+        self._last_code = None
+        self._is_frozen = False
+        self._farms.clear()
+        ib = new_client(requests_per_second=self.settings.requests_per_second)
+        install(ib, self, self._orders, self._log)
+        ib.wrapper.clientId = self.settings.client_id
+        self._ib = ib
+        try:
+            await self._log_in(ib)
+            self._accounts = tuple(ib.client.getAccounts())
+            self._server_version = ib.client.serverVersion()
+            prove_account(self._accounts, self.settings.account, is_live=self.settings.is_live)
+            # Ids are not used again, even if the gateway has forgotten the orders that had them
+            ib.client.updateReqId(self._highest_id + 1)
+            if self.settings.client_id == 0:
+                ib.reqAutoOpenOrders(True)
+            await self.synchronise()
+            self._stage = Stage.READY
+            await self._resubscribe()
+        except BaseException:
+            self.disconnect()
+            raise
+        log.info("connected", port=self.settings.port, server_version=self._server_version)
+
+    async def _log_in(self, ib: IB) -> None:
+        """Open the socket, greet, and wait until the gateway has told accounts and order ids."""
+        settings = self.settings
+        lost = asyncio.get_running_loop().create_future()
+
+        def on_lost(_: str) -> None:
+            if not lost.done():
+                lost.set_result(None)
+
+        async def open_socket(host: str, port: int) -> None:
+            await connect_socket(host, port)
+            self._stage = Stage.OPEN
+
+        connect_socket = ib.client.conn.connectAsync
+        ib.client.conn.connectAsync = open_socket
+        ib.client.conn.disconnected += on_lost
+        login = asyncio.ensure_future(
+            ib.client.connectAsync(
+                settings.host, settings.port, settings.client_id, settings.connect_s
+            )
+        )
+        try:
+            await asyncio.wait({login, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not login.done():
+                raise ConnectionResetError("closed by the peer")
+            login.result()
+        except (OSError, TimeoutError) as cause:
+            refused = self._last_code
+            why = explain(
+                f"{settings.host}:{settings.port}", settings.client_id, self._stage, cause, refused
+            )
+            raise BrokerUnavailable(why) from cause
+        finally:
+            ib.client.conn.disconnected -= on_lost
+            login.cancel()
+            with suppress(asyncio.CancelledError, OSError, TimeoutError):
+                await login
+
+    async def _resubscribe(self) -> None:
+        self._must_resubscribe = False
+        try:
+            for callback in self._resubscribers:
+                await callback()
+        except BaseException:
+            self._must_resubscribe = True
+            raise
+
+    # --- what the shim hears ------------------------------------------------------------------
+
+    def handshaken(self) -> None:
+        """Take note that a gateway has answered the greeting."""
+        self._stage = Stage.GREETED
+
+    def lost(self) -> None:
+        """Take note that the connection is gone."""
+        self._stage = Stage.CLOSED
+
+    def broken(self, cause: BaseException) -> None:
+        """Never answer again: a message was not dealt with, so no view of ours is whole."""
+        self._failure = cause
+
+    def data_type(self, data_type: int) -> None:
+        """Take note of a kind of market data."""
+        self._data_types.add(data_type)
+
+    def request_code(self, request_id: int, code: Code, text: str) -> None:
+        """Pass on a message about a request."""
+        for listener in self._request_listeners:
+            listener(request_id, code, text)
+
+    def connection_code(self, code: Code, text: str) -> None:
+        """Change state as a message about the connection says."""
+        log.info("ib says", code=code.code, text=text)
+        self._last_code = (code, text)
+        match code.reaction:
+            case Reaction.FROZEN:
+                self._is_frozen = True
+            case Reaction.RESUBSCRIBE:
+                self._is_frozen = False
+                self._must_synchronise = self._must_resubscribe = True
+            case Reaction.RESYNCHRONISE:
+                self._is_frozen = False
+                self._must_synchronise = True
+            case Reaction.FARM:
+                name = text.rpartition(":")[2].strip() if ":" in text else code.meaning
+                self._farms[name] = Farm(
+                    is_connected=code.code not in _BROKEN_FARMS, code=code.code, text=text
+                )
+            case _:
+                self.request_code(-1, code, text)
+
+
+_BROKEN_FARMS = frozenset({2103, 2105, 2110, 2119, 2157})
