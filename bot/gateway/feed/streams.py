@@ -1,6 +1,7 @@
 """Streams and snapshots: who watches what, and what each client has been told of it."""
 
 from datetime import datetime
+
 from bot.exchange.exchange import Exchange
 from bot.gateway.contracts.listed import Listed
 from bot.gateway.feed.board import Board, Boards
@@ -143,11 +144,15 @@ class Streams:
             at: Now; the exchange must have reached it.
             sink: The client; None = everybody.
         """
-        if self._still_until is not None and at < self._still_until:
+        if self.is_still(at):
             return
         for each in tuple(self._watchers) if sink is None else (sink,):
             if each in self._watchers:
                 self._refresh(each, self._watchers[each].streams, at)
+
+    def is_still(self, at: datetime) -> bool:
+        """Return whether nothing new is sent at an instant."""
+        return self._still_until is not None and at < self._still_until
 
     def stand_still(self, until: datetime) -> None:
         """Send nothing new before an instant: a farm is down, or another session has the data."""

@@ -128,3 +128,12 @@ def size_of(listed: Listed, legs: Legs) -> int:
     if instrument is not None:
         return _FUTURE_SIZE
     return 0 if listed.index is not None else _STAND_SIZE
+
+
+def price_of(what: str, ticks: Ticks) -> float | None:
+    """Return the price that IB's whatToShow names: TRADES, MIDPOINT, BID or ASK; None = none."""
+    bid, ask, last, _ = ticks
+    price = {"BID": bid, "ASK": ask, "TRADES": last}.get(what, NO_TICK)
+    if what == "MIDPOINT" or (what == "TRADES" and last == NO_TICK):
+        price = round((bid + ask) / 2, 5) if math.isfinite(bid) and math.isfinite(ask) else last
+    return price if math.isfinite(price) else None
