@@ -74,6 +74,7 @@ _STATE_KEYS = {
 _NOT_OF_THE_ORDER = frozenset(
     {"orderId", "comboLegs", *_CONTRACT_KEYS, *_CONTRACT_MORE, *_ORDER_KEYS, *_ORDER_GROUPS}
 )
+_OCA_TYPE_SHOWN = 3  # what gateways say of an order that is in no group
 _AS_IF_LEFT_OUT = {"exemptCode": -1, "openClose": "O"}  # what clients send when nobody set it
 _PLACED_ONLY = frozenset(  # of a placeOrder, and never repeated in an openOrder
     {
@@ -167,11 +168,12 @@ def completed_order_message(
         "completedOrder",
         values
         | {
+            "totalQuantity": order.total_quantity - filled_quantity,  # gateways show what is left
             "status": state.status,
             "completedTime": state.completed_time,
             "completedStatus": state.completed_status,
             "filledQuantity": filled_quantity,
-            "finalTrailStopPrice": _trail_stop_price(order),
+            "adjustedTrailStopPrice": _trail_stop_price(order),
         },
     )
 
@@ -284,6 +286,7 @@ def _order_values(contract: Contract, order: Order, perm_id: int) -> dict[str, A
         **described,
         "right": contract.right or "?",
         **said,
+        "ocaType": order.oca_type or _OCA_TYPE_SHOWN,
         "permId": perm_id,
         "comboLegsDescrip": _legs_text(contract.combo_legs),
         "comboLegs": tuple(_leg_values(leg) for leg in contract.combo_legs),
