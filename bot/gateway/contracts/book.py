@@ -48,6 +48,7 @@ from bot.gateway.contracts.universe import (
 )
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.errors import MissingData
+from strategies.model.expiries import vx_expiry
 from strategies.model.instruments import (
     ROOTS,
     FutureContract,
@@ -313,12 +314,14 @@ class ContractBook:
         today = at.astimezone(EXCHANGE_ZONE).date()
         listing = self._listing(at)
         futures = list(listing.futures_of(wanted.roots))
-        if wanted.day is not None:
-            for root in wanted.roots:
-                future = FutureContract(root, wanted.day)
-                is_due = wanted.day == today or (wanted.include_expired and wanted.day < today)
-                if future not in futures and is_due:
-                    futures.append(future)
+        for root in wanted.roots:
+            expiry = wanted.day or self._expiry_in(wanted.month)
+            if expiry is None:
+                continue
+            future = FutureContract(root, expiry)
+            is_due = expiry == today or (wanted.include_expired and expiry < today)
+            if future not in futures and is_due:
+                futures.append(future)
         for future in futures:
             if wanted.local_symbol not in {"", future_local_symbol(future.root, future.expiry)}:
                 continue
@@ -330,6 +333,15 @@ class ContractBook:
                 continue
             if future in listing.futures or expires_on(self._market, future.root, future.expiry):
                 yield self.of(future)
+
+    def _expiry_in(self, month: str | None) -> date | None:
+        """Return the day futures of a month (yyyymm) settle; None if the calendar lacks it."""
+        if month is None:
+            return None
+        try:
+            return vx_expiry(int(month[:4]), int(month[4:]), self._market.calendar)
+        except MissingData:
+            return None
 
     def _knows_index(self, name: str) -> bool:
         if name in INDEX_NAMES:
@@ -432,7 +444,7 @@ def _sample(contract: words.Contract, name: str) -> dict[str, Any]:
         "conId": contract.con_id,
         "symbol": contract.symbol,
         "secType": contract.sec_type,
-        "primaryExch": contract.primary_exchange or contract.exchange,
+        "primaryExchange": contract.primary_exchange or contract.exchange,
         "currency": contract.currency,
         "derivativeSecTypes": _DERIVATIVES.get(contract.symbol, ()),
         "description": name,

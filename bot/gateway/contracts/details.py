@@ -58,13 +58,13 @@ class DetailsWriter:
         """Return the values every contract of a series has in common, in the message's order."""
         contract = listed.contract
         exchanges = _exchanges(listed)
-        zone, zone_name = _zone(listed)
+        zone, zone_name = zone_of(listed)
         hours = hours_text(self._market.calendar, day, zone, listed.last_trade_at)
         rule = str(rule_id_of(contract.trading_class))
         values: dict[str, Any] = {
             "symbol": contract.symbol,
             "secType": contract.sec_type,
-            "lastTradeDate": _last_trade_text(listed, zone, zone_name),
+            "lastTradeDateOrContractMonth": _last_trade_text(listed, zone, zone_name),
             "strike": contract.strike,
             "right": contract.right,
             "exchange": contract.exchange,
@@ -142,7 +142,8 @@ def _exchanges(listed: Listed) -> str:
     return listed.contract.exchange
 
 
-def _zone(listed: Listed) -> tuple[ZoneInfo, str]:
+def zone_of(listed: Listed) -> tuple[ZoneInfo, str]:
+    """Return the clocks a contract's times are told on, and IB's name of them."""
     if listed.stand_in is not None:
         return EXCHANGE_ZONE, "US/Eastern"
     return CHICAGO, "US/Central"
