@@ -100,6 +100,10 @@ class MarketDataFeed:
         self._bars.pop(sink, None)
         self._single_ticks.pop(sink, None)
 
+    def request_ids(self, sink: Sink) -> tuple[int, ...]:
+        """Return the numbers of a client's streams."""
+        return self._streams.request_ids(sink)
+
     def lines(self, sink: Sink | None = None) -> int:
         """Return how many market data lines a client uses, or all clients together."""
         return self._streams.lines(sink)
@@ -137,7 +141,7 @@ class MarketDataFeed:
             return
         listed, legs = self._found(contract_of(values), at)
         self._streams.subscribe(
-            sink, req_id, listed, values["genericTickList"], values["snapshot"], at, legs=legs
+            sink, req_id, listed, values["genericTicks"], values["snapshot"], at, legs=legs
         )
 
     def _cancel_market_data(self, sink: Sink, values: Mapping[str, Any], at: datetime) -> None:

@@ -128,6 +128,11 @@ class Streams:
         """Forget a client."""
         self._watchers.pop(sink, None)
 
+    def request_ids(self, sink: Sink) -> tuple[int, ...]:
+        """Return the numbers of a client's streams."""
+        watcher = self._watchers.get(sink)
+        return () if watcher is None else tuple(watcher.lines)
+
     def lines(self, sink: Sink | None = None) -> int:
         """Return how many lines a client uses, or all of them."""
         if sink is not None:
