@@ -175,6 +175,7 @@ def test_cancelled_and_dropped_lines_are_silent(world, client):
     world.stream(client, 2, world.index("VIX"), MORNING)
     world.refresh(MORNING)
     assert world.feed.lines(client) == 2
+    assert world.feed.request_ids(client) == (1, 2)
     client.forget()
     world.feed.unsubscribe(client, 1)
     world.refresh(MORNING + timedelta(minutes=1))
