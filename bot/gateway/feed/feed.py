@@ -108,10 +108,6 @@ class MarketDataFeed:
         """Return how many market data lines a client uses, or all clients together."""
         return self._streams.lines(sink)
 
-    def request_ids(self, sink: Sink) -> tuple[int, ...]:
-        """Return the requests of a client's lines."""
-        return self._streams.request_ids(sink)
-
     def refresh(self, at: datetime, sink: Sink | None = None) -> None:
         """Tell a client, or everybody, what has changed; cheap where nothing has.
 

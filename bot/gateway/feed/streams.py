@@ -140,11 +140,6 @@ class Streams:
             return len(watcher.lines) if watcher is not None else 0
         return sum(len(watcher.lines) for watcher in self._watchers.values())
 
-    def request_ids(self, sink: Sink) -> tuple[int, ...]:
-        """Return the requests of a client's lines."""
-        watcher = self._watchers.get(sink)
-        return tuple(watcher.lines) if watcher is not None else ()
-
     # --- time ---------------------------------------------------------------------------------
 
     def refresh(self, at: datetime, sink: Sink | None = None) -> None:
