@@ -18,6 +18,7 @@ from bot.gateway.protocol.primitives import (
     BOOL,
     ESCAPED,
     INT,
+    NUMBER,
     PRICE,
     QUANTITY,
     REAL,
@@ -54,7 +55,7 @@ _SIZES = (
 )
 _DETAILS_END = (
     Field("evRule", TEXT, ""),
-    Field("evMultiplier", REAL, 0.0),
+    Field("evMultiplier", NUMBER, 0),
     Group("secIdList", TAG_VALUE),
     Field("aggGroup", optional_int(), None),
 )
