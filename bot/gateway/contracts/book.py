@@ -14,7 +14,6 @@ How descriptions are matched, beside IB's own rules:
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 
 from bot.errors import MarketDataMissing
@@ -23,20 +22,17 @@ from bot.gateway import words
 from bot.gateway.contracts.canonical import (
     Terms,
     future_listed,
-    index_listed,
     option_listed,
-    stand_listed,
 )
 from bot.gateway.contracts.description import Wanted, read_description
 from bot.gateway.contracts.details import DetailsWriter
 from bot.gateway.contracts.errors import Ambiguous, NoDefinition
 from bot.gateway.contracts.listed import Listed
-from bot.gateway.contracts.numbers import instrument_of, named_con_id
+from bot.gateway.contracts.numbers import instrument_of
+from bot.gateway.contracts.others import Others
+from bot.gateway.contracts.overviews import option_params, samples
 from bot.gateway.contracts.rules import market_rule
 from bot.gateway.contracts.symbols import (
-    INDEX_NAMES,
-    SETTLEMENT_INDICES,
-    STANDS,
     future_local_symbol,
 )
 from bot.gateway.contracts.universe import (
@@ -60,11 +56,8 @@ from strategies.model.instruments import (
 
 _OPTION_EXCHANGES: Final = frozenset({"", "SMART", "CBOE"})
 _FUTURE_EXCHANGES: Final = frozenset({"", "CFE"})
-_INDEX_EXCHANGES: Final = frozenset({"", "CBOE"})
 _BOTH: Final = (Right.CALL, Right.PUT)
 _KEPT_AFTER_EXPIRY: Final = timedelta(days=7)
-_SAMPLES_MOST: Final = 16
-_DERIVATIVES: Final = {"SPX": ("OPT",), "VIX": ("OPT", "FUT")}
 
 
 class ContractBook:
@@ -77,9 +70,8 @@ class ContractBook:
         self._universe: Universe | None = None
         self._universe_key: tuple[datetime, bool] | None = None
         self._known: dict[Instrument, Listed] = {}
-        self._indices: dict[str, Listed] = {}
-        self._index_ids: dict[int, str] = {named_con_id(name): name for name in INDEX_NAMES}
-        self._stands = {con_id: stand_listed(con_id) for con_id in STANDS}
+        self._vouched: set[Instrument] = set()  # listed, held or priced once: they exist
+        self._others = Others(market)
         self._chains: dict[SeriesKey, tuple[Listed, ...]] = {}  # of the current universe
         self._elsewhere: dict[tuple[int, str], Listed] = {}  # routed to CBOE instead of SMART
 
@@ -108,10 +100,8 @@ class ContractBook:
                 )
             case "FUT":
                 return tuple(self._futures(wanted, at))
-            case "IND":
-                return tuple(self._matching_indices(wanted))
             case _:
-                return tuple(self._matching_stands(wanted))
+                return tuple(self._others.find(wanted))
 
     def one(self, contract: words.Contract, at: datetime) -> Listed:
         """Return the only contract a description fits.
@@ -127,10 +117,9 @@ class ContractBook:
 
     def by_con_id(self, con_id: int) -> Listed | None:
         """Return the contract of an id, listed now or not; None if there can be none."""
-        if con_id in self._stands:
-            return self._stands[con_id]
-        if con_id in self._index_ids:
-            return self.index(self._index_ids[con_id])
+        other = self._others.by_con_id(con_id)
+        if other is not None:
+            return other
         instrument = instrument_of(con_id)
         if instrument is None:
             return None
@@ -147,16 +136,12 @@ class ContractBook:
         listed = self._known.get(instrument) or self._made(instrument)
         if listed is None:
             raise NoDefinition
+        self._vouched.add(instrument)
         return listed
 
     def index(self, name: str) -> Listed:
         """Return an index by name; raises NoDefinition if the market does not know it."""
-        if name not in self._indices:
-            if not self._knows_index(name):
-                raise NoDefinition
-            self._indices[name] = index_listed(name)
-            self._index_ids[named_con_id(name)] = name
-        return self._indices[name]
+        return self._others.index(name)
 
     # --- describing ---------------------------------------------------------------------------
 
@@ -170,25 +155,7 @@ class ContractBook:
         One an exchange and trading class: expirations (last trade dates) and strikes are unions,
         as at IB, so not every pair of them exists.
         """
-        universe = self._listing(at)
-        classes: dict[str, tuple[set[str], set[Decimal]]] = {}
-        for terms in universe.series_of(tuple(ROOTS)):
-            if ROOTS[terms.root].underlying == listed.index:
-                expirations, strikes = classes.setdefault(terms.root, (set(), set()))
-                expirations.add(f"{terms.last_trade_day:%Y%m%d}")
-                strikes.update(universe.strikes((terms.root, terms.expiry)))
-        return tuple(
-            {
-                "exchange": exchange,
-                "underConId": listed.con_id,
-                "tradingClass": root,
-                "multiplier": str(ROOTS[root].multiplier),
-                "expirations": tuple(sorted(expirations)),
-                "strikes": tuple(float(strike) for strike in sorted(strikes)),
-            }
-            for exchange in ("SMART", "CBOE")
-            for root, (expirations, strikes) in classes.items()
-        )
+        return option_params(self._listing(at), listed)
 
     def market_rule(self, rule_id: int) -> tuple[Mapping[str, Any], ...] | None:
         """Return a rule's price increments as marketRule has them; None if unknown."""
@@ -196,18 +163,7 @@ class ContractBook:
 
     def matching(self, pattern: str) -> tuple[Mapping[str, Any], ...]:
         """Return the samples of a symbolSamples message, the symbol itself first."""
-        wanted = pattern.strip().upper()
-        if not wanted:
-            return ()
-        stands = [(listed, STANDS[con_id].long_name) for con_id, listed in self._stands.items()]
-        indices = [(self.index(n), INDEX_NAMES[n]) for n in INDEX_NAMES if self._knows_index(n)]
-        fitting = [
-            _sample(listed.contract, name)
-            for listed, name in indices + stands
-            if listed.contract.symbol.startswith(wanted) or wanted in name.upper()
-        ]
-        fitting.sort(key=lambda sample: (sample["symbol"] != wanted, len(str(sample["symbol"]))))
-        return tuple(fitting[:_SAMPLES_MOST])
+        return samples(pattern, self._others.all())
 
     # --- options ------------------------------------------------------------------------------
 
@@ -272,14 +228,11 @@ class ContractBook:
         for option in options:
             if option.expiry < today:
                 continue
-            known = self._known.get(option)
-            if known is not None or self._is_priced(option, at):
-                yield known or self.of(option)
+            if option in self._vouched or self._is_priced(option, at):
+                yield self.of(option)
 
     def _is_priced(self, option: OptionContract, at: datetime) -> bool:
-        if (option.root, option.expiry) in self._listing(at).terms and option.strike in set(
-            self._listing(at).strikes((option.root, option.expiry))
-        ):
+        if self._listing(at).has_strike((option.root, option.expiry), option.strike):
             return True
         try:
             return self._market.quote(option, listing_instant(self._market, at)) is not None
@@ -302,11 +255,12 @@ class ContractBook:
                 listed = known.get(option)
                 if listed is None:
                     listed = known[option] = option_listed(option, terms)
+                self._vouched.add(option)
                 chain.append(listed)
             self._chains[key] = tuple(chain)
         return self._chains[key]
 
-    # --- futures, indices, others -------------------------------------------------------------
+    # --- futures ------------------------------------------------------------------------------
 
     def _futures(self, wanted: Wanted, at: datetime) -> Iterator[Listed]:
         if wanted.exchange not in _FUTURE_EXCHANGES:
@@ -342,29 +296,6 @@ class ContractBook:
             return vx_expiry(int(month[:4]), int(month[4:]), self._market.calendar)
         except MissingData:
             return None
-
-    def _knows_index(self, name: str) -> bool:
-        if name in INDEX_NAMES:
-            return name in SETTLEMENT_INDICES or self._has_closes(name)
-        return self._has_closes(name)
-
-    def _has_closes(self, name: str) -> bool:
-        return self._market.closes(name, self._market.first_session) is not None
-
-    def _matching_indices(self, wanted: Wanted) -> Iterator[Listed]:
-        name = wanted.symbol or wanted.local_symbol
-        if wanted.exchange in _INDEX_EXCHANGES and self._knows_index(name):
-            yield self.index(name)
-
-    def _matching_stands(self, wanted: Wanted) -> Iterator[Listed]:
-        for con_id, stand in STANDS.items():
-            symbols = {stand.symbol, stand.local_symbol}
-            if (
-                stand.sec_type == wanted.sec_type
-                and (wanted.symbol or wanted.local_symbol) in symbols
-                and wanted.exchange in {"", *stand.exchanges.split(",")}
-            ):
-                yield self._stands[con_id]
 
     # --- memory -------------------------------------------------------------------------------
 
@@ -426,6 +357,7 @@ class ContractBook:
             for instrument, listed in self._known.items()
             if instrument.expiry >= day
         }
+        self._vouched &= self._known.keys()
         self._elsewhere.clear()
 
 
@@ -437,16 +369,3 @@ def _fits(option: OptionContract, wanted: Wanted) -> bool:
         and wanted.multiplier in {None, float(option.multiplier)}
         and wanted.month in {None, f"{option.expiry:%Y%m}"}
     )
-
-
-def _sample(contract: words.Contract, name: str) -> dict[str, Any]:
-    return {
-        "conId": contract.con_id,
-        "symbol": contract.symbol,
-        "secType": contract.sec_type,
-        "primaryExchange": contract.primary_exchange or contract.exchange,
-        "currency": contract.currency,
-        "derivativeSecTypes": _DERIVATIVES.get(contract.symbol, ()),
-        "description": name,
-        "issuerId": "",
-    }

@@ -35,6 +35,7 @@ class Universe:
         }
         self.terms: dict[SeriesKey, Terms] = {}
         self._strikes: dict[SeriesKey, tuple[Decimal, ...]] = {}
+        self._strike_sets: dict[SeriesKey, frozenset[Decimal]] = {}
         for chain in (quotes.spx_options, quotes.vix_options):
             starts = chain.row_starts.tolist()
             strikes = chain.strike.tolist()
@@ -45,15 +46,21 @@ class Universe:
                 )
                 rows = strikes[starts[index] : starts[index + 1]]
                 self._strikes[key] = tuple(_decimal(strike) for strike in rows)
+                self._strike_sets[key] = frozenset(self._strikes[key])
+        self._in_order = sorted(self.terms.values(), key=lambda each: (each.expiry, each.root))
 
     def strikes(self, key: SeriesKey) -> tuple[Decimal, ...]:
         """Return the listed strikes of a listed series, ascending."""
         return self._strikes[key]
 
+    def has_strike(self, key: SeriesKey, strike: Decimal) -> bool:
+        """Return whether a strike of a series is listed."""
+        return strike in self._strike_sets.get(key, ())
+
     def series_of(self, roots: tuple[str, ...]) -> Iterator[Terms]:
         """Yield the listed series of some roots by expiry, then root."""
-        for (root, _), terms in sorted(self.terms.items(), key=lambda item: item[0][::-1]):
-            if root in roots:
+        for terms in self._in_order:
+            if terms.root in roots:
                 yield terms
 
     def futures_of(self, roots: tuple[str, ...]) -> Iterator[FutureContract]:
