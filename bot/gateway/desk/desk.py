@@ -1,0 +1,474 @@
+"""The order desk of the simulated gateway: what IB does with orders, over our exchange.
+
+Rules for ids. A ticket is the desk's record of one order of a client. Its key is the order's
+``orderRef`` where that is usable and new, otherwise derived from client and order id; the first
+order at the exchange has the key as its id, later ones (re-pricing, modification, the next day) the
+key with a number. A plain day limit order therefore reaches the exchange exactly as it would
+without a gateway, and dice, ids and fills are the same. The permanent id is derived from the key.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from bot.exchange.entry import Refusal
+from bot.exchange.exchange import Exchange
+from bot.gateway.contracts.book import ContractBook
+from bot.gateway.desk import pricing
+from bot.gateway.desk.announcer import Announcer, Publish
+from bot.gateway.desk.blotter import MANUAL_CLIENT, Blotter
+from bot.gateway.desk.executions import ExecutionBook
+from bot.gateway.desk.floor import BY_SYSTEM, BY_TRADER, Floor
+from bot.gateway.desk.reading import (
+    CODES,
+    Refused,
+    read_contract,
+    read_order,
+    refusal_words,
+    same_combination,
+)
+from bot.gateway.desk.ticket import ROUTE_MARK, Status, Ticket, perm_id_of
+from bot.gateway.desk.what_if import what_if_messages
+from bot.gateway.faults import Fault, FaultKind, Faults
+from bot.gateway.protocol.builders import completed_order_message, error_message, time_text
+from bot.gateway.protocol.message import Message
+from bot.gateway.words import Contract, Order, OrderState
+from strategies.model.calendars import EXCHANGE_ZONE
+from strategies.model.ids import ClientOrderId
+
+_REF_LENGTH_MAX = 64
+_CANNOT_MODIFY = "Cannot modify a filled order."
+_MISMATCH = "Order being modified does not match original order.-"
+_OUTSIDE_RTH_IGNORED = (
+    "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order"
+    " type and destination. PlaceOrder is now being processed."
+)
+
+
+class OrderDesk:
+    """Takes the orders of all clients.
+
+    Args:
+        exchange: Where they end up.
+        contracts: What they may be about.
+        faults: What goes wrong.
+        publish: Sends a message to a client.
+        account_id: The one account.
+        holds_orders: Whether a plain day limit order that comes outside session hours waits for
+            the next session, with notice 399, as at IB. Without it such an order is refused (201)
+            in the exchange's words, as it is without a gateway. All other orders wait in any case.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        contracts: ContractBook,
+        faults: Faults,
+        publish: Publish,
+        account_id: str,
+        *,
+        holds_orders: bool = False,
+    ) -> None:
+        self._exchange = exchange
+        self._contracts = contracts
+        self._faults = faults
+        self._account_id = account_id
+        self._blotter = Blotter()
+        self._executions = ExecutionBook(account_id)
+        self._announcer = Announcer(publish, faults, self._executions)
+        self._floor = Floor(
+            exchange,
+            self._blotter,
+            self._executions,
+            self._announcer,
+            holds_orders=holds_orders,
+        )
+        self._drafts: dict[tuple[int, int], Ticket] = {}  # not transmitted yet
+        self._midnight = _midnight_after(exchange.now)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def advance(self, at: datetime) -> None:
+        """Bring the exchange to ``at`` and do and tell what is due until then."""
+        at = at.astimezone(UTC)
+        while (due := self._next_due()) is not None and due <= at:
+            self._step(due)
+        self._step(at)
+        if self._exchange.now >= self._midnight:
+            self._begin_day()
+
+    def _next_due(self) -> datetime | None:
+        promise, look = self._announcer.next_promise(), self._blotter.next_look()
+        return min((each for each in (promise, look) if each is not None), default=None)
+
+    def _step(self, at: datetime) -> None:
+        self._exchange.advance_to(at)
+        self._floor.collect()
+        self._announcer.keep_promises(self._exchange.now)
+        for ticket in self._blotter.due(self._exchange.now):
+            self._floor.attend(ticket)
+
+    def _begin_day(self) -> None:
+        """Forget yesterday's: IB shows completed orders and executions of a day."""
+        now = self._exchange.now
+        self._midnight = _midnight_after(now)
+        self._blotter.forget_before(self._midnight - timedelta(days=1))
+        self._executions.forget_before(now)
+
+    # --- orders -------------------------------------------------------------------------------
+
+    def place(
+        self, client_id: int, order_id: int, contract: Contract, order: Order, at: datetime
+    ) -> None:
+        """Take an order, or the change of one; what comes of it is published."""
+        self.advance(at)
+        if order.what_if:
+            self._what_if(client_id, order_id, contract, order)
+            return
+        if (draft := self._drafts.pop((client_id, order_id), None)) is not None:
+            self._take(client_id, order_id, contract, order, draft.key)
+            return
+        known = self._blotter.find(client_id, order_id)
+        if known is not None and (not known.is_done or known.status is Status.FILLED):
+            self._modify(known, contract, order)
+        elif self._blotter.is_used(client_id, order_id):
+            self._announcer.tell(client_id, error_message(order_id, 103, "Duplicate order id"))
+        elif order_id <= 0 and client_id != MANUAL_CLIENT:
+            self._announcer.tell(
+                client_id, error_message(order_id, 10149, f"Invalid order id: {order_id}")
+            )
+        else:
+            self._take(client_id, order_id, contract, order)
+
+    def manual_order(self, contract: Contract, order: Order, at: datetime) -> int:
+        """Take an order placed by hand in the trader's window; client 0 sees it.
+
+        Returns:
+            The id client 0 knows it by, a negative one.
+        """
+        self.advance(at)
+        order_id = self._blotter.next_manual_id()
+        self._take(MANUAL_CLIENT, order_id, contract, replace(order, transmit=True))
+        return order_id
+
+    def _take(
+        self,
+        client_id: int,
+        order_id: int,
+        contract: Contract,
+        order: Order,
+        key: ClientOrderId | None = None,
+    ) -> None:
+        """Make a ticket of a new order and work it once it is transmitted."""
+        if self._strikes_new(FaultKind.ORDER_DROPPED, client_id, contract, order):
+            return
+        self._blotter.use_id(client_id, order_id)
+        try:
+            ticket = self._ticket(client_id, order_id, contract, order, key)
+        except Refused as refusal:
+            self._announcer.tell(client_id, error_message(order_id, refusal.code, refusal.text))
+            return
+        if not order.transmit:
+            self._drafts[client_id, order_id] = ticket
+            return
+        for each in self._transmitted_with(ticket):
+            self._start(each)
+
+    def _ticket(
+        self,
+        client_id: int,
+        order_id: int,
+        contract: Contract,
+        order: Order,
+        key: ClientOrderId | None,
+    ) -> Ticket:
+        """Raises: Refused."""
+        written, lines = read_contract(contract, self._contracts, self._exchange.now)
+        order = read_order(order, self._account_id, len(lines))
+        if order.parent_id and not self._knows(client_id, order.parent_id):
+            raise Refused(135, f"Can't find order with id ={order.parent_id}")
+        key = key or self._key(client_id, order_id, order.order_ref)
+        ticket = Ticket(
+            key=key,
+            perm_id=perm_id_of(self._account_id, key),
+            client_id=client_id,
+            order_id=order_id,
+            contract=written,
+            lines=lines,
+            order=order,
+            placed_at=self._exchange.now,
+        )
+        if order.order_type != "LMT" and pricing.off_tick(ticket):
+            raise Refused(*refusal_words("price off tick"))
+        return ticket
+
+    def _strikes_new(
+        self, kind: FaultKind, client_id: int, contract: Contract, order: Order
+    ) -> bool:
+        """Whether a fault strikes an order that has no ticket."""
+        about = {"client_id": client_id, "order_ref": order.order_ref}
+        return self._faults.strikes(kind, sec_type=contract.sec_type, **about) is not None
+
+    def _what_if(self, client_id: int, order_id: int, contract: Contract, order: Order) -> None:
+        """Answer what an order would bind; nothing is placed and no id is used up."""
+        if self._strikes_new(FaultKind.WHAT_IF_SILENT, client_id, contract, order):
+            return
+        unset_first = self._strikes_new(FaultKind.WHAT_IF_UNSET_FIRST, client_id, contract, order)
+        try:
+            ticket = self._ticket(client_id, order_id, contract, order, ClientOrderId("what if"))
+            answers = what_if_messages(ticket, self._exchange, unset_first=unset_first)
+        except Refused as refusal:
+            answers = [error_message(order_id, refusal.code, refusal.text)]
+        for answer in answers:
+            self._announcer.tell(client_id, answer)
+
+    def _knows(self, client_id: int, order_id: int) -> bool:
+        found = self._blotter.find(client_id, order_id)
+        return found is not None or (client_id, order_id) in self._drafts
+
+    def _key(self, client_id: int, order_id: int, order_ref: str) -> ClientOrderId:
+        """Return the order's reference if it can serve as an id, else a derived one."""
+        plain = order_ref.isascii() and order_ref.isprintable() and ROUTE_MARK not in order_ref
+        if order_ref and plain and len(order_ref) <= _REF_LENGTH_MAX and self._is_free(order_ref):
+            return ClientOrderId(order_ref)
+        base = f"client {client_id} order {order_id}"
+        names = (base if number == 1 else f"{base} #{number}" for number in range(1, 1 << 31))
+        return ClientOrderId(next(name for name in names if self._is_free(name)))
+
+    def _is_free(self, key: str) -> bool:
+        name = ClientOrderId(key)
+        is_draft = any(draft.key == name for draft in self._drafts.values())
+        is_known = self._blotter.has_key(name) or self._exchange.record(name) is not None
+        return not (is_draft or is_known)
+
+    def _transmitted_with(self, ticket: Ticket) -> list[Ticket]:
+        """Return what an order takes to the market with it, itself last: parent and siblings."""
+        if not ticket.order.parent_id:
+            return [ticket]
+        family = [
+            draft
+            for (client_id, order_id), draft in self._drafts.items()
+            if client_id == ticket.client_id
+            and ticket.order.parent_id in {order_id, draft.order.parent_id}
+        ]
+        for draft in family:
+            del self._drafts[draft.client_id, draft.order_id]
+        return [*family, ticket]
+
+    def _start(self, ticket: Ticket) -> None:
+        """Let an order work, as far as nothing is made to go wrong."""
+        strikes = self._announcer.strikes
+        announcer = self._announcer
+        self._blotter.add(ticket)
+        if strikes(FaultKind.PRICE_REFUSED, ticket) is not None:
+            self._floor.refuse(ticket, *_off_tick(), note="price off tick")
+            return
+        if (fault := strikes(FaultKind.ORDER_REJECTED, ticket)) is not None:
+            note = str(fault.details.get("text", "rejected on demand"))
+            self._floor.refuse(ticket, *refusal_words(note), note=note)
+            return
+        if strikes(FaultKind.ORDER_INACTIVE, ticket) is not None:
+            ticket.status, ticket.is_parked, ticket.is_told = Status.INACTIVE, True, True
+            announcer.say(ticket, ticket.order_status())
+            return
+        ticket.is_muted = strikes(FaultKind.LOST_ACK, ticket) is not None
+        ticket.is_withheld = strikes(FaultKind.FILL_BEFORE_OPEN_ORDER, ticket) is not None
+        self._floor.attend(ticket)
+        if ticket.is_done:
+            return
+        if ticket.order.outside_rth and ticket.is_combo and ticket.contract.symbol != "SPX":
+            announcer.error(ticket, 2109, _OUTSIDE_RTH_IGNORED)
+        if (fault := strikes(FaultKind.ORDER_NOTICE, ticket)) is not None:
+            code = int(fault.details.get("code", 399))
+            announcer.error(ticket, code, str(fault.details.get("text", "Order Message")))
+        if (fault := strikes(FaultKind.ORDER_CANCELLED_BY_SYSTEM, ticket)) is not None:
+            due = self._exchange.now + timedelta(seconds=fault.seconds())
+            reason = str(fault.details.get("text", ""))
+            announcer.at(due, lambda: self._cancel_by_system(ticket, reason))
+
+    def _cancel_by_system(self, ticket: Ticket, reason: str) -> None:
+        if not ticket.is_done:
+            self._floor.withdraw(ticket)
+            self._floor.end_cancelled(ticket, BY_SYSTEM, reason=reason)
+
+    # --- changes ------------------------------------------------------------------------------
+
+    def _modify(self, ticket: Ticket, contract: Contract, order: Order) -> None:
+        """Change an order at work; where that is refused, the original lives."""
+        try:
+            order = self._changed(ticket, contract, order)
+        except Refused as refusal:
+            self._announcer.error(ticket, refusal.code, refusal.text)
+            return
+        doubles = self._announcer.strikes(FaultKind.MODIFY_DOUBLES, ticket) is not None
+        before, stood = ticket.order, tuple(ticket.live)
+        ticket.order = order
+        if stood and pricing.is_fixed(ticket) and order.limit_price is not None:
+            limit = order.limit_price * ticket.sign
+            wanted = ticket.exchange_order(limit, ticket.remaining)
+            verdict = self._exchange.verdict(wanted, instead_of=() if doubles else stood)
+            if isinstance(verdict, Refusal):
+                ticket.order = before
+                self._announcer.error(ticket, *refusal_words(verdict))
+                return
+        if doubles and stood:
+            ticket.live.clear()
+            self._floor.attend(ticket)
+            ticket.live[:0] = stood
+        elif not stood or _acts_otherwise(before, order):
+            self._floor.withdraw(ticket)
+            self._floor.attend(ticket)
+        if not ticket.is_done:
+            self._announcer.standing(ticket)
+
+    def _changed(self, ticket: Ticket, contract: Contract, order: Order) -> Order:
+        """Return the order as changed; raises Refused."""
+        strikes = self._announcer.strikes
+        if ticket.status is Status.FILLED or strikes(FaultKind.MODIFY_FILLED, ticket) is not None:
+            raise Refused(104, _CANNOT_MODIFY)
+        if strikes(FaultKind.MODIFY_MISMATCH, ticket) is not None:
+            raise Refused(105, _MISMATCH)
+        if strikes(FaultKind.PRICE_REFUSED, ticket) is not None:
+            raise Refused(*_off_tick())
+        if ticket.is_combo:
+            is_same = same_combination(ticket.contract, contract)
+        else:
+            written, _ = read_contract(contract, self._contracts, self._exchange.now)
+            is_same = written.con_id == ticket.contract.con_id
+        order = read_order(order, self._account_id, len(ticket.lines))
+        if not is_same or order.action != ticket.order.action:
+            raise Refused(105, _MISMATCH)
+        if order.total_quantity <= ticket.filled:
+            raise Refused(105, f"{_MISMATCH} {ticket.filled} have been filled.")
+        if order.order_type != "LMT" and pricing.off_tick(replace(ticket, order=order)):
+            raise Refused(*_off_tick())
+        return replace(order, order_ref=ticket.order.order_ref, parent_id=ticket.order.parent_id)
+
+    def cancel(self, client_id: int, order_id: int, at: datetime) -> None:
+        """Cancel what is left of an order; what comes of it is published."""
+        self.advance(at)
+        if (draft := self._drafts.pop((client_id, order_id), None)) is not None:
+            self._blotter.add(draft)
+            self._floor.end_cancelled(draft, BY_TRADER)
+            return
+        ticket = self._blotter.find(client_id, order_id) or self._blotter.foreign(order_id)
+        if ticket is None or self._strikes(FaultKind.CANCEL_NOT_FOUND, ticket):
+            text = f"OrderId {order_id} that needs to be cancelled is not found."
+            self._announcer.tell(client_id, error_message(order_id, 10147, text))
+        elif ticket.status is Status.INACTIVE and ticket.is_done:
+            text = "Cancel attempted when order is not in a cancellable state."
+            text = f"{text} Order permId = {ticket.perm_id}"
+            self._announcer.tell(client_id, error_message(order_id, 161, text))
+        elif ticket.is_done:
+            text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled"
+            text = f"{text}, state: {ticket.status}."
+            self._announcer.tell(client_id, error_message(order_id, 10148, text))
+        elif not self._strikes(FaultKind.CANCEL_IGNORED, ticket):
+            self._cancel(ticket, by=client_id)
+
+    def _strikes(self, kind: FaultKind, ticket: Ticket) -> Fault | None:
+        return self._announcer.strikes(kind, ticket)
+
+    def _cancel(self, ticket: Ticket, *, by: int | None) -> None:
+        self._floor.withdraw(ticket)
+        self._floor.end_cancelled(ticket, BY_TRADER, by=by)
+
+    def global_cancel(self, client_id: int, at: datetime) -> None:
+        """Cancel every order of the account, whoever placed it."""
+        del client_id
+        self.advance(at)
+        for ticket in self._blotter.open():
+            if not ticket.is_done:  # a parent takes its children along
+                self._cancel(ticket, by=None)
+
+    def exercise(self, client_id: int, req_id: int) -> None:
+        """Refuse to exercise: cash settled index options exercise by themselves."""
+        text = (
+            "Error processing request.-'bN' : cause - European style options settled in cash are"
+            " exercised at expiry only"
+        )
+        self._announcer.tell(client_id, error_message(req_id, 322, text))
+
+    # --- questions ----------------------------------------------------------------------------
+
+    def next_valid_id(self, client_id: int) -> int:
+        """Return the lowest order id above all a client has used."""
+        return self._blotter.next_valid_id(client_id)
+
+    def open_orders(self, client_id: int | None) -> list[Message]:
+        """Return openOrder and orderStatus of each open order.
+
+        Args:
+            client_id: Whose; None for those of every client. Client 0 sees manual orders as its
+                own.
+        """
+        messages = []
+        for ticket in self._blotter.open():
+            if client_id in {None, ticket.client_id}:
+                _heard(ticket)
+                messages += [ticket.open_order(), ticket.order_status()]
+        return messages
+
+    def completed_orders(self, api_only: bool) -> list[Message]:
+        """Return the orders that were done today.
+
+        Args:
+            api_only: Leave manual orders out.
+        """
+        messages = []
+        for ticket in self._blotter.done():
+            if not api_only or ticket.order_id > 0:
+                _heard(ticket)
+                messages.append(self._completed(ticket))
+        return messages
+
+    def _completed(self, ticket: Ticket) -> Message:
+        assert ticket.ended_at is not None, "only what is done is complete"
+        state = OrderState(
+            status=ticket.status,
+            completed_time=time_text(ticket.ended_at),
+            completed_status=ticket.ended_text,
+        )
+        return completed_order_message(
+            ticket.perm_id, ticket.contract, ticket.order, state, Decimal(ticket.filled)
+        )
+
+    def executions(self, wanted: Mapping[str, Any], at: datetime) -> list[Message]:
+        """Return today's executions, then their commissions, for a reqExecutions.
+
+        Args:
+            wanted: The filter's values.
+            at: The instant of the question.
+        """
+        self.advance(at)
+        found = self._executions.asked(wanted)
+        for ticket, _ in found:
+            _heard(ticket)
+        reports = (line.report() for _, line in found)
+        return [
+            *(line.details() for _, line in found),
+            *(report for report in reports if report is not None),
+        ]
+
+
+def _heard(ticket: Ticket) -> None:
+    """From here on its owner knows of an order whose acknowledgement was lost."""
+    ticket.is_muted = ticket.is_withheld = False
+    ticket.is_told = True
+
+
+def _acts_otherwise(before: Order, order: Order) -> bool:
+    """Whether a change makes a difference at the exchange."""
+    return replace(before, rest={}, transmit=True) != replace(order, rest={}, transmit=True)
+
+
+def _off_tick() -> tuple[int, str]:
+    return next(iter(CODES.values()))
+
+
+def _midnight_after(at: datetime) -> datetime:
+    local = at.astimezone(EXCHANGE_ZONE)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return midnight.astimezone(UTC)
