@@ -218,6 +218,15 @@ class IbSession:
         except (ConnectionError, OSError) as cause:
             raise BrokerUnavailable(f"the connection was lost: {what}") from cause
 
+    async def fetch(self, what: str, question: Callable[[IB], Awaitable[T]]) -> T:
+        """Return the answer to a question of which there can be one at a time.
+
+        Raises: BrokerUnavailable, WrongAccount.
+        """
+        ib = await self.ready()
+        async with self._turn:
+            return await self.ask(what, question, ib)
+
     async def fence(self) -> None:
         """Return once everything the gateway said before has arrived.
 
@@ -245,11 +254,14 @@ class IbSession:
             self._must_synchronise = False
             return
         ib, account = self.ib, self.settings.account
+        orders = self._orders
         async with self._turn:
+            if orders is not None:
+                orders.begin_lists()
             first = await asyncio.gather(
                 self.ask("positions", ib.reqPositionsAsync),
-                self.ask("open orders", ib.reqOpenOrdersAsync),
                 self.ask("completed orders", ib.reqCompletedOrdersAsync, False),
+                self.ask("open orders", ib.reqOpenOrdersAsync),
                 self.ask("account values", ib.reqAccountUpdatesAsync, account),
                 return_exceptions=True,
             )
@@ -259,7 +271,9 @@ class IbSession:
                 self.ask("executions", ib.reqExecutionsAsync),
                 return_exceptions=True,
             )
-        failures = [each for each in (*first, *second) if isinstance(each, BaseException)]
+            failures = [each for each in (*first, *second) if isinstance(each, BaseException)]
+            if orders is not None:
+                orders.end_lists(are_whole=not failures)
         for failure in failures:
             if not isinstance(failure, BrokerUnavailable):
                 raise failure
@@ -300,6 +314,8 @@ class IbSession:
         self._farms.clear()
         ib = new_client(requests_per_second=self.settings.requests_per_second)
         install(ib, self, self._orders, self._log)
+        if self._orders is not None:
+            self._orders.reconnected()
         ib.wrapper.clientId = self.settings.client_id
         self._ib = ib
         try:
@@ -375,6 +391,8 @@ class IbSession:
     def lost(self) -> None:
         """Take note that the connection is gone."""
         self._stage = Stage.CLOSED
+        if self._orders is not None:
+            self._orders.wake()
 
     def broken(self, cause: BaseException) -> None:
         """Never answer again: a message was not dealt with, so no view of ours is whole."""

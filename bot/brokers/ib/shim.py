@@ -24,6 +24,22 @@ from bot.brokers.ib.library import (
 class OrderEvents(Protocol):
     """Who keeps book of what IB says about orders."""
 
+    def reconnected(self) -> None:
+        """Forget the numbers that only meant something on the connection before."""
+        ...
+
+    def begin_lists(self) -> None:
+        """Take note that every order and execution is about to be told."""
+        ...
+
+    def end_lists(self, *, are_whole: bool) -> None:
+        """Take note that they have been told, or not to the end."""
+        ...
+
+    def wake(self) -> None:
+        """Let those who wait for a message see that the connection has changed."""
+        ...
+
     def names(self, order_id: int) -> bool:
         """Whether a message's id is that of an order on this connection."""
         ...

@@ -1,0 +1,421 @@
+"""Interactive Brokers behind the Broker port: order entry and account truth over one connection.
+
+An order is sent once. What became of it is known from IB's own messages, put together by our ids in
+``OrderBook``; every question first waits until whatever IB said before has arrived. A view that is
+not whole is no answer: a fill whose commission is missing, or a status whose executions are, makes
+a question fail rather than half succeed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+
+import structlog
+
+from bot.brokers.ib.connection import IbSession
+from bot.brokers.ib.library import Contract, Order, RequestError
+from bot.brokers.ib.margin import margin_refusal
+from bot.brokers.ib.order_book import OrderBook
+from bot.brokers.ib.orders import contract_of, order_of, package_of
+from bot.brokers.ib.values import account_of
+from bot.errors import BrokerUnavailable, MarketDataMissing, OrderRejected, OutcomeUnknown
+from bot.ports import Clock, OrderReport
+from strategies.model.book import Account
+from strategies.model.fills import CashMovement, Fill
+from strategies.model.ids import ClientOrderId
+from strategies.model.instruments import Instrument
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.orders import ApprovedOrder, PositionEffect
+
+log = structlog.get_logger(__name__)
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_OVERLAP = timedelta(days=1)  # late executions and corrections of earlier ones are told again
+
+
+class Contracts(Protocol):
+    """Who knows IB's contracts."""
+
+    async def qualify(self, instruments: Iterable[Instrument]) -> Mapping[str, Contract]:
+        """Return the contract of each instrument by symbol.
+
+        Raises: BrokerUnavailable, MarketDataMissing.
+        """
+        ...
+
+    def instrument(self, contract: Contract) -> Instrument:
+        """Return what a contract is; raises ValueError for what the bot does not trade."""
+        ...
+
+
+class CashMovements(Protocol):
+    """Who works out the cash movements IB's API never tells."""
+
+    def take(self, fills: Iterable[Fill]) -> None:
+        """Take over executions; those known already change nothing."""
+        ...
+
+    async def movements(self, since: datetime, until: datetime) -> tuple[CashMovement, ...]:
+        """Return what was booked from ``since`` to ``until``, oldest first."""
+        ...
+
+
+# Begins the cash movements, given the account's cash when the bot first looked
+OpenCash = Callable[[Decimal], CashMovements]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long IB may take, seconds.
+
+    Attributes:
+        acknowledge_s: From sending an order to the first word about it.
+        cancel_s: From asking to cancel to the confirmed end.
+        margin_s: For a what-if; some are never answered.
+        drain_s: For executions and commissions that IB's own figures say are under way.
+        legs_s: For the other legs of a package of which one has traded.
+    """
+
+    acknowledge_s: float = 10.0
+    cancel_s: float = 10.0
+    margin_s: float = 5.0
+    drain_s: float = 3.0
+    legs_s: float = 30.0
+
+
+class IbBroker:
+    """The Broker port over a connection to an IB Gateway.
+
+    Args:
+        session: The connection that trades; its order events go to ``book``.
+        book: What IB said about our orders.
+        contracts: Qualifies legs and says what positions are.
+        open_cash: Begins the derived cash movements.
+        clock: The bot's.
+        patience: How long things may take.
+    """
+
+    def __init__(
+        self,
+        session: IbSession,
+        book: OrderBook,
+        contracts: Contracts,
+        open_cash: OpenCash,
+        clock: Clock,
+        patience: Patience | None = None,
+    ) -> None:
+        self._session = session
+        self._book = book
+        self._contracts = contracts
+        self._open_cash = open_cash
+        self._clock = clock
+        self._patience = patience or Patience()
+        self._cash: CashMovements | None = None
+        self._cash_from = _BEGINNING
+        self._is_started = False
+
+    # --- the connection -----------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Connect, prove the account, and have everything told once.
+
+        Raises: BrokerUnavailable, WrongAccount.
+        """
+        await self._session.connect()
+        self._is_started = True
+        if self._cash is None:
+            self._cash = self._open_cash((await self.fetch_account()).cash_usd)
+
+    async def _arrive(self) -> None:
+        """Have everything IB said until now, and its lists where something is in doubt."""
+        if not self._is_started:
+            raise BrokerUnavailable("not connected; nothing was sent")
+        await self._session.fence()
+        if self._book.has_doubts():
+            await self._session.synchronise()
+
+    # --- orders -------------------------------------------------------------------------------
+
+    async def submit(self, order: ApprovedOrder) -> OrderReport:
+        """Send an order; one that IB knows already is not sent again, its state is returned.
+
+        Raises: BrokerUnavailable (nothing was sent), OutcomeUnknown, OrderRejected.
+        """
+        reference = order.client_order_id
+        if not self._is_started:
+            raise BrokerUnavailable("not connected; nothing was sent")
+        await self._session.ready()
+        if self._book.knows(reference):
+            await self._arrive()
+            return self._answer(reference)
+        contract, ib_order = await self._prepared(order)
+        if order.intent.effect is PositionEffect.OPEN:
+            await self._check_margin(order, contract, ib_order)
+        await self._place(reference, contract, ib_order)
+        return self._answer(reference)
+
+    async def _prepared(self, order: ApprovedOrder) -> tuple[Contract, Order]:
+        """Return the order in IB's words; one whose legs IB does not have is refused here."""
+        intent = order.intent
+        try:
+            contracts = await self._contracts.qualify(leg.instrument for leg in intent.legs)
+        except MarketDataMissing as unknown:
+            reason = f"not listed: {unknown}"
+            self._book.refuse(order.client_order_id, intent.limit_price, reason)
+            raise OrderRejected(reason) from unknown
+        except ConnectionError as cause:
+            raise BrokerUnavailable(f"contracts: {cause}; nothing was sent") from cause
+        return contract_of(intent, contracts), order_of(intent, self._session.settings.account)
+
+    async def _check_margin(
+        self, order: ApprovedOrder, contract: Contract, ib_order: Order
+    ) -> None:
+        """Ask what the order would do to margin; refuse one the account cannot carry.
+
+        IB may not answer a what-if at all, and answers in two steps of which the first says nothing
+        (the shim keeps that back). Without an answer twice nothing is sent, and the same order may
+        be tried again later.
+
+        Raises: BrokerUnavailable, OrderRejected.
+        """
+        reference = order.client_order_id
+        try:
+            state = await self._margin_state(contract, ib_order)
+        except RequestError as refusal:
+            reason = f"{refusal.code} {refusal.message}"
+        else:
+            reason = margin_refusal(state)
+        if reason:
+            self._book.refuse(reference, order.intent.limit_price, reason)
+            raise OrderRejected(reason)
+
+    async def _margin_state(self, contract: Contract, ib_order: Order) -> object:
+        for attempt in (1, 2):
+            ib = await self._session.ready()
+            try:
+                return await self._session.ask(
+                    "what-if",
+                    ib.whatIfOrderAsync,
+                    contract,
+                    ib_order,
+                    within_s=self._patience.margin_s,
+                )
+            except BrokerUnavailable as silence:
+                log.warning("what-if not answered", attempt=attempt, reason=str(silence))
+        raise BrokerUnavailable("IB did not say what the order does to margin; nothing was sent")
+
+    async def _place(self, reference: ClientOrderId, contract: Contract, ib_order: Order) -> None:
+        """Send an order and wait for the first word about it.
+
+        Raises: BrokerUnavailable if no byte has left, OutcomeUnknown.
+        """
+        ib = await self._session.ready()
+        # From here to the send nothing waits, so what was checked holds
+        ib_order.orderId = ib.client.getReqId()
+        self._book.send(
+            reference,
+            package_of(contract, ib_order),
+            order_id=ib_order.orderId,
+            client_id=self._session.settings.client_id,
+        )
+        try:
+            ib.placeOrder(contract, ib_order)
+        except ConnectionError as cause:
+            self._book.unsend(reference)
+            raise BrokerUnavailable(
+                f"the connection was lost; nothing was sent: {cause}"
+            ) from cause
+        if await self._hears(
+            lambda: self._book.is_acknowledged(reference), self._patience.acknowledge_s
+        ):
+            return
+        self._book.doubt(reference)
+        if not self._session.is_connected:
+            raise OutcomeUnknown(f"{reference}: the connection was lost after the order was sent")
+        await self._look_again(reference)
+        if not self._book.is_acknowledged(reference):
+            raise OutcomeUnknown(
+                f"{reference}: sent, not acknowledged within {self._patience.acknowledge_s:g} s, "
+                "and in none of IB's lists"
+            )
+
+    def _answer(self, reference: ClientOrderId) -> OrderReport:
+        """Return the state of an order; raises OrderRejected, OutcomeUnknown as it stands."""
+        report = self._book.report(reference)
+        if report.status is OrderStatus.REJECTED:
+            raise OrderRejected(report.note)
+        order = self._book.order(reference)
+        if report.status is OrderStatus.UNKNOWN:
+            raise OutcomeUnknown(
+                f"{reference}: parked by IB (Inactive), may come back: {report.note}"
+            )
+        if order is not None and not (order.is_listed and self._book.is_acknowledged(reference)):
+            raise OutcomeUnknown(f"{reference}: sent before, and in none of IB's lists")
+        return report
+
+    async def cancel(self, client_order_id: ClientOrderId) -> OrderReport:
+        """Cancel what is left of an order; the state of a done order is returned unchanged.
+
+        Only IB's status with executions that add up to it is believed. Where IB says that it cannot
+        cancel and lists the order as open, that is returned: it may be asked again.
+
+        Raises: BrokerUnavailable, OutcomeUnknown.
+        """
+        book = self._book
+        await self._arrive()
+        if not book.knows(client_order_id):
+            await self._session.synchronise()
+        if not book.knows(client_order_id):
+            raise OutcomeUnknown(f"{client_order_id} is not known to IB")
+        if book.is_done(client_order_id):
+            return book.report(client_order_id)
+        order = book.order(client_order_id)
+        assert order is not None, "what was never sent is done"
+        if not order.order_id:
+            raise OutcomeUnknown(f"{client_order_id}: IB lists it without a number to cancel it by")
+        order.cancel_refusal = ""
+        ib = await self._session.ready()
+        try:
+            ib.cancelOrder(
+                Order(orderId=order.order_id, clientId=order.client_id, permId=order.perm_id)
+            )
+        except ConnectionError as cause:
+            raise BrokerUnavailable(
+                f"the connection was lost; nothing was sent: {cause}"
+            ) from cause
+        await self._hears(
+            lambda: book.is_done(client_order_id) or bool(order.cancel_refusal),
+            self._patience.cancel_s,
+        )
+        if not self._session.is_connected:
+            raise OutcomeUnknown(f"{client_order_id}: the connection was lost during the cancel")
+        if book.is_done(client_order_id):
+            await self._session.fence()  # a fill that crossed the cancel is under way no longer
+            return book.report(client_order_id)
+        return await self._after_unconfirmed_cancel(client_order_id, order.cancel_refusal)
+
+    async def _after_unconfirmed_cancel(
+        self, reference: ClientOrderId, refusal: str
+    ) -> OrderReport:
+        self._book.doubt(reference)
+        await self._look_again(reference)
+        await self._hears(lambda: self._book.is_done(reference), self._patience.drain_s)
+        report = self._book.report(reference)
+        order = self._book.order(reference)
+        is_proven_open = order is not None and order.is_listed and bool(refusal)
+        if self._book.is_done(reference) or is_proven_open:
+            return report
+        raise OutcomeUnknown(
+            f"{reference}: cancel not confirmed within {self._patience.cancel_s:g} s"
+            + (f" ({refusal})" if refusal else "")
+        )
+
+    async def _look_again(self, reference: ClientOrderId) -> None:
+        """Have IB's lists told; raises OutcomeUnknown if they are not."""
+        try:
+            await self._session.synchronise()
+        except (BrokerUnavailable, ConnectionError) as cause:
+            raise OutcomeUnknown(f"{reference}: {cause}") from cause
+
+    async def _hears(self, is_true: Callable[[], bool], seconds: float) -> bool:
+        """Wait for something to be heard; also ends when the connection does."""
+        await self._book.wait(lambda: is_true() or not self._session.is_connected, seconds)
+        return is_true()
+
+    # --- questions ----------------------------------------------------------------------------
+
+    async def fetch_orders(self) -> tuple[OrderReport, ...]:
+        """Return every order of ours that IB speaks of, and those refused before they were sent.
+
+        Raises: BrokerUnavailable.
+        """
+        await self._arrive()
+        return self._book.reports()
+
+    async def fetch_fills(self, since: datetime) -> tuple[Fill, ...]:
+        """Return the executions at or after ``since``, oldest first.
+
+        Waits for what IB's own figures say is missing: first a little, then by asking for all
+        executions again, then longer where legs of a package are lacking. Legs that stay away are
+        IB's truth and are told; a missing commission or execution is not, and raises.
+
+        Raises: BrokerUnavailable.
+        """
+        await self._arrive()
+        book, patience = self._book, self._patience
+        if book.missing() and not await self._hears(lambda: not book.missing(), patience.drain_s):
+            await self._session.synchronise()
+            book.keep_earlier_commissions()
+            if book.has_loose_legs():
+                await self._hears(lambda: not book.has_loose_legs(), patience.legs_s)
+            if missing := book.missing_truth():
+                raise BrokerUnavailable(f"the executions are not whole: {missing}")
+        return book.fills(since)
+
+    async def fetch_cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:
+        """Return deposits, settlements and variation at or after ``since``, oldest first.
+
+        Raises: BrokerUnavailable.
+        """
+        fills = await self.fetch_fills(self._cash_from)
+        assert self._cash is not None, "connected before"
+        self._cash.take(fills)
+        if fills:
+            self._cash_from = fills[-1].executed_at - _OVERLAP
+        return await self._cash.movements(since, self._clock.now())
+
+    async def fetch_positions(self) -> dict[str, int]:
+        """Return net contracts by symbol, without zeros, from a list asked for now.
+
+        What the bot does not trade stands there under IB's name, so that it is a difference.
+
+        Raises: BrokerUnavailable.
+        """
+        await self._arrive()
+        told = await self._session.fetch("positions", lambda ib: ib.reqPositionsAsync())
+        latest = {
+            position.contract.conId: position
+            for position in told
+            if position.account == self._session.settings.account
+        }
+        return {
+            self._symbol(position.contract): int(position.position)
+            for position in latest.values()
+            if position.position
+        }
+
+    async def fetch_marks(self) -> dict[str, float]:
+        """Return IB's mark of each position by symbol, index points.
+
+        Raises: BrokerUnavailable.
+        """
+        await self._tell_account()
+        account = self._session.settings.account
+        return {
+            self._symbol(item.contract): float(item.marketPrice)
+            for item in self._session.ib.wrapper.portfolio[account].values()
+            if item.position
+        }
+
+    async def fetch_account(self) -> Account:
+        """Return the account values.
+
+        Raises: BrokerUnavailable.
+        """
+        await self._tell_account()
+        account = self._session.settings.account
+        return account_of(self._session.ib.accountValues(account))
+
+    async def _tell_account(self) -> None:
+        """Have account values and portfolio told anew: IB sends changes every three minutes."""
+        await self._arrive()
+        account = self._session.settings.account
+        await self._session.fetch("account values", lambda ib: ib.reqAccountUpdatesAsync(account))
+
+    def _symbol(self, contract: Contract) -> str:
+        try:
+            return self._contracts.instrument(contract).symbol
+        except ValueError:
+            return str(contract.localSymbol or contract.symbol or contract.conId)

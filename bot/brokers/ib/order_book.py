@@ -1,0 +1,446 @@
+"""What IB has said about our orders, put together by our own ids.
+
+The library's own view is not used: it forgets everything when a connection ends, adds corrections
+to what they correct, and takes error messages for states. Here an order is found by its reference
+or its permanent id, never by the number it had on some connection; it is over when its status says
+so *and* its executions add up.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+
+from bot.brokers.ib.errors_table import Code, Reaction
+from bot.brokers.ib.executions import Executions
+from bot.brokers.ib.library import (
+    CommissionReport,
+    Contract,
+    Execution,
+    Order,
+    OrderState,
+    is_set,
+)
+from bot.brokers.ib.orders import (
+    ExecutionLine,
+    Package,
+    exact,
+    is_ours,
+    line_of,
+    package_of,
+    reference_of,
+)
+from bot.ports import OrderReport
+from strategies.model.fills import Fill
+from strategies.model.ids import ClientOrderId
+from strategies.model.instruments import Instrument
+from strategies.model.lifecycle import OrderStatus
+
+log = structlog.get_logger(__name__)
+
+_CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
+_UNACKNOWLEDGED = frozenset({"", "ApiPending", "PendingSubmit"})
+_PARKED = "Inactive"
+_FILLED = "Filled"
+_REFUSABLE = _CANCELLED | _UNACKNOWLEDGED | {_PARKED}
+_OVER = _CANCELLED | {_FILLED}
+_DONE = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED})
+
+
+@dataclass(slots=True, kw_only=True)
+class TrackedOrder:
+    """One order of ours as IB tells it."""
+
+    reference: ClientOrderId
+    package: Package | None = None  # None while only executions of it are known
+    perm_id: int = 0
+    order_id: int = 0  # on the connection that sent it
+    client_id: int = -1
+    status: str = ""  # IB's last word
+    filled_told: int = 0  # the most that a status said was filled
+    note: str = ""
+    refusal: str = ""
+    cancel_refusal: str = ""
+    is_watched: bool = False  # it was open while this process looked, so its fills must add up
+    is_completed: bool = False  # IB lists it among those that are over
+    is_listed: bool = True  # IB spoke of it when its lists were asked for last
+    is_in_doubt: bool = False  # the lists are to be asked for before anything is said of it
+
+
+class OrderBook:
+    """Our orders, by our ids.
+
+    Args:
+        instrument_of: Says what a contract is.
+    """
+
+    def __init__(self, instrument_of: Callable[[Contract], Instrument]) -> None:
+        self.executions = Executions(instrument_of)
+        self._orders: dict[ClientOrderId, TrackedOrder] = {}
+        self._refused_here: dict[ClientOrderId, OrderReport] = {}
+        self._by_perm_id: dict[int, ClientOrderId] = {}
+        self._by_order_id: dict[int, ClientOrderId] = {}  # of this connection
+        self._ownerless: dict[int, list[ExecutionLine]] = {}  # by permanent id
+        self._unsettled: dict[ClientOrderId, None] = {}  # in the order in which they came
+        self._open: dict[ClientOrderId, None] = {}  # not known to be over
+        self._mentioned: set[ClientOrderId] | None = None  # while lists are being told
+        self._waiters: list[asyncio.Future[None]] = []
+
+    # --- questions ----------------------------------------------------------------------------
+
+    def knows(self, reference: ClientOrderId) -> bool:
+        """Whether an order was sent, refused or listed under this id."""
+        return reference in self._orders or reference in self._refused_here
+
+    def order(self, reference: ClientOrderId) -> TrackedOrder | None:
+        """Return what IB said about an order that was sent."""
+        return self._orders.get(reference)
+
+    def is_acknowledged(self, reference: ClientOrderId) -> bool:
+        """Whether something proves that IB has the order, or has refused it."""
+        if reference in self._refused_here:
+            return True
+        order = self._orders[reference]
+        return (
+            order.status not in _UNACKNOWLEDGED
+            or bool(order.refusal)
+            or bool(self.executions.of(reference))
+        )
+
+    def is_done(self, reference: ClientOrderId) -> bool:
+        """Whether nothing can come of an order any more, by status and by adding up."""
+        return self.report(reference).status in _DONE
+
+    def has_doubts(self) -> bool:
+        """Whether IB's lists should be asked for: something was sent and not answered."""
+        return any(
+            self._orders[each].is_in_doubt or not self.is_acknowledged(each) for each in self._open
+        )
+
+    def report(self, reference: ClientOrderId) -> OrderReport:
+        """Return what is known of an order."""
+        if (refused := self._refused_here.get(reference)) is not None:
+            return refused
+        order = self._orders[reference]
+        filled = self._filled(order)
+        quantity = filled if order.package is None else order.package.quantity
+        status = _status_of(order, filled, quantity)
+        return OrderReport(
+            client_order_id=reference,
+            broker_order_id=str(order.perm_id) if order.perm_id else "",
+            status=status,
+            filled_quantity=filled,
+            leaves_quantity=0 if status is OrderStatus.REJECTED else quantity - filled,
+            limit_price=Decimal(0) if order.package is None else order.package.limit_price,
+            note=(order.refusal or order.note) if status in _DONE else "",
+        )
+
+    def reports(self) -> tuple[OrderReport, ...]:
+        """Return every order IB has spoken of, then those refused before they were sent."""
+        told = [
+            self.report(reference)
+            for reference, order in self._orders.items()
+            if order.is_listed and self.is_acknowledged(reference)
+        ]
+        return (*told, *self._refused_here.values())
+
+    def fills(self, since: datetime) -> tuple[Fill, ...]:
+        """Return the executions whose commission is known, oldest first, in latest revision."""
+        return self.executions.fills(since)
+
+    def missing(self) -> str:
+        """Return what is lacking of the executions IB has spoken of, or an empty text."""
+        for reference in tuple(self._unsettled):
+            if lacking := self._lacking(self._orders[reference]):
+                return f"{reference}: {lacking}"
+            del self._unsettled[reference]
+        return ""
+
+    def missing_truth(self) -> str:
+        """Return what is lacking besides legs that were never told, or an empty text."""
+        for reference in self._unsettled:
+            order = self._orders[reference]
+            if exec_id := self.executions.without_commission(reference):
+                return f"{reference}: the commission of {exec_id} has not been told"
+            if order.filled_told > self._filled(order) and not self._is_loose(order):
+                return f"{reference}: {self._lacking(order)}"
+        return ""
+
+    def has_loose_legs(self) -> bool:
+        """Whether of some package not every leg has been told."""
+        return any(self._is_loose(self._orders[reference]) for reference in self._unsettled)
+
+    def keep_earlier_commissions(self) -> None:
+        """Let corrections without a commission of their own cost what they correct did."""
+        for reference in self._unsettled:
+            self.executions.keep_earlier_commissions(reference)
+
+    async def wait(self, is_true: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something holds, looking after each message; False if time runs out."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not is_true():
+                    waiter = asyncio.get_running_loop().create_future()
+                    self._waiters.append(waiter)
+                    await waiter
+        except TimeoutError:
+            return is_true()
+        return True
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # --- what we do ---------------------------------------------------------------------------
+
+    def send(
+        self, reference: ClientOrderId, package: Package, *, order_id: int, client_id: int
+    ) -> None:
+        """Take note of an order before its first byte leaves."""
+        assert not self.knows(reference), "an order is sent once"
+        order = TrackedOrder(reference=reference, package=package, is_watched=True)
+        order.order_id, order.client_id = order_id, client_id
+        self._orders[reference] = order
+        self._by_order_id[order_id] = reference
+        self._open[reference] = None
+
+    def unsend(self, reference: ClientOrderId) -> None:
+        """Take back ``send``: no byte has left."""
+        order = self._orders.pop(reference)
+        self._by_order_id.pop(order.order_id, None)
+        self._open.pop(reference, None)
+
+    def refuse(self, reference: ClientOrderId, limit_price: Decimal, reason: str) -> None:
+        """Take note that an order was refused before it was sent."""
+        self._refused_here[reference] = OrderReport(
+            client_order_id=reference,
+            broker_order_id="",
+            status=OrderStatus.REJECTED,
+            filled_quantity=0,
+            leaves_quantity=0,
+            limit_price=limit_price,
+            note=reason,
+        )
+
+    def doubt(self, reference: ClientOrderId) -> None:
+        """Have IB's lists asked for before anything else is said of an order."""
+        if (order := self._orders.get(reference)) is not None:
+            order.is_in_doubt = True
+            self._open[reference] = None
+
+    # --- lists --------------------------------------------------------------------------------
+
+    def reconnected(self) -> None:
+        """Forget the numbers that only meant something on the connection before."""
+        self._by_order_id.clear()
+
+    def begin_lists(self) -> None:
+        """Take note that everything is about to be told."""
+        self._mentioned = set()
+
+    def end_lists(self, *, are_whole: bool) -> None:
+        """Take note that everything was told: what was not mentioned is not at IB."""
+        mentioned, self._mentioned = self._mentioned or set(), None
+        if not are_whole:
+            return
+        for reference in tuple(self._open):
+            order = self._orders[reference]
+            order.is_in_doubt = False
+            order.is_listed = reference in mentioned
+        self.wake()
+
+    # --- what IB says (OrderEvents) -----------------------------------------------------------
+
+    def names(self, order_id: int) -> bool:
+        """Whether a message's id is that of an order on this connection."""
+        return order_id in self._by_order_id
+
+    def open_order(
+        self, order_id: int, contract: Contract, order: Order, state: OrderState
+    ) -> None:
+        """Take an openOrder message."""
+        reference = reference_of(order)
+        if reference is None:
+            return
+        tracked = self._mention(reference, order.permId)
+        echo = package_of(contract, order)
+        if tracked.package is None:
+            tracked.package = echo
+        elif not tracked.package.means(echo):
+            log.warning("order changed at IB", sent=str(tracked.package), is_now=str(echo))
+            tracked.package = echo
+        tracked.is_watched |= state.status not in _OVER
+        if order_id > 0:
+            tracked.order_id, tracked.client_id = order_id, order.clientId
+            self._by_order_id[order_id] = reference
+        self._say(tracked, state.status)
+
+    def order_status(
+        self, order_id: int, status: str, filled: float, perm_id: int, client_id: int
+    ) -> None:
+        """Take an orderStatus message: the permanent id says whose it is, else our number."""
+        del client_id  # of who cancelled it, not of who owns it
+        reference = self._by_perm_id.get(perm_id)
+        if reference is None:
+            reference = self._by_order_id.get(order_id)
+            if reference is None:
+                return
+            known = self._orders[reference].perm_id
+            if known and perm_id and known != perm_id:
+                self.doubt(reference)  # the number has been given out twice
+                return
+        tracked = self._mention(reference, perm_id)
+        if int(filled) > tracked.filled_told:
+            tracked.filled_told = int(filled)
+            self._unsettled[reference] = None
+        self._say(tracked, status)
+
+    def execution(self, contract: Contract, execution: Execution) -> None:
+        """Take an execution, live or asked for."""
+        line = line_of(contract, execution)
+        reference = self._by_perm_id.get(line.perm_id)
+        if is_ours(line.reference):
+            reference = ClientOrderId(line.reference)
+        if reference is None:
+            self._ownerless.setdefault(line.perm_id, []).append(line)
+            return
+        tracked = self._mention(reference, line.perm_id)
+        self.executions.take(reference, line)
+        self._unsettled[reference] = None
+        self._say(tracked, tracked.status)
+
+    def commission(self, report: CommissionReport) -> None:
+        """Take a commission report, before or after its execution; one without a figure is none."""
+        if is_set(report.commission):
+            self.executions.commission(report.execId, exact(report.commission))
+            self.wake()
+
+    def completed_order(self, contract: Contract, order: Order, state: OrderState) -> None:
+        """Take an order of today that is over."""
+        reference = reference_of(order)
+        if reference is None:
+            return
+        tracked = self._mention(reference, order.permId)
+        if tracked.package is None:
+            tracked.package = package_of(contract, order)
+        tracked.is_completed = True
+        if is_set(order.filledQuantity):
+            tracked.filled_told = max(tracked.filled_told, int(order.filledQuantity))
+            if tracked.is_watched:
+                self._unsettled[reference] = None
+        if not tracked.note and state.status != _FILLED:
+            tracked.note = state.completedStatus
+        self._say(tracked, state.status)
+
+    def order_error(self, order_id: int, code: Code, text: str) -> None:
+        """Take an error that names an order: words, or a reason to ask, never a state by itself."""
+        reference = self._by_order_id[order_id]
+        order = self._orders[reference]
+        words = f"{code.code} {text}"
+        log.info("ib says of an order", order=reference, code=code.code, text=text)
+        match code.reaction:
+            case Reaction.NOTICE:
+                pass
+            case Reaction.REFUSED:
+                order.refusal = words
+                order.is_in_doubt = order.status not in _REFUSABLE
+                self._open[reference] = None
+            case Reaction.CANCEL_TOLD:
+                order.note = words
+                order.is_in_doubt = order.status not in _CANCELLED
+            case _:
+                order.cancel_refusal = words
+                order.is_in_doubt = True
+        self._look(order)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _mention(self, reference: ClientOrderId, perm_id: int) -> TrackedOrder:
+        """Return an order IB has spoken of, new or known, and learn its permanent id."""
+        tracked = self._orders.get(reference)
+        if tracked is None:
+            tracked = self._orders[reference] = TrackedOrder(reference=reference)
+            self._open[reference] = None
+        tracked.is_listed = True
+        if self._mentioned is not None:
+            self._mentioned.add(reference)
+        if perm_id and perm_id not in self._by_perm_id:
+            self._by_perm_id[perm_id] = reference
+            tracked.perm_id = tracked.perm_id or perm_id
+            for line in self._ownerless.pop(perm_id, ()):
+                self.executions.take(reference, line)
+                self._unsettled[reference] = None
+        return tracked
+
+    def _say(self, tracked: TrackedOrder, status: str) -> None:
+        """Take over a status, and see whether the order is over."""
+        is_late = tracked.status in _OVER and status not in _OVER
+        if status and not is_late:
+            tracked.status = status
+        self._look(tracked)
+
+    def _look(self, tracked: TrackedOrder) -> None:
+        """Close the order if it is over, and let those who wait look."""
+        if self.is_done(tracked.reference):
+            tracked.is_in_doubt = False
+            self._open.pop(tracked.reference, None)
+        self.wake()
+
+    def _filled(self, order: TrackedOrder) -> int:
+        """Return the packages of which every leg has been executed."""
+        packages = self._packages_per_leg(order)
+        return min(packages, default=0)
+
+    def _is_loose(self, order: TrackedOrder) -> bool:
+        return len(set(self._packages_per_leg(order))) > 1
+
+    def _packages_per_leg(self, order: TrackedOrder) -> list[int]:
+        if order.package is None:
+            return []
+        traded: dict[int, int] = {}
+        for line in self.executions.of(order.reference):
+            if not line.is_bag:
+                con_id = line.contract.conId
+                traded[con_id] = traded.get(con_id, 0) + line.side.sign * line.quantity
+        return [max(0, int(traded.get(leg.con_id, 0) / leg.ratio)) for leg in order.package.legs]
+
+    def _lacking(self, order: TrackedOrder) -> str:
+        """Return which part of an order's executions has not been told."""
+        filled = self._filled(order)
+        if order.filled_told > filled:
+            return f"IB counts {order.filled_told} filled, its executions come to {filled}"
+        if self._is_loose(order):
+            return "the legs of a package have not all been told"
+        if exec_id := self.executions.without_commission(order.reference):
+            return f"the commission of {exec_id} has not been told"
+        return ""
+
+
+def _status_of(order: TrackedOrder, filled: int, quantity: int) -> OrderStatus:
+    """Return an order's state in our words: IB's status, believed as far as quantities bear it."""
+    is_accounted = order.filled_told <= filled or not order.is_watched
+    if order.package is not None and filled >= quantity > 0:
+        return OrderStatus.FILLED
+    if not filled and not order.filled_told and _is_refused(order):
+        return OrderStatus.REJECTED
+    if order.status in _CANCELLED and is_accounted:
+        return OrderStatus.CANCELLED
+    if order.status == _PARKED:
+        return OrderStatus.UNKNOWN
+    return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.LIVE
+
+
+def _is_refused(order: TrackedOrder) -> bool:
+    """Whether a refusal stands: said, of an order that never worked or does no longer.
+
+    What is parked as Inactive can come back, unless IB lists it among what is over.
+    """
+    if order.status == _PARKED and order.is_completed:
+        return True
+    return bool(order.refusal) and order.status in _REFUSABLE

@@ -1,0 +1,164 @@
+"""Approved orders in IB's words, and IB's words about executions in ours.
+
+One leg is a BUY or a SELL at a positive price. Several legs are a BAG that is bought at a signed
+net price, a credit being negative, without prices for legs. Everything a preset of the gateway
+could fill in is said explicitly.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from bot.brokers.ib.library import ComboLeg, Contract, Execution, Order, is_set
+from strategies.model.fills import Side
+from strategies.model.ids import ClientOrderId
+from strategies.model.instruments import OptionContract
+from strategies.model.orders import OrderIntent
+
+_OUR_REFERENCE = re.compile(r"A[0-9a-f]{20}")
+_SIDES = {"BOT": Side.BUY, "BUY": Side.BUY, "SLD": Side.SELL, "SELL": Side.SELL}
+BAG = "BAG"
+
+
+def is_ours(reference: str) -> bool:
+    """Whether an orderRef is one of ours, of whichever process."""
+    return _OUR_REFERENCE.fullmatch(reference) is not None
+
+
+def contract_of(intent: OrderIntent, contracts: Mapping[str, Contract]) -> Contract:
+    """Return what an order trades: a contract, or a BAG of several.
+
+    Args:
+        intent: The order.
+        contracts: The qualified contract of each leg, by symbol.
+    """
+    if len(intent.legs) == 1:
+        return contracts[intent.legs[0].instrument.symbol]
+    first = contracts[intent.legs[0].instrument.symbol]
+    is_option = isinstance(intent.legs[0].instrument, OptionContract)
+    exchange = "SMART" if is_option else first.exchange
+    return Contract(
+        secType=BAG,
+        symbol=first.symbol,
+        exchange=exchange,
+        currency=first.currency,
+        comboLegs=[
+            ComboLeg(
+                conId=contracts[leg.instrument.symbol].conId,
+                ratio=abs(leg.ratio),
+                action="BUY" if leg.ratio > 0 else "SELL",
+                exchange=exchange,
+            )
+            for leg in intent.legs
+        ],
+    )
+
+
+def order_of(intent: OrderIntent, account: str) -> Order:
+    """Return the order itself: a limit order for the day, named by our own id."""
+    is_sale = len(intent.legs) == 1 and intent.legs[0].ratio < 0
+    price = -intent.limit_price if is_sale else intent.limit_price
+    return Order(
+        action="SELL" if is_sale else "BUY",
+        totalQuantity=intent.quantity,
+        orderType="LMT",
+        lmtPrice=float(price),
+        tif="DAY",
+        outsideRth=False,
+        account=account,
+        orderRef=intent.client_order_id,
+        transmit=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LegLine:
+    """One leg of an order by IB's id; ratio > 0 is bought with a package."""
+
+    con_id: int
+    ratio: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """What one order buys: signed legs, how many of them, and for how much at most."""
+
+    legs: tuple[LegLine, ...]
+    quantity: int
+    limit_price: Decimal
+
+    def means(self, other: "Package") -> bool:
+        """Whether two are the same order; IB may tell the legs in another order."""
+        return (frozenset(self.legs), self.quantity, self.limit_price) == (
+            frozenset(other.legs),
+            other.quantity,
+            other.limit_price,
+        )
+
+
+def package_of(contract: Contract, order: Order) -> Package:
+    """Return what an order that IB lists buys, in the sign convention of ours."""
+    sign = 1 if order.action == "BUY" else -1
+    if contract.secType == BAG:
+        legs = tuple(
+            LegLine(leg.conId, sign * leg.ratio * (1 if leg.action == "BUY" else -1))
+            for leg in contract.comboLegs or ()
+        )
+    else:
+        legs = (LegLine(contract.conId, sign),)
+    # Completed orders have their size in another place once they are cancelled
+    told = order.totalQuantity or order.filledQuantity
+    quantity = int(told) if is_set(told) else 0
+    return Package(legs=legs, quantity=quantity, limit_price=sign * exact(order.lmtPrice))
+
+
+def exact(number: float) -> Decimal:
+    """Return a number of IB's as it was written on the wire."""
+    return Decimal(repr(float(number)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionLine:
+    """One execution in one revision: of a leg, or of a BAG as a whole."""
+
+    exec_id: str
+    exec_root: str
+    revision: int
+    reference: str  # orderRef; empty if IB left it out
+    perm_id: int
+    contract: Contract
+    side: Side
+    quantity: int
+    price: Decimal
+    executed_at: datetime
+
+    @property
+    def is_bag(self) -> bool:
+        """Whether it sums up the legs' lines; positions and cash come from those."""
+        return bool(self.contract.secType == BAG)
+
+
+def line_of(contract: Contract, execution: Execution) -> ExecutionLine:
+    """Return an execution in our words."""
+    root, dot, revision = execution.execId.rpartition(".")
+    if not dot or not revision.isdigit():
+        root, revision = execution.execId, "1"
+    return ExecutionLine(
+        exec_id=execution.execId,
+        exec_root=root,
+        revision=int(revision),
+        reference=execution.orderRef,
+        perm_id=execution.permId,
+        contract=contract,
+        side=_SIDES[execution.side],
+        quantity=int(execution.shares),
+        price=exact(execution.price),
+        executed_at=execution.time.astimezone(UTC),
+    )
+
+
+def reference_of(order: Order) -> ClientOrderId | None:
+    """Return our id of an order, or None if it is not ours."""
+    return ClientOrderId(order.orderRef) if is_ours(order.orderRef) else None
