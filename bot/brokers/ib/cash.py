@@ -19,7 +19,7 @@ from bot.exchange.accounts import TradingAccount
 from bot.exchange.settlement import SessionPhases, daily_value, final_value, instants_of
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchange
 from strategies.model.fills import CashKind, CashMovement, Fill
-from strategies.model.instruments import FutureContract, Instrument
+from strategies.model.instruments import FutureContract, Instrument, Right, parse_symbol
 
 _log = structlog.get_logger(__name__)
 
@@ -64,26 +64,31 @@ class DerivedCash:
 
     def __init__(
         self,
-        deposits: Iterable[CashMovement],
+        recorded: Iterable[CashMovement],
         *,
         calendar: TradingCalendar,
         prices: SettlementPrices,
     ) -> None:
-        """Start with an account that has deposits and nothing else.
+        """Start with what is on record.
 
         Args:
-            deposits: What the ledger has of them, or the opening one; at least one.
+            recorded: Every movement of the ledger, or the opening deposit of a new one. Values of
+                settlements on record are not asked for again.
             calendar: Must reach past every expiry that is traded.
             prices: Asked once for each value.
         """
-        self._deposits = sorted(deposits, key=_when)
+        movements = sorted(recorded, key=_when)
+        self._deposits = [each for each in movements if each.kind is CashKind.DEPOSIT]
         assert self._deposits, "books begin with a deposit"
-        assert all(each.kind is CashKind.DEPOSIT for each in self._deposits), "only deposits"
         first = self._deposits[0].booked_at.astimezone(EXCHANGE_ZONE).date()
         self._calendar = calendar
         self._phases = SessionPhases(calendar, first, calendar.sessions[-1])
         self._prices = prices
-        self._values: dict[str, Decimal] = {}  # settlement values by the id of their movement
+        self._values = {  # settlement values by the id of their movement
+            each.movement_id: _value_behind(each)
+            for each in movements
+            if each.kind is not CashKind.DEPOSIT
+        }
         self._fills: dict[str, Fill] = {}  # by root, latest revision
         self._lock = asyncio.Lock()
         self._restart()
@@ -194,6 +199,17 @@ class _Due(NamedTuple):
     instrument: Instrument
     session: date
     is_final: bool
+
+
+def _value_behind(movement: CashMovement) -> Decimal:
+    """Return a settlement value that makes this movement; any will do for a worthless option."""
+    assert movement.symbol is not None, "settlements and marks are of a contract"
+    assert movement.price is not None, "settlements and marks are made at a price"
+    instrument = parse_symbol(movement.symbol)
+    if isinstance(instrument, FutureContract):
+        return movement.price
+    sign = 1 if instrument.right is Right.CALL else -1
+    return instrument.strike + sign * movement.price
 
 
 def _when(movement: CashMovement) -> datetime:

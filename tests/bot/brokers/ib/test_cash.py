@@ -23,10 +23,8 @@ from tests.builders import leg
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 CASH = Decimal(5_000_000)
 ORDERS = (
-    "+1 SPXW 20MAR20 3000 P, -1 SPXW 20MAR20 3050 P, "
-    "-1 SPXW 20MAR20 3400 C, +1 SPXW 20MAR20 3450 C",
-    "+1 SPXW 28FEB20 3200 P, -1 SPXW 28FEB20 3250 P, "
-    "-1 SPXW 28FEB20 3400 C, +1 SPXW 28FEB20 3450 C",
+    "+1 SPXW 20MAR20 3000 P, -1 SPXW 20MAR20 3050 P, -1 SPXW 20MAR20 3400 C",
+    "+1 SPXW 28FEB20 3200 P, -1 SPXW 28FEB20 3250 P, +1 SPXW 28FEB20 3450 C",
     "+1 SPX 20MAR20 2900 P, -1 SPX 20MAR20 2950 P",
     "+1 VIX 18MAR20 22 C",
     "+1 VIX 19FEB20 14 C",
@@ -186,6 +184,16 @@ async def test_what_is_not_published_yet_is_waited_for():
     assert deposit.kind is CashKind.DEPOSIT
     prices.is_published = True
     assert await cash.movements(BEGINNING, exchange.now) == exchange.cash_movements(BEGINNING)
+
+
+async def test_values_on_record_are_not_asked_for_again():
+    exchange, _ = campaign(2)
+    recorded = exchange.cash_movements(BEGINNING)
+    prices = PricesOfMarket()
+    cash = DerivedCash(recorded, calendar=calendar(), prices=prices)
+    cash.take(exchange.fills(BEGINNING))
+    assert await cash.movements(BEGINNING, exchange.now) == recorded
+    assert prices.asked == []
 
 
 def test_books_begin_with_a_deposit():

@@ -1,0 +1,110 @@
+"""Quotes of the few legs being worked, streamed on the connection that trades."""
+
+import asyncio
+from collections.abc import Sequence
+
+from bot.brokers.ib.columns import SeriesTerms
+from bot.brokers.ib.connection import IbSession
+from bot.brokers.ib.data_settings import IbDataSettings
+from bot.brokers.ib.errors_table import Code
+from bot.brokers.ib.health import FeedHealth
+from bot.brokers.ib.hours import session_at
+from bot.brokers.ib.library import Contract
+from bot.brokers.ib.qualifier import Qualifier
+from bot.brokers.ib.quotes import Streams, first_prices, quote_of
+from bot.exchange.listings import is_trading
+from bot.ports import Clock
+from strategies.model.calendars import TradingCalendar
+from strategies.model.expiries import future_instants
+from strategies.model.instruments import Instrument, OptionContract
+from strategies.model.quotes import Quote
+
+
+class LegQuotes:
+    """Streams legs for as long as there are lines for them; the longest unused go first."""
+
+    def __init__(
+        self,
+        session: IbSession,
+        *,
+        clock: Clock,
+        calendar: TradingCalendar,
+        qualifier: Qualifier,
+        settings: IbDataSettings,
+        terms: SeriesTerms,
+    ) -> None:
+        """Stream nothing yet; see ``IbMarketData``."""
+        self._session = session
+        self._clock = clock
+        self._calendar = calendar
+        self._qualifier = qualifier
+        self._settings = settings
+        self._terms = terms
+        self._health = FeedHealth(allows_delayed=settings.allows_delayed)
+        self._streams = Streams()
+        self._used: dict[str, None] = {}  # symbols, the longest unused first
+        session.on_resubscribe(self._start_over)
+        session.on_request_code(self._hear)
+
+    async def fetch(self, instruments: Sequence[Instrument]) -> dict[str, Quote]:
+        """Return current quotes by symbol; see ``IbMarketData.fetch_quotes``."""
+        session_at(self._calendar, self._clock.now())
+        contracts = await self._contracts(instruments)
+        ib = await self._session.ready()
+        refused = [name for name in self._health.refused if name in self._streams]
+        self._streams.drop(refused)
+        self._health.forgive(refused)
+        self._make_room(contracts)
+        new = self._streams.add(ib, contracts)
+        await self._session.fence()
+        tickers = self._streams.tickers
+        if new and self._settings.first_prices_s > 0:
+            wanted = [tickers[name] for name in new if name in tickers]
+            await first_prices(wanted, self._clock, self._settings.first_prices_s)
+        watched = {symbol: tickers[symbol] for symbol in contracts if symbol in tickers}
+        self._health.require(optional=(), tickers=watched, farms=self._session.truth().farms)
+        now = self._clock.now()
+        is_real = self._settings.grid is None
+        quotes = {
+            symbol: quote_of(ticker, (ticker.time or now) if is_real else now)
+            for symbol, ticker in watched.items()
+        }
+        return {symbol: each for symbol, each in quotes.items() if each.bid or each.ask}
+
+    async def _contracts(self, instruments: Sequence[Instrument]) -> dict[str, Contract]:
+        """Return the contracts of what still trades; what IB does not know nobody quotes."""
+        now = self._clock.now()
+        alive = []
+        for each in dict.fromkeys(instruments):
+            if isinstance(each, OptionContract):
+                is_alive = is_trading(self._terms.of(each.root, each.expiry), now)
+            else:
+                is_alive = now <= future_instants(each.expiry, self._calendar).last_trade_at
+            if is_alive:
+                alive.append(each)
+        found = await asyncio.gather(*(self._qualifier.find(each) for each in alive))
+        pairs = zip(alive, found, strict=True)
+        return {each.symbol: contract for each, contract in pairs if contract is not None}
+
+    def _make_room(self, contracts: dict[str, Contract]) -> None:
+        for symbol in contracts:
+            self._used.pop(symbol, None)
+            self._used[symbol] = None
+        if self._settings.lines is None:
+            return
+        most = max(self._settings.leg_lines, len(contracts))
+        while len(self._used) > most:
+            oldest = next(iter(self._used))
+            del self._used[oldest]
+            if oldest in self._streams:
+                self._streams.drop([oldest])
+
+    async def _start_over(self) -> None:
+        """Take note that no subscription is left; legs are streamed again when they are needed."""
+        self._streams.forget()
+        self._health.forget()
+        self._used.clear()
+
+    def _hear(self, request_id: int, code: Code, text: str) -> None:
+        name = self._streams.name_of(request_id)
+        self._health.hear(name, code.code, text, self._clock.now())

@@ -1,0 +1,118 @@
+"""What is listed on a session: chains and futures, asked of IB once a session."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from bot.brokers.ib.contracts import INDEX_NAMES, ContractUnknown
+from bot.brokers.ib.library import Contract
+from bot.brokers.ib.qualifier import Expirations, Qualifier
+from bot.brokers.ib.selection import Appetite, SeriesRows
+from strategies.model.calendars import TradingCalendar
+from strategies.model.instruments import ROOTS, FutureContract, Instrument, Settlement
+
+Progress = Callable[[str], None]
+
+# Roots without which there is nothing to trade; VIXW and VXM may be missing
+_REQUIRED: Final = {"SPX": ("SPX", "SPXW"), "VIX": ("VIX",)}
+_FUTURE_ROOTS: Final = ("VX", "VXM")
+_SPREAD: Final = timedelta(days=1)  # IB's dates move by one with the gateway's time zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionListing:
+    """Everything that is listed on a session, or as much of it as the rules want to look at."""
+
+    session: date
+    series: tuple[SeriesRows, ...]
+    futures: tuple[FutureContract, ...]  # by expiry, then root
+    indices: dict[str, Contract]  # those IB knows
+
+
+async def read_listing(
+    qualifier: Qualifier,
+    calendar: TradingCalendar,
+    session: date,
+    *,
+    appetite: Appetite | None,
+    held: Collection[Instrument],
+    progress: Progress,
+) -> SessionListing:
+    """Ask IB what is listed, and check that the roots are what the bot takes them for.
+
+    Args:
+        qualifier: Asks, and keeps the contracts.
+        calendar: When AM-settled options expire after their last trade date.
+        session: Today.
+        appetite: Which series are wanted beside those held; None = all.
+        held: Open positions.
+        progress: Told how far it has come; a cold start takes as long as the pacing dictates.
+
+    Raises: BrokerUnavailable; ContractUnknown where a root is missing.
+    """
+    progress("asking IB for indices and futures")
+    known = await asyncio.gather(*(qualifier.index(name) for name in INDEX_NAMES))
+    indices = {
+        name: contract
+        for name, contract in zip(INDEX_NAMES, known, strict=True)
+        if contract is not None
+    }
+    futures = [each for root in _FUTURE_ROOTS for each in await qualifier.futures(root)]
+    if not any(each.root == "VX" for each in futures):
+        raise ContractUnknown("IB lists no monthly VX futures (FUT VIX CFE, class VX)")
+    series: list[SeriesRows] = []
+    for underlying in _REQUIRED:
+        classes = [
+            each
+            for each in await qualifier.expirations(underlying)
+            if each.root in ROOTS and ROOTS[each.root].underlying == underlying
+        ]
+        _require_roots(underlying, classes)
+        wanted = [
+            (each.root, last_trade)
+            for each in classes
+            for last_trade in each.last_trades
+            if _is_wanted(each.root, last_trade, calendar, session, appetite, held)
+        ]
+        for number, (root, last_trade) in enumerate(wanted, start=1):
+            progress(f"{root} options of {last_trade}, {number} of {len(wanted)} on {underlying}")
+            series += await qualifier.series(root, last_trade)
+    unique = {(each.expiry, each.root): each for each in series}
+    return SessionListing(
+        session=session,
+        series=tuple(unique[key] for key in sorted(unique)),
+        futures=tuple(sorted(futures, key=lambda each: (each.expiry, each.root))),
+        indices=indices,
+    )
+
+
+def _require_roots(underlying: str, classes: Iterable[Expirations]) -> None:
+    found = {each.root for each in classes}
+    for root in _REQUIRED[underlying]:
+        if root not in found:
+            offered = ", ".join(sorted(found)) or "none"
+            raise ContractUnknown(
+                f"IB's option chain of {underlying} has no class {root} (it has {offered}); is the "
+                "account permitted to trade index options?"
+            )
+
+
+def _is_wanted(
+    root: str,
+    last_trade: str,
+    calendar: TradingCalendar,
+    session: date,
+    appetite: Appetite | None,
+    held: Collection[Instrument],
+) -> bool:
+    """Return whether any expiry that IB's date may stand for is of interest."""
+    if appetite is None:
+        return True
+    stated = datetime.strptime(last_trade[:8], "%Y%m%d").date()  # noqa: DTZ007 a date, no zone
+    possible = [stated - _SPREAD, stated, stated + _SPREAD]
+    if ROOTS[root].settlement is Settlement.AM:
+        possible += [calendar.next_session(day) for day in possible]
+    expiries = {each.expiry for each in held if each.root == root}
+    return any(day in expiries or appetite.wants(root, (day - session).days) for day in possible)

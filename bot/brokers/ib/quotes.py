@@ -1,0 +1,113 @@
+"""Streams: what one client is subscribed to, and reading its tickers."""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.brokers.ib.library import IB, Contract, Ticker
+from bot.ports import Clock
+from strategies.model.quotes import Quote
+
+_LOOK_AGAIN_S: Final = 0.05
+LIVE: Final = 1  # market data types: 2 is frozen, 3 delayed, 4 delayed and frozen
+
+
+def price(points: float) -> float:
+    """Return a price IB sent; what it spells -1, 0 or not at all is 0: nobody quotes."""
+    return points if points > 0 and math.isfinite(points) else 0.0
+
+
+def quote_of(ticker: Ticker, at: datetime) -> Quote:
+    """Return the bid and the offer of a ticker, known to be true at an instant."""
+    return Quote(bid=price(ticker.bid), ask=price(ticker.ask), quoted_at=at)
+
+
+class Streams:
+    """The market data subscriptions of one client.
+
+    The library finds a ticker by the identity of its contract, so the contract objects must be the
+    same all along; they are kept here beside their tickers.
+    """
+
+    def __init__(self) -> None:
+        self._ib: IB | None = None
+        self._tickers: dict[str, Ticker] = {}
+        self._contracts: dict[str, Contract] = {}
+
+    def __len__(self) -> int:
+        return len(self._tickers)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tickers
+
+    @property
+    def tickers(self) -> Mapping[str, Ticker]:
+        """The ticker of each name or symbol that is streamed."""
+        return self._tickers
+
+    def name_of(self, request_id: int) -> str | None:
+        """Return what is streamed by a request; None if it is none of these streams."""
+        if self._ib is None:
+            return None
+        ticker = self._ib.wrapper.reqId2Ticker.get(request_id)
+        return next((name for name, each in self._tickers.items() if each is ticker), None)
+
+    def forget(self) -> None:
+        """Take note that every subscription is gone: the connection or IB's data was lost."""
+        for ticker in self._tickers.values():
+            _blank(ticker)
+        self._tickers.clear()
+        self._contracts.clear()
+
+    def keep(self, ib: IB, wanted: Mapping[str, Contract]) -> tuple[str, ...]:
+        """Stream exactly what is wanted, changing what has to change; return what is new.
+
+        Args:
+            ib: The client; another one than before has no subscriptions.
+            wanted: Contracts by name or symbol.
+        """
+        if ib is not self._ib:
+            self.forget()
+            self._ib = ib
+        self.drop(name for name in tuple(self._tickers) if name not in wanted)
+        return self.add(ib, wanted)
+
+    def add(self, ib: IB, wanted: Mapping[str, Contract]) -> tuple[str, ...]:
+        """Stream what is wanted beside what is streamed already; return what is new."""
+        if ib is not self._ib:
+            self.forget()
+            self._ib = ib
+        new = tuple(name for name in wanted if name not in self._tickers)
+        for name in new:
+            self._tickers[name] = ib.reqMktData(wanted[name])
+            self._contracts[name] = wanted[name]
+        return new
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Stop streaming."""
+        for name in names:
+            assert self._ib is not None, "what is streamed was asked of a client"
+            self._ib.cancelMktData(self._contracts.pop(name))
+            _blank(self._tickers.pop(name))
+
+
+async def first_prices(tickers: Iterable[Ticker], clock: Clock, within_s: float) -> None:
+    """Wait until each ticker has a price of some kind, or has had time enough to get one."""
+    waiting = list(tickers)
+    deadline = clock.now() + timedelta(seconds=within_s)
+    while waiting := [each for each in waiting if not _has_price(each)]:
+        if clock.now() >= deadline:
+            return
+        await clock.sleep(_LOOK_AGAIN_S)
+
+
+def _has_price(ticker: Ticker) -> bool:
+    return not all(math.isnan(each) for each in (ticker.bid, ticker.ask, ticker.last))
+
+
+def _blank(ticker: Ticker) -> None:
+    """Clear what a stream has left: asked for again, its contract gets the same ticker."""
+    ticker.time = None
+    ticker.bid = ticker.ask = ticker.last = ticker.close = math.nan
+    ticker.marketDataType = LIVE
