@@ -19,6 +19,7 @@ from bot.gateway.desk.desk import OrderDesk
 from bot.gateway.dispatch.call import Call, Refused
 from bot.gateway.dispatch.system import managed_accounts, next_valid_id
 from bot.gateway.dispatch.table import HANDLERS, MARKET_DATA
+from bot.gateway.fault_plan import FaultPlan
 from bot.gateway.faults import Faults, NoFaults
 from bot.gateway.feed.feed import MarketDataFeed
 from bot.gateway.kept_bars import KeptBars
@@ -109,6 +110,9 @@ class Gateway:
         """
         port = await self._server.start(port, host)
         self.pump(self._clock.now())
+        if isinstance(self._faults, FaultPlan):
+            for instant in self._faults.instants:
+                self._agenda.at(instant, None)
         self._set_timer()
         return port
 

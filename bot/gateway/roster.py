@@ -43,14 +43,16 @@ class Roster:
         return client_id in (MANUAL_CLIENT, self._master_client_id)
 
     def publish(self, message: Message, client_id: int | None) -> None:
-        """Send news of an order to its owner, and to those who are told everything.
+        """Send news of an order to its owner, and but for errors to those who see everything.
 
         Args:
             message: The news.
             client_id: The owner; None for an order placed by hand.
         """
+        is_private = message.kind == "error"
         for session in self:
-            if session.client_id == client_id or self.sees_all(session.client_id):
+            sees_it = self.sees_all(session.client_id) and not is_private
+            if session.client_id == client_id or sees_it:
                 session.send(message)
 
     def broadcast(self, message: Message) -> None:

@@ -62,6 +62,11 @@ def executions(call: Call) -> None:
     call.send("execDetailsEnd", reqId=call.req_id)
 
 
+def exercise(call: Call) -> None:
+    """Refuse to exercise an option."""
+    call.parts.desk.exercise(call.session.client_id, call.req_id)
+
+
 def _send_all(call: Call, messages: list[Message]) -> None:
     for message in messages:
         call.session.send(message)
@@ -76,4 +81,5 @@ HANDLERS: dict[str, Handler] = {
     "reqAutoOpenOrders": auto_open_orders,
     "reqCompletedOrders": completed_orders,
     "reqExecutions": executions,
+    "exerciseOptions": exercise,
 }

@@ -55,7 +55,6 @@ _NO_NEWS = (10276, "News feed is not allowed")
 _NO_WSH = (10276, "WSH data is not subscribed to")
 _NO_ADVISOR = (321, "Error validating request.-'bA' : cause - Not a financial advisor")
 _NO_VERIFICATION = (321, "Error validating request.-'bZ' : cause - Verification is not supported")
-_NO_EXERCISE = (10147, "Index options are exercised automatically; nothing was done")
 _NO_HISTOGRAM = (162, "Historical Market Data Service error message:no histogram data")
 _NO_TICKS = (162, "Historical Market Data Service error message:no historical ticks")
 
@@ -94,5 +93,4 @@ HANDLERS: dict[str, Handler] = {
     "reqHistogramData": _refuse(*_NO_HISTOGRAM),
     "cancelHistogramData": _nothing,
     "reqHistoricalTicks": _refuse(*_NO_TICKS),
-    "exerciseOptions": _refuse(*_NO_EXERCISE),
 }
