@@ -21,6 +21,8 @@ from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchan
 from strategies.model.fills import CashKind, CashMovement, Fill
 from strategies.model.instruments import FutureContract, Instrument, Right, parse_symbol
 
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -53,6 +55,44 @@ def opening_deposit(account_id: str, session: date, amount_usd: Decimal) -> Cash
     return TradingAccount().deposit(
         f"DEP-{account_id}-{session}", amount_usd, at_exchange(session, time(0)).astimezone(UTC)
     )
+
+
+class Books(Protocol):
+    """What is on record: the ledger."""
+
+    def fills_since(self, at: datetime) -> tuple[Fill, ...]:
+        """Return fills at or after ``at`` in their latest revision."""
+        ...
+
+    def cash_movements_since(self, at: datetime) -> tuple[CashMovement, ...]:
+        """Return cash movements booked at or after ``at``."""
+        ...
+
+
+def derived_cash(
+    books: Books,
+    *,
+    account_id: str,
+    session: date,
+    cash_usd: Decimal,
+    calendar: TradingCalendar,
+    prices: SettlementPrices,
+) -> "DerivedCash":
+    """Return the movements of an account as its books go on; empty ones begin with a deposit.
+
+    Args:
+        books: Fills and movements on record.
+        account_id: Names the account.
+        session: The session on which empty books begin.
+        cash_usd: The broker's cash, which empty books begin with.
+        calendar: Must reach past every expiry that is traded.
+        prices: Asked once for each value that is not on record.
+    """
+    recorded = books.cash_movements_since(_BEGINNING)
+    deposits = recorded or (opening_deposit(account_id, session, cash_usd),)
+    cash = DerivedCash(deposits, calendar=calendar, prices=prices)
+    cash.take(books.fills_since(_BEGINNING))
+    return cash
 
 
 class DerivedCash:
