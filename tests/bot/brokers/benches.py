@@ -3,11 +3,13 @@
 A card asks its bench for everything it needs, so the same cards run on every broker that has one.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
+from strategies.model.instruments import Instrument
 from strategies.model.orders import (
     _APPROVAL_KEY,
     ApprovedOrder,
@@ -16,6 +18,7 @@ from strategies.model.orders import (
     PositionEffect,
     Urgency,
 )
+from strategies.model.quotes import Quote
 from strategies.model.ticks import order_tick, round_down, round_up
 from tests.bot.exchange.venue.fakes import open_exchange, restless_market
 from tests.builders import AT, leg
@@ -61,18 +64,29 @@ class SimulatedBench:
         self._attach()
         await self.broker.connect()
 
+    async def open(self) -> None:
+        """Be ready for ``broker.connect``."""
+
+    async def close(self) -> None:
+        """Leave nothing behind."""
+
     async def price(self, legs: str, share: float) -> Decimal:
         """Return a limit so far between mid (0) and natural (1); rounded away from mid beyond 1."""
-        every = legs_of(legs)
-        quotes = await self.market_data.fetch_quotes([each.instrument for each in every])
-        mid = natural = 0.0
-        for each in every:
-            quote = quotes[each.instrument.symbol]
-            mid += each.ratio * quote.mid
-            natural += each.ratio * (quote.ask if each.ratio > 0 else quote.bid)
-        price = Decimal(repr(round(mid + share * (natural - mid), 6)))
-        tick = order_tick([each.instrument for each in every], price)
-        return round_up(price, tick) if share >= 1 else round_down(price, tick)
+        quotes = await self.market_data.fetch_quotes([each.instrument for each in legs_of(legs)])
+        return package_price(legs, share, lambda instrument: quotes[instrument.symbol])
+
+
+def package_price(legs: str, share: float, quote_of: Callable[[Instrument], Quote]) -> Decimal:
+    """Return a limit so far between mid (0) and natural (1); rounded away from mid beyond 1."""
+    every = legs_of(legs)
+    mid = natural = 0.0
+    for each in every:
+        quote = quote_of(each.instrument)
+        mid += each.ratio * quote.mid
+        natural += each.ratio * (quote.ask if each.ratio > 0 else quote.bid)
+    price = Decimal(repr(round(mid + share * (natural - mid), 6)))
+    tick = order_tick([each.instrument for each in every], price)
+    return round_up(price, tick) if share >= 1 else round_down(price, tick)
 
 
 def legs_of(text: str) -> tuple[Leg, ...]:

@@ -1,0 +1,161 @@
+"""The bench of the IB adapter: a gateway over the same restless market, a real socket between."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from bot.brokers.ib.broker import IbBroker, Patience
+from bot.brokers.ib.cash import DerivedCash, opening_deposit
+from bot.brokers.ib.connection import IbSession, IbSettings
+from bot.brokers.ib.journal import EventJournal
+from bot.brokers.ib.order_book import OrderBook
+from bot.brokers.ib.qualifier import Qualifier
+from bot.exchange.exchange import Exchange
+from bot.gateway.faults import Faults
+from bot.gateway.gateway import Gateway
+from bot.gateway.settings import GatewaySettings
+from strategies.model.fills import CashMovement, Fill
+from strategies.model.instruments import FutureContract, Instrument
+from tests.bot.brokers.benches import ManualClock, package_price
+from tests.bot.exchange.venue.fakes import ScriptedMarket, open_exchange, restless_market
+from tests.bot.gateway.running import FAST, settle
+from tests.builders import AT
+
+ACCOUNT = "DU0000001"
+HASTE = Patience(acknowledge_s=1.0, cancel_s=1.0, margin_s=0.3, drain_s=0.2, legs_s=0.5)
+
+
+class MarketPrices:
+    """Settlement values straight from the market."""
+
+    def __init__(self, market: ScriptedMarket) -> None:
+        self._market = market
+
+    async def settlement_value(self, instrument: Instrument) -> float | None:
+        return self._market.settlement_value(instrument)
+
+    async def daily_settle(self, contract: FutureContract, session: date) -> float | None:
+        return self._market.daily_settle(contract, session)
+
+
+class WireBench:
+    """The IB broker on a gateway of its own, 10:00 on a quiet Monday.
+
+    ``restart`` leaves the gateway alive, as another program's gateway is.
+    """
+
+    starting_cash_usd = Decimal(1_000_000)
+
+    def __init__(
+        self,
+        journal: Path,
+        *,
+        faults: Faults | None = None,
+        settings: GatewaySettings = FAST,
+        patience: Patience = HASTE,
+        **session_changes: object,
+    ) -> None:
+        self._journal = journal
+        self._faults = faults
+        self._settings = settings
+        self._patience = patience
+        self._session_changes = session_changes
+        self._deposit: CashMovement | None = None
+        self._fills: tuple[Fill, ...] = ()  # what a ledger would remember
+        self.clock = ManualClock(AT)
+        self.events: EventJournal | None = None
+
+    # --- life ---------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Start the gateway; the broker is made and not connected."""
+        self.exchange: Exchange = open_exchange(
+            restless_market(),
+            account_id=ACCOUNT,
+            starting_cash_usd=self.starting_cash_usd,
+            journal_path=self._journal,
+        )
+        market = self.exchange.market
+        self.gateway = Gateway(
+            self.exchange, market.calendar, self.clock, self._settings, self._faults
+        )
+        self.port = await self.gateway.start(0)
+        self.attach()
+
+    def attach(self) -> None:
+        """Make the broker of a new process."""
+        settings = IbSettings(
+            **({"port": self.port, "client_id": 1, "account": ACCOUNT} | _HURRIED)
+            | self._session_changes
+        )
+        self.events = EventJournal(self._journal.parent / "events", self.clock)
+        self.data_session = IbSession(settings.for_data(), self.clock)
+        qualifier = Qualifier(self.data_session, self.exchange.market.calendar)
+        self.book = OrderBook(qualifier.instrument)
+        self.session = IbSession(settings, self.clock, log=self.events, orders=self.book)
+        self.broker = IbBroker(
+            self.session,
+            self.book,
+            _ConnectingQualifier(qualifier, self.data_session),
+            self._open_cash,
+            self.clock,
+            self._patience,
+        )
+
+    def _open_cash(self, cash_usd: Decimal) -> DerivedCash:
+        market = self.exchange.market
+        if self._deposit is None:
+            self._deposit = opening_deposit(ACCOUNT, market.first_session, cash_usd)
+        derived = DerivedCash(
+            [self._deposit], calendar=market.calendar, prices=MarketPrices(market)
+        )
+        derived.take(self._fills)
+        return derived
+
+    async def close(self) -> None:
+        """End everything."""
+        self.detach()
+        await self.gateway.stop()
+        await settle()
+
+    def detach(self) -> None:
+        """End the bot's side."""
+        self.session.disconnect()
+        self.data_session.disconnect()
+        if self.events is not None:
+            self.events.close()
+
+    async def restart(self) -> None:
+        """Replace the broker by that of a new process."""
+        self._fills = await self.broker.fetch_fills(AT)
+        self.detach()
+        await settle()
+        self.attach()
+        await self.broker.connect()
+
+    async def price(self, legs: str, share: float) -> Decimal:
+        """Return a limit so far between mid (0) and natural (1)."""
+        market, now = self.exchange.market, self.clock.now()
+        return package_price(legs, share, lambda instrument: market.quote(instrument, now))
+
+
+_HURRIED = {
+    "connect_s": 1.0,
+    "answer_s": 1.0,
+    "attempts": 2,
+    "requests_per_second": 0,
+}
+
+
+class _ConnectingQualifier:
+    """Connects the data side when it is asked for the first time."""
+
+    def __init__(self, qualifier: Qualifier, session: IbSession) -> None:
+        self._qualifier = qualifier
+        self._session = session
+        self.instrument: Callable = qualifier.instrument
+
+    async def qualify(self, instruments):
+        await self._session.ready()
+        return await self._qualifier.qualify(instruments)
