@@ -21,26 +21,19 @@ from bot.gateway.desk.announcer import Announcer, Publish
 from bot.gateway.desk.blotter import MANUAL_CLIENT, Blotter
 from bot.gateway.desk.executions import ExecutionBook
 from bot.gateway.desk.floor import BY_SYSTEM, BY_TRADER, Floor
-from bot.gateway.desk.reading import (
-    CODES,
-    Refused,
-    read_contract,
-    read_order,
-    refusal_words,
-    same_combination,
-)
-from bot.gateway.desk.ticket import ROUTE_MARK, Status, Ticket, perm_id_of
+from bot.gateway.desk.intake import FILLED, MISMATCH, OFF_TICK, Intake, acts_otherwise
+from bot.gateway.desk.memory import Memory
+from bot.gateway.desk.reading import Refused, refusal_words
+from bot.gateway.desk.restore import Restorer
+from bot.gateway.desk.ticket import Status, Ticket
 from bot.gateway.desk.what_if import what_if_messages
-from bot.gateway.faults import Fault, FaultKind, Faults
+from bot.gateway.faults import FaultKind, Faults
 from bot.gateway.protocol.builders import completed_order_message, error_message, time_text
 from bot.gateway.protocol.message import Message
 from bot.gateway.words import Contract, Order, OrderState
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.ids import ClientOrderId
 
-_REF_LENGTH_MAX = 64
-_CANNOT_MODIFY = "Cannot modify a filled order."
-_MISMATCH = "Order being modified does not match original order.-"
 _OUTSIDE_RTH_IGNORED = (
     "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order"
     " type and destination. PlaceOrder is now being processed."
@@ -72,12 +65,11 @@ class OrderDesk:
         holds_orders: bool = False,
     ) -> None:
         self._exchange = exchange
-        self._contracts = contracts
         self._faults = faults
-        self._account_id = account_id
-        self._blotter = Blotter()
+        self._memory = Memory(exchange.journal_path, is_new=not exchange.records())
+        self._blotter = Blotter(self._memory.ended)
         self._executions = ExecutionBook(account_id)
-        self._announcer = Announcer(publish, faults, self._executions)
+        self._announcer = Announcer(publish, faults, self._executions, self._memory)
         self._floor = Floor(
             exchange,
             self._blotter,
@@ -85,8 +77,11 @@ class OrderDesk:
             self._announcer,
             holds_orders=holds_orders,
         )
-        self._drafts: dict[tuple[int, int], Ticket] = {}  # not transmitted yet
+        self._intake = Intake(exchange, contracts, self._blotter, account_id)
         self._midnight = _midnight_after(exchange.now)
+        restorer = Restorer(exchange, contracts, self._blotter, self._executions, account_id)
+        for ticket in restorer.restore(self._memory.facts()):
+            self._floor.resume(ticket)
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -127,7 +122,7 @@ class OrderDesk:
         if order.what_if:
             self._what_if(client_id, order_id, contract, order)
             return
-        if (draft := self._drafts.pop((client_id, order_id), None)) is not None:
+        if (draft := self._intake.drafted(client_id, order_id)) is not None:
             self._take(client_id, order_id, contract, order, draft.key)
             return
         known = self._blotter.find(client_id, order_id)
@@ -166,43 +161,15 @@ class OrderDesk:
             return
         self._blotter.use_id(client_id, order_id)
         try:
-            ticket = self._ticket(client_id, order_id, contract, order, key)
+            ticket = self._intake.ticket(client_id, order_id, contract, order, key)
         except Refused as refusal:
             self._announcer.tell(client_id, error_message(order_id, refusal.code, refusal.text))
             return
         if not order.transmit:
-            self._drafts[client_id, order_id] = ticket
+            self._intake.keep(ticket)
             return
-        for each in self._transmitted_with(ticket):
+        for each in self._intake.transmitted_with(ticket):
             self._start(each)
-
-    def _ticket(
-        self,
-        client_id: int,
-        order_id: int,
-        contract: Contract,
-        order: Order,
-        key: ClientOrderId | None,
-    ) -> Ticket:
-        """Raises: Refused."""
-        written, lines = read_contract(contract, self._contracts, self._exchange.now)
-        order = read_order(order, self._account_id, len(lines))
-        if order.parent_id and not self._knows(client_id, order.parent_id):
-            raise Refused(135, f"Can't find order with id ={order.parent_id}")
-        key = key or self._key(client_id, order_id, order.order_ref)
-        ticket = Ticket(
-            key=key,
-            perm_id=perm_id_of(self._account_id, key),
-            client_id=client_id,
-            order_id=order_id,
-            contract=written,
-            lines=lines,
-            order=order,
-            placed_at=self._exchange.now,
-        )
-        if order.order_type != "LMT" and pricing.off_tick(ticket):
-            raise Refused(*refusal_words("price off tick"))
-        return ticket
 
     def _strikes_new(
         self, kind: FaultKind, client_id: int, contract: Contract, order: Order
@@ -217,53 +184,23 @@ class OrderDesk:
             return
         unset_first = self._strikes_new(FaultKind.WHAT_IF_UNSET_FIRST, client_id, contract, order)
         try:
-            ticket = self._ticket(client_id, order_id, contract, order, ClientOrderId("what if"))
+            ticket = self._intake.ticket(
+                client_id, order_id, contract, order, ClientOrderId("what if")
+            )
             answers = what_if_messages(ticket, self._exchange, unset_first=unset_first)
         except Refused as refusal:
             answers = [error_message(order_id, refusal.code, refusal.text)]
         for answer in answers:
             self._announcer.tell(client_id, answer)
 
-    def _knows(self, client_id: int, order_id: int) -> bool:
-        found = self._blotter.find(client_id, order_id)
-        return found is not None or (client_id, order_id) in self._drafts
-
-    def _key(self, client_id: int, order_id: int, order_ref: str) -> ClientOrderId:
-        """Return the order's reference if it can serve as an id, else a derived one."""
-        plain = order_ref.isascii() and order_ref.isprintable() and ROUTE_MARK not in order_ref
-        if order_ref and plain and len(order_ref) <= _REF_LENGTH_MAX and self._is_free(order_ref):
-            return ClientOrderId(order_ref)
-        base = f"client {client_id} order {order_id}"
-        names = (base if number == 1 else f"{base} #{number}" for number in range(1, 1 << 31))
-        return ClientOrderId(next(name for name in names if self._is_free(name)))
-
-    def _is_free(self, key: str) -> bool:
-        name = ClientOrderId(key)
-        is_draft = any(draft.key == name for draft in self._drafts.values())
-        is_known = self._blotter.has_key(name) or self._exchange.record(name) is not None
-        return not (is_draft or is_known)
-
-    def _transmitted_with(self, ticket: Ticket) -> list[Ticket]:
-        """Return what an order takes to the market with it, itself last: parent and siblings."""
-        if not ticket.order.parent_id:
-            return [ticket]
-        family = [
-            draft
-            for (client_id, order_id), draft in self._drafts.items()
-            if client_id == ticket.client_id
-            and ticket.order.parent_id in {order_id, draft.order.parent_id}
-        ]
-        for draft in family:
-            del self._drafts[draft.client_id, draft.order_id]
-        return [*family, ticket]
-
     def _start(self, ticket: Ticket) -> None:
         """Let an order work, as far as nothing is made to go wrong."""
         strikes = self._announcer.strikes
         announcer = self._announcer
+        self._memory.placed(ticket)
         self._blotter.add(ticket)
         if strikes(FaultKind.PRICE_REFUSED, ticket) is not None:
-            self._floor.refuse(ticket, *_off_tick(), note="price off tick")
+            self._floor.refuse(ticket, *OFF_TICK, note="price off tick")
             return
         if (fault := strikes(FaultKind.ORDER_REJECTED, ticket)) is not None:
             note = str(fault.details.get("text", "rejected on demand"))
@@ -298,7 +235,8 @@ class OrderDesk:
     def _modify(self, ticket: Ticket, contract: Contract, order: Order) -> None:
         """Change an order at work; where that is refused, the original lives."""
         try:
-            order = self._changed(ticket, contract, order)
+            self._strike_change(ticket)
+            order = self._intake.changed(ticket, contract, order)
         except Refused as refusal:
             self._announcer.error(ticket, refusal.code, refusal.text)
             return
@@ -313,43 +251,32 @@ class OrderDesk:
                 ticket.order = before
                 self._announcer.error(ticket, *refusal_words(verdict))
                 return
+        self._memory.changed(ticket)
         if doubles and stood:
             ticket.live.clear()
             self._floor.attend(ticket)
             ticket.live[:0] = stood
-        elif not stood or _acts_otherwise(before, order):
+        elif not stood or acts_otherwise(before, order):
             self._floor.withdraw(ticket)
             self._floor.attend(ticket)
         if not ticket.is_done:
             self._announcer.standing(ticket)
 
-    def _changed(self, ticket: Ticket, contract: Contract, order: Order) -> Order:
-        """Return the order as changed; raises Refused."""
-        strikes = self._announcer.strikes
-        if ticket.status is Status.FILLED or strikes(FaultKind.MODIFY_FILLED, ticket) is not None:
-            raise Refused(104, _CANNOT_MODIFY)
-        if strikes(FaultKind.MODIFY_MISMATCH, ticket) is not None:
-            raise Refused(105, _MISMATCH)
-        if strikes(FaultKind.PRICE_REFUSED, ticket) is not None:
-            raise Refused(*_off_tick())
-        if ticket.is_combo:
-            is_same = same_combination(ticket.contract, contract)
-        else:
-            written, _ = read_contract(contract, self._contracts, self._exchange.now)
-            is_same = written.con_id == ticket.contract.con_id
-        order = read_order(order, self._account_id, len(ticket.lines))
-        if not is_same or order.action != ticket.order.action:
-            raise Refused(105, _MISMATCH)
-        if order.total_quantity <= ticket.filled:
-            raise Refused(105, f"{_MISMATCH} {ticket.filled} have been filled.")
-        if order.order_type != "LMT" and pricing.off_tick(replace(ticket, order=order)):
-            raise Refused(*_off_tick())
-        return replace(order, order_ref=ticket.order.order_ref, parent_id=ticket.order.parent_id)
+    def _strike_change(self, ticket: Ticket) -> None:
+        """Refuse a change where something is made to go wrong; raises Refused."""
+        refusals = {
+            FaultKind.MODIFY_FILLED: FILLED,
+            FaultKind.MODIFY_MISMATCH: MISMATCH,
+            FaultKind.PRICE_REFUSED: OFF_TICK,
+        }
+        for kind, words in refusals.items():
+            if self._strikes(kind, ticket):
+                raise Refused(*words)
 
     def cancel(self, client_id: int, order_id: int, at: datetime) -> None:
         """Cancel what is left of an order; what comes of it is published."""
         self.advance(at)
-        if (draft := self._drafts.pop((client_id, order_id), None)) is not None:
+        if (draft := self._intake.drafted(client_id, order_id)) is not None:
             self._blotter.add(draft)
             self._floor.end_cancelled(draft, BY_TRADER)
             return
@@ -368,8 +295,8 @@ class OrderDesk:
         elif not self._strikes(FaultKind.CANCEL_IGNORED, ticket):
             self._cancel(ticket, by=client_id)
 
-    def _strikes(self, kind: FaultKind, ticket: Ticket) -> Fault | None:
-        return self._announcer.strikes(kind, ticket)
+    def _strikes(self, kind: FaultKind, ticket: Ticket) -> bool:
+        return self._announcer.strikes(kind, ticket) is not None
 
     def _cancel(self, ticket: Ticket, *, by: int | None) -> None:
         self._floor.withdraw(ticket)
@@ -382,6 +309,16 @@ class OrderDesk:
         for ticket in self._blotter.open():
             if not ticket.is_done:  # a parent takes its children along
                 self._cancel(ticket, by=None)
+
+    def halt(self, at: datetime) -> None:
+        """Halt trading: orders are held, none is at the exchange."""
+        self.advance(at)
+        self._floor.halt()
+
+    def resume(self, at: datetime) -> None:
+        """Let trading go on; orders that were held go to the exchange."""
+        self.advance(at)
+        self._floor.resume()
 
     def exercise(self, client_id: int, req_id: int) -> None:
         """Refuse to exercise: cash settled index options exercise by themselves."""
@@ -457,15 +394,6 @@ def _heard(ticket: Ticket) -> None:
     """From here on its owner knows of an order whose acknowledgement was lost."""
     ticket.is_muted = ticket.is_withheld = False
     ticket.is_told = True
-
-
-def _acts_otherwise(before: Order, order: Order) -> bool:
-    """Whether a change makes a difference at the exchange."""
-    return replace(before, rest={}, transmit=True) != replace(order, rest={}, transmit=True)
-
-
-def _off_tick() -> tuple[int, str]:
-    return next(iter(CODES.values()))
 
 
 def _midnight_after(at: datetime) -> datetime:

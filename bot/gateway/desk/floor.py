@@ -29,6 +29,7 @@ from strategies.model.lifecycle import OrderStatus
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BEFORE_CLOSE: Final = 2 * GRID  # the exchange matches last one grid instant before its close
+_FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 _REENTERED: Final = frozenset({"GTC", "GTD"})
 _CANCEL_ALL: Final = 1  # ocaType: one fills, the others are cancelled
 _NO_SESSION: Final = f"{RejectReason.OUTSIDE_SESSION}: the market has no other"
@@ -67,6 +68,7 @@ class Floor:
         self._executions = executions
         self._announcer = announcer
         self._holds_orders = holds_orders
+        self._is_halted = False
         self.fills_seen = 0
 
     # --- what the exchange did ----------------------------------------------------------------
@@ -141,6 +143,10 @@ class Floor:
     def _bring(self, ticket: Ticket) -> None:
         """Take a ticket without an order at the exchange there, unless it has to wait."""
         now = self._exchange.now
+        if self._is_halted:
+            ticket.status, ticket.why_held = Status.PRE_SUBMITTED, "halted"
+            ticket.next_look = _FOR_EVER
+            return
         waits = self._waits_for(ticket, now)
         if ticket.is_done:
             return
@@ -168,7 +174,7 @@ class Floor:
         parent = self._blotter.parent(ticket)
         if parent is not None and parent.status is not Status.FILLED:
             ticket.why_held = "child"
-            return datetime.max.replace(tzinfo=UTC)
+            return _FOR_EVER
         if (after := read_time(ticket.order.good_after_time)) is not None and after > now:
             return after
         session = self._exchange.session_at(now)
@@ -264,11 +270,31 @@ class Floor:
         self._look_again(ticket)
         return True
 
+    def resume(self, ticket: Ticket) -> None:
+        """Go on with a ticket of a process that has ended."""
+        if ticket.live:
+            self._look_again(ticket)
+        else:
+            ticket.next_look = self._exchange.now
+
     def withdraw(self, ticket: Ticket) -> None:
         """Take all its orders back from the exchange."""
         for route in ticket.live:
             self._exchange.cancel(route, self._exchange.now)
         ticket.live.clear()
+
+    def halt(self) -> None:
+        """Take every order back from the exchange and bring none until ``resume``."""
+        self._is_halted = True
+        for ticket in self._blotter.open():
+            self.withdraw(ticket)
+            self.attend(ticket)
+
+    def resume(self) -> None:
+        """Bring orders to the exchange again."""
+        self._is_halted = False
+        for ticket in self._blotter.open():
+            self.attend(ticket)
 
     def _tend(self, ticket: Ticket) -> None:
         """Look after a ticket with an order at the exchange."""
