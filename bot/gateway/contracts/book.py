@@ -210,7 +210,7 @@ class ContractBook:
                 terms = terms_of(self._market, root, expiry)
                 if terms is not None:
                     listed.append(terms)
-        return listed
+        return sorted(listed, key=lambda terms: (terms.expiry, terms.root))
 
     def _expiries_around(self, roots: Iterable[str], day: date) -> Iterator[SeriesKey]:
         """Yield the expiries a date may mean: itself, and for AM options the session after it."""

@@ -47,7 +47,9 @@ def samples(pattern: str, among: Iterable[Listed]) -> tuple[Mapping[str, Any], .
         for listed in among
         if wanted and (listed.contract.symbol.startswith(wanted) or wanted in _name(listed).upper())
     ]
-    fitting.sort(key=lambda sample: (sample["symbol"] != wanted, len(str(sample["symbol"]))))
+    fitting.sort(
+        key=lambda sample: (not sample["symbol"].startswith(wanted), len(sample["symbol"]))
+    )
     return tuple(fitting[:_SAMPLES_MOST])
 
 
