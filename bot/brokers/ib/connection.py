@@ -92,6 +92,15 @@ class ConnectionTruth:
     clock_ahead: timedelta | None  # the gateway's clock against ours; whole seconds
 
 
+@dataclass(frozen=True, slots=True)
+class SocketTraffic:
+    """Bytes that went through one socket, as this end of it counts them."""
+
+    port: int  # of this end
+    sent: int  # handed over to be sent
+    received: int
+
+
 class IbSession:
     """A connection that is made, proven and kept.
 
@@ -288,6 +297,17 @@ class IbSession:
         if self._ib is not None:
             self._highest_id = max(self._highest_id, self._ib.client._reqIdSeq)  # noqa: SLF001
             self._ib.disconnect()
+
+    def traffic(self) -> SocketTraffic | None:
+        """Return what has gone through the socket, if there is one.
+
+        Where the gateway is in this process too, it tells whether bytes are under way.
+        """
+        client = None if self._ib is None else self._ib.client
+        if client is None or client.conn.transport is None:
+            return None
+        port = client.conn.transport.get_extra_info("sockname")[1]
+        return SocketTraffic(port, client.conn.numBytesSent, client._numBytesRecv)  # noqa: SLF001
 
     def truth(self) -> ConnectionTruth:
         """Return what is known of the connection."""
