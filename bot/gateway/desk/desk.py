@@ -82,6 +82,7 @@ class OrderDesk:
         restorer = Restorer(exchange, contracts, self._blotter, self._executions, account_id)
         for ticket in restorer.restore(self._memory.facts()):
             self._floor.resume(ticket)
+        self._floor.fills_seen = len(exchange.fills_from(0))
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -318,7 +319,7 @@ class OrderDesk:
     def resume(self, at: datetime) -> None:
         """Let trading go on; orders that were held go to the exchange."""
         self.advance(at)
-        self._floor.resume()
+        self._floor.reopen()
 
     def exercise(self, client_id: int, req_id: int) -> None:
         """Refuse to exercise: cash settled index options exercise by themselves."""

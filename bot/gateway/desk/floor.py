@@ -106,15 +106,15 @@ class Floor:
             ticket.live.remove(route)
             is_last = not ticket.live and not ticket.is_done
             if is_last and record.report.status is OrderStatus.CANCELLED:
-                self._expired(ticket)
+                self._expired(ticket, record.expires_at)
         self._blotter.leave(ticket)
 
-    def _expired(self, ticket: Ticket) -> None:
+    def _expired(self, ticket: Ticket, at: datetime) -> None:
         """The day of an order at the exchange is over."""
         if ticket.order.tif in _REENTERED:
             self.attend(ticket)
         else:
-            self.end_cancelled(ticket, BY_SYSTEM)
+            self.end_cancelled(ticket, BY_SYSTEM, at=at)
 
     # --- looking after a ticket ---------------------------------------------------------------
 
@@ -284,13 +284,13 @@ class Floor:
         ticket.live.clear()
 
     def halt(self) -> None:
-        """Take every order back from the exchange and bring none until ``resume``."""
+        """Take every order back from the exchange and bring none until ``reopen``."""
         self._is_halted = True
         for ticket in self._blotter.open():
             self.withdraw(ticket)
             self.attend(ticket)
 
-    def resume(self) -> None:
+    def reopen(self) -> None:
         """Bring orders to the exchange again."""
         self._is_halted = False
         for ticket in self._blotter.open():
@@ -356,11 +356,25 @@ class Floor:
         self._release_attached(ticket)
 
     def end_cancelled(
-        self, ticket: Ticket, text: str, *, reason: str = "", by: int | None = None
+        self,
+        ticket: Ticket,
+        text: str,
+        *,
+        reason: str = "",
+        by: int | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """End a ticket without orders at the exchange as cancelled, and tell why."""
+        """End a ticket without orders at the exchange as cancelled, and tell why.
+
+        Args:
+            ticket: The order.
+            text: How completed orders tell it.
+            reason: How error 202 does.
+            by: The client that did it, if it is not the owner.
+            at: When it happened, if not now.
+        """
         assert not ticket.live, "its orders were withdrawn"
-        self._blotter.end(ticket, Status.CANCELLED, self._exchange.now, text)
+        self._blotter.end(ticket, Status.CANCELLED, at or self._exchange.now, text)
         self._announcer.cancelled(ticket, reason, by=by)
         self._release_attached(ticket)
 
