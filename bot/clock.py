@@ -50,6 +50,7 @@ class _JumpingSelector(selectors.BaseSelector):
         self._speed = speed
         self._start = start
         self._micros = 0
+        self._moved_at = time.perf_counter()
         self.traveller: time_machine.Traveller | None = None
         self.watchers: list[Callable[[], bool]] = []
 
@@ -63,18 +64,34 @@ class _JumpingSelector(selectors.BaseSelector):
         Raises: BytesStuck.
         """
         ready = self._inner.select(0)
-        if ready or (timeout is not None and timeout <= 0):
+        if timeout is not None and timeout <= 0:
             return ready
-        if self.watchers and (ready := self._arrivals()):
+        if self.watchers and (ready := ready or self._arrivals()):
             return ready
-        if timeout is None:
-            return self._inner.select(_IDLE_POLL_S)
         if self._speed is not None:
-            began = time.perf_counter()
-            ready = self._inner.select(timeout / self._speed)
-            if ready:
-                timeout = min(timeout, (time.perf_counter() - began) * self._speed)
-        self._advance(timeout)
+            return self._select_paced(ready, timeout, self._speed)
+        if timeout is None:
+            return ready or self._inner.select(_IDLE_POLL_S)
+        if not ready:
+            self._advance(timeout)
+        return ready
+
+    def _select_paced(
+        self, ready: list[tuple[selectors.SelectorKey, int]], timeout: float | None, speed: float
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait as long as ``timeout`` lasts at this speed, and move time by what has passed.
+
+        Time moves while files are busy too, but never past the next timer.
+        """
+        wait = _IDLE_POLL_S if timeout is None else timeout / speed
+        if not ready:
+            ready = self._inner.select(max(0.0, wait - (time.perf_counter() - self._moved_at)))
+        passed = (time.perf_counter() - self._moved_at) * speed
+        self._moved_at = time.perf_counter()
+        if timeout is None or ready:
+            self._advance(passed if timeout is None else min(timeout, passed))
+        else:
+            self._advance(timeout)
         return ready
 
     def _arrivals(self) -> list[tuple[selectors.SelectorKey, int]]:
@@ -86,6 +103,10 @@ class _JumpingSelector(selectors.BaseSelector):
             if time.perf_counter() - began > _IN_FLIGHT_MAX_S:
                 raise BytesStuck(f"bytes under way for {_IN_FLIGHT_MAX_S:.0f} s have not arrived")
         return []
+
+    def jump_to(self, at: datetime) -> None:
+        """Move time to a later instant at once."""
+        self._advance((at - self._start).total_seconds() - self.elapsed_s())
 
     def _advance(self, seconds: float) -> None:
         self._micros += max(1, round(seconds * _MICROS_PER_SECOND))
@@ -120,6 +141,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Return virtual seconds since the start."""
         return self._virtual.elapsed_s()
+
+    def jump_to(self, at: datetime) -> None:
+        """Move time to a later instant at once; what was due before is due then."""
+        self._virtual.jump_to(at)
 
     @contextmanager
     def watch(self, in_flight: Callable[[], bool]) -> Iterator[None]:

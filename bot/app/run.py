@@ -148,12 +148,18 @@ def live(
 ) -> Outcome:
     """Live one life of the bot, from the last instant that ledger or broker know, to its end.
 
+    In real time it begins now, and ends when it is stopped.
+
     Raises: BrokerUnavailable if there is no broker to begin with, and what nobody foresaw.
     """
     start = max(wiring.begins_at, wiring.known_until, ledger.last_event_at() or _LONG_AGO)
+    if wiring.in_real_time:
+        start = wiring.clock.now()
     run_id = digest(config.config_hash, start.isoformat(), str(ledger.epoch))[:_RUN_ID_LENGTH]
+    life = _Life(config, paths, options, observer, wiring, ledger, run_id)
+    if wiring.in_real_time:
+        return asyncio.run(life.live(start))
     with virtual_time(start, speed=options.speed) as loop:
-        life = _Life(config, paths, options, observer, wiring, ledger, run_id)
         return loop.run_until_complete(life.live(start))
 
 
@@ -181,11 +187,13 @@ class _Life:
         self._ledger = ledger
         self._run_id = run_id
         self._outcome = Outcome(run_id=run_id)
-        self._ends_at = at_exchange(wiring.last_session, _LAST_DAY_ENDS)
-        if options.until is not None:
-            self._ends_at = min(self._ends_at, options.until + timedelta(seconds=1))
-        self._sessions = wiring.calendar.sessions_between(
-            wiring.first_session, self._ends_at.astimezone(EXCHANGE_ZONE).date()
+        self._ends_at = _end_of(wiring, options)
+        self._sessions = (
+            ()
+            if self._ends_at is None
+            else wiring.calendar.sessions_between(
+                wiring.first_session, self._ends_at.astimezone(EXCHANGE_ZONE).date()
+            )
         )
         self._day = _Day()
         self._deposits_usd = Decimal(0)
@@ -236,7 +244,7 @@ class _Life:
         try:
             await self._engine.start()
             self._deposits_usd = read_totals(self._ledger).deposits_usd
-            if start < self._ends_at:
+            if self._ends_at is None or start < self._ends_at:
                 await schedule.run_until_stopped()
         except (BotError, StateError, DomainError) as failure:
             owns_orders = not isinstance(failure, LeaseLost)  # else another process has them now
@@ -286,9 +294,10 @@ class _Life:
         }
         for name, trigger in scheduled_triggers(plan).items():
             schedule.add(ScheduledJob(name=name, trigger=trigger, run=duties[name]))
-        # A start may find its end gone by, after finishing what was under way
-        end = DateTrigger(run_date=self._ends_at)
-        schedule.add(ScheduledJob(name="finish", trigger=end, run=finish, however_late=True))
+        if self._ends_at is not None:
+            # A start may find its end gone by, after finishing what was under way
+            end = DateTrigger(run_date=self._ends_at)
+            schedule.add(ScheduledJob(name="finish", trigger=end, run=finish, however_late=True))
         return schedule
 
     async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:
@@ -425,7 +434,17 @@ class _Life:
             log.warning("nobody watches any more", cause=str(cause))
 
     def _progress(self, session: date) -> float:
-        return (self._sessions.index(session) + 1) / len(self._sessions)
+        return (self._sessions.index(session) + 1) / len(self._sessions) if self._sessions else 0.0
+
+
+def _end_of(wiring: Wiring, options: RunOptions) -> datetime | None:
+    """Return when a life ends by itself; None if only by being stopped."""
+    ends = []
+    if wiring.last_session is not None:
+        ends.append(at_exchange(wiring.last_session, _LAST_DAY_ENDS))
+    if options.until is not None:
+        ends.append(options.until + timedelta(seconds=1))
+    return min(ends, default=None)
 
 
 @dataclass(slots=True, kw_only=True)

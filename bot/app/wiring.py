@@ -70,9 +70,10 @@ class Wiring:
     events_ahead: EventsAhead
     seed: int | None
     first_session: date
-    last_session: date
+    last_session: date | None  # None: until somebody stops it
     begins_at: datetime  # when a new run begins
     known_until: datetime  # the latest instant the broker has seen; a run resumes from here
+    in_real_time: bool = False
     decide: Decide = decide
     read_factor: FactorOf = nothing_fed  # E: the feeds that do not come from the broker
 

@@ -168,3 +168,43 @@ def test_bytes_that_never_arrive_are_an_error(monkeypatch):
 def test_the_virtual_loop_is_the_one_asyncio_hands_out():
     with virtual_time(datetime(2020, 2, 3, tzinfo=UTC)) as loop:
         assert asyncio.get_event_loop_policy().get_event_loop() is loop
+
+
+def test_time_can_be_moved_over_a_night():
+    start = datetime(2020, 2, 3, 21, 15, tzinfo=UTC)
+    clock = SystemClock()
+
+    async def main(loop):
+        alarm = asyncio.create_task(clock.sleep(3600))
+        await asyncio.sleep(0)
+        loop.jump_to(start + timedelta(hours=17))
+        await alarm
+        return clock.now()
+
+    with virtual_time(start, speed=1) as loop:
+        woken = loop.run_until_complete(main(loop))
+    assert timedelta(0) <= woken - start - timedelta(hours=17) < timedelta(seconds=1)
+
+
+def test_at_a_speed_time_moves_while_sockets_are_busy():
+    """A client that asks without a pause must not stop the clock of who answers it."""
+    link = Link()
+
+    async def main():
+        server = await asyncio.start_server(link.echo, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        loop = asyncio.get_running_loop()
+        asleep = asyncio.create_task(asyncio.sleep(100))
+        began = loop.time()
+        while not asleep.done():
+            link.send(writer, b"ping")
+            await link.read(reader, 4)
+        writer.close()
+        await writer.wait_closed()
+        await link.ended.wait()
+        server.close()
+        await server.wait_closed()
+        return loop.time() - began
+
+    with virtual_time(datetime(2020, 2, 3, tzinfo=UTC), speed=1000) as loop:
+        assert 100 <= loop.run_until_complete(main()) < 110
