@@ -24,6 +24,7 @@ _INFINITE = frozenset({"Infinity", "Infinite", "inf", "+Infinity"})
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7  # between them Java prints no exponent
+_PLAIN_DIGITS_FROM, _PLAIN_DIGITS_BELOW = Decimal("1E-18"), Decimal("1E18")
 _SHORT = 60
 _ASCII_END = 0x80
 
@@ -67,8 +68,8 @@ def spell_plain(value: float | Decimal) -> str:
     if isinstance(value, int):
         return str(int(value))
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
-    if not number.is_finite():
-        return spell_real(number)
+    if not number.is_finite() or not (_PLAIN_DIGITS_FROM <= abs(number) < _PLAIN_DIGITS_BELOW):
+        return spell_real(number) if number else "0"
     text = f"{number:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
