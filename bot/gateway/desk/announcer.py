@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.gateway.desk.executions import ExecutionBook, Reported
+from bot.gateway.desk.memory import Memory
 from bot.gateway.desk.ticket import Status, Ticket
 from bot.gateway.faults import Fault, FaultKind, Faults
 from bot.gateway.protocol.builders import commission_message, error_message
@@ -20,10 +21,13 @@ CANCELLED_TEXT = "Order Canceled - reason:"
 class Announcer:
     """Speaks to the owners of orders."""
 
-    def __init__(self, publish: Publish, faults: Faults, executions: ExecutionBook) -> None:
+    def __init__(
+        self, publish: Publish, faults: Faults, executions: ExecutionBook, memory: Memory
+    ) -> None:
         self._publish = publish
         self._faults = faults
         self._executions = executions
+        self._memory = memory
         self._later: list[tuple[datetime, int, Callable[[], None]]] = []
         self._promises = 0
 
@@ -141,6 +145,7 @@ class Announcer:
 
     def _correct(self, ticket: Ticket, line: Reported) -> None:
         self._executions.correct(ticket, line)
+        self._memory.corrected(line.execution.exec_id.rpartition(".")[0])
         report = line.report()
         assert report is not None, "legs are corrected, BAG lines are not"
         self.say(ticket, line.details(), report)

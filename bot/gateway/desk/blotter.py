@@ -1,7 +1,7 @@
 """Every order of the day, found by what clients and the exchange call it."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from bot.gateway.desk.ticket import Status, Ticket, key_of
@@ -11,9 +11,14 @@ MANUAL_CLIENT = 0  # who sees orders placed by hand
 
 
 class Blotter:
-    """The tickets of the desk and the ids that are taken."""
+    """The tickets of the desk and the ids that are taken.
 
-    def __init__(self) -> None:
+    Args:
+        ended: Is told of each ticket nothing more comes of.
+    """
+
+    def __init__(self, ended: Callable[[Ticket], None]) -> None:
+        self._ended = ended
         self._by_key: dict[ClientOrderId, Ticket] = {}
         self._by_id: dict[tuple[int, int], Ticket] = {}
         self._open: dict[ClientOrderId, Ticket] = {}
@@ -71,10 +76,14 @@ class Blotter:
 
     def end(self, ticket: Ticket, status: Status, at: datetime, text: str) -> None:
         """Let nothing come of a ticket any more."""
+        self.end_as_known(ticket, status, at, text)
+        self._ended(ticket)
+
+    def end_as_known(self, ticket: Ticket, status: Status, at: datetime, text: str) -> None:
+        """Let a ticket be done of which that is on record."""
         ticket.status, ticket.ended_at, ticket.ended_text = status, at, text
         ticket.next_look = None
-        if not ticket.live:
-            self._open.pop(ticket.key, None)
+        self.leave(ticket)
 
     def leave(self, ticket: Ticket) -> None:
         """Drop a ticket that is done from those that are looked after."""

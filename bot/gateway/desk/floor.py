@@ -114,7 +114,7 @@ class Floor:
         if ticket.order.tif in _REENTERED:
             self.attend(ticket)
         else:
-            self.end_cancelled(ticket, BY_SYSTEM, at=at)
+            self.end_cancelled(ticket, BY_SYSTEM, at=min(at, self._exchange.now))
 
     # --- looking after a ticket ---------------------------------------------------------------
 

@@ -39,12 +39,10 @@ _SIDES: Final = frozenset({"BUY", "SELL"})
 _LEGS_WITH_PRICES: Final = 2
 _TIME_FORMATS: Final = ("%Y%m%d %H:%M:%S", "%Y%m%d-%H:%M:%S", "%Y%m%d")
 
-CODES: Final = {
-    RejectReason.PRICE_OFF_TICK: (
-        110,
-        "The price does not conform to the minimum price variation for this contract.",
-    ),
-}
+_OFF_TICK: Final = (
+    110,
+    "The price does not conform to the minimum price variation for this contract.",
+)
 
 
 class Refused(Exception):
@@ -59,7 +57,7 @@ class Refused(Exception):
 def refusal_words(refusal: Refusal | str) -> tuple[int, str]:
     """Return code and text of a refusal by the exchange, given as such or in its own words."""
     if str(refusal).startswith(RejectReason.PRICE_OFF_TICK):
-        return CODES[RejectReason.PRICE_OFF_TICK]
+        return _OFF_TICK
     return 201, f"Order rejected - reason:{refusal}"
 
 

@@ -1,0 +1,155 @@
+"""What the exchange's journal does not know of orders, kept beside it.
+
+The exchange remembers its orders and fills; not who placed them under which id, what waits for a
+trigger or for tomorrow, and how an order ended. One JSON line a fact, in a file of its own. It is
+of no use without the exchange's journal, so it is begun anew with it.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from bot.gateway.desk.ticket import Status, Ticket
+from bot.gateway.words import Contract, Order
+from strategies.model.encoding import UndecodableValue, decode, encode
+from strategies.model.ids import ClientOrderId
+
+_SUFFIX: Final = ".desk.jsonl"
+_PLAIN: Final = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """An order was transmitted; nothing of it has reached the exchange yet."""
+
+    at: datetime
+    key: ClientOrderId
+    client_id: int
+    order_id: int
+    contract: Contract
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """An order is meant otherwise from here on."""
+
+    key: ClientOrderId
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Nothing more comes of an order."""
+
+    key: ClientOrderId
+    at: datetime
+    status: Status
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """An execution was told wrong at first; its second revision is right."""
+
+    exec_root: str
+
+
+Fact = Placed | Changed | Ended | Corrected
+_KINDS: Final[dict[str, Any]] = {
+    "placed": Placed,
+    "changed": Changed,
+    "ended": Ended,
+    "corrected": Corrected,
+}
+
+
+class Memory:
+    """An append-only file of facts; without a path nothing is kept."""
+
+    def __init__(self, journal_path: Path | None, *, is_new: bool) -> None:
+        """Open the file beside a journal.
+
+        Args:
+            journal_path: The exchange's journal.
+            is_new: Whether the exchange has not had an order yet; what an older one left is
+                removed.
+        """
+        self._path = None if journal_path is None else journal_path.with_suffix(_SUFFIX)
+        if is_new and self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def facts(self) -> Iterator[Fact]:
+        """Return what is on record, oldest first; a line that does not read is left out."""
+        if self._path is None or not self._path.exists():
+            return
+        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                fact = _read(json.loads(line))
+            except (json.JSONDecodeError, UndecodableValue, KeyError, TypeError, AttributeError):
+                continue  # torn by a kill, or of another version: the exchange knows the order
+            yield fact
+
+    def placed(self, ticket: Ticket) -> None:
+        """Write down that an order is about to work."""
+        self._append(
+            Placed(
+                at=ticket.placed_at,
+                key=ticket.key,
+                client_id=ticket.client_id,
+                order_id=ticket.order_id,
+                contract=ticket.contract,
+                order=ticket.order,
+            )
+        )
+
+    def changed(self, ticket: Ticket) -> None:
+        """Write down that an order is about to be changed."""
+        self._append(Changed(key=ticket.key, order=ticket.order))
+
+    def ended(self, ticket: Ticket) -> None:
+        """Write down how an order ended."""
+        assert ticket.ended_at is not None, "it has ended"
+        self._append(
+            Ended(key=ticket.key, at=ticket.ended_at, status=ticket.status, text=ticket.ended_text)
+        )
+
+    def corrected(self, exec_root: str) -> None:
+        """Write down that an execution was corrected."""
+        self._append(Corrected(exec_root=exec_root))
+
+    def _append(self, fact: Fact) -> None:
+        if self._path is None:
+            return
+        kind = next(name for name, each in _KINDS.items() if isinstance(fact, each))
+        fields = {"kind": kind} | _written(fact)
+        with self._path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(fields, separators=(",", ":")) + "\n")
+
+
+def _written(fact: Fact) -> dict[str, Any]:
+    """Return a fact as plain JSON; what is echoed only is kept apart, it has no types."""
+    if not isinstance(fact, Placed | Changed):
+        fields: dict[str, Any] = encode(fact)
+        return fields
+    rest = {
+        name: float(value) if isinstance(value, Decimal) else value
+        for name, value in fact.order.rest.items()
+        if isinstance(value, _PLAIN | Decimal)
+    }
+    fields = encode(replace(fact, order=replace(fact.order, rest={})))
+    del fields["order"]["rest"]
+    return fields | {"rest": rest}
+
+
+def _read(fields: dict[str, Any]) -> Fact:
+    kind = _KINDS[fields.pop("kind")]
+    rest = fields.pop("rest", None)
+    fact: Fact = decode(kind, fields)
+    if isinstance(fact, Placed | Changed) and rest:
+        return replace(fact, order=replace(fact.order, rest=rest))
+    return fact
