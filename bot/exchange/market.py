@@ -5,14 +5,29 @@ stochastic world). Asking twice, in any order and from any process, gives the sa
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bot.ports import DailyCloses
 from strategies.model.calendars import TradingCalendar
 from strategies.model.instruments import FutureContract, Instrument, OptionContract
-from strategies.model.quotes import Quote
+from strategies.model.quotes import FloatArray, Quote
 from strategies.model.snapshots import DailyHistory, MarketQuotes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DailyBars:
+    """The daily bars of one index, oldest first; arrays (n,). NaN: the vendor does not tell."""
+
+    day: NDArray[np.datetime64]  # datetime64[D], ascending
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
 
 
 class Market(Protocol):
@@ -82,4 +97,8 @@ class Market(Protocol):
 
     def closes(self, name: str, before: date) -> DailyCloses | None:
         """Return the closes of an index on sessions strictly before ``before``; None if unknown."""
+        ...
+
+    def daily_bars(self, name: str, before: date) -> DailyBars | None:
+        """Return the bars of an index on sessions strictly before ``before``; None if unknown."""
         ...

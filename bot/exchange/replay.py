@@ -16,6 +16,7 @@ from bot.errors import MarketDataMissing
 from bot.exchange.days import SessionDay
 from bot.exchange.facts import DailySource, SessionFacts, read_facts
 from bot.exchange.listings import SPX_HORIZON_DAYS, is_trading
+from bot.exchange.market import DailyBars
 from bot.exchange.quoting import (
     MarketState,
     option_quote,
@@ -162,6 +163,20 @@ class ReplayMarket:
             return None
         rows = series.rows_before(before)
         return DailyCloses(day=series.session[:rows], close=series.close[:rows])
+
+    def daily_bars(self, name: str, before: date) -> DailyBars | None:
+        """Return the daily bars of an index; see ``Market.daily_bars``."""
+        series = self._source.find(name)
+        if series is None:
+            return None
+        rows = slice(series.rows_before(before))
+        return DailyBars(
+            day=series.session[rows],
+            open=series.open[rows],
+            high=series.high[rows],
+            low=series.low[rows],
+            close=series.close[rows],
+        )
 
     def _facts(self, session: date) -> SessionFacts:
         try:

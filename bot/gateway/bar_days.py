@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+import numpy as np
+
 from bot.errors import MarketDataMissing
 from bot.exchange.market import Market
 from bot.exchange.settlement import variation_at
@@ -16,12 +18,14 @@ from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.errors import MissingData
 from strategies.model.expiries import series_instants, spx_am_expiries, vx_expiries
 from strategies.model.instruments import FutureContract, OptionContract, Right
+from strategies.model.quotes import FloatArray
 
 _LISTED_AHEAD: Final = timedelta(days=300)  # how long before its expiry a contract has prices
 _OPTION_DAYS_MOST: Final = 60  # each has to be drawn
 _QUOTE_SAMPLES: Final = 6  # of an option's day
 _MONTH: Final = timedelta(days=31)
 _ANY_STRIKE: Final = Decimal(100)
+_LONG_AGO: Final = date(1900, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +48,17 @@ def completed_days(
     if listed.index in SETTLEMENT_INDICES:
         return list(_openings(market, listed.index, first, end))
     if listed.index is not None:
-        return _closes(market, listed.index, first, end, lambda close: close)
+        return _index_days(market, listed.index, first, end, lambda prices: prices)
     stand = STANDS[listed.con_id]
-    return _closes(
-        market, "SPX", first, end, lambda close: round(stand.base + stand.per_spx * close, 5)
+    return _index_days(
+        market, "SPX", first, end, lambda prices: np.round(stand.base + stand.per_spx * prices, 5)
     )
 
 
 def first_day(market: Market, listed: Listed, at: datetime) -> date | None:
     """Return the first day a contract has a bar of; None if it has none yet."""
     instrument = listed.instrument
-    first = date.min
+    first = _LONG_AGO
     if isinstance(instrument, OptionContract):
         first = max(market.first_session, instrument.expiry - _LISTED_AHEAD)
         return first if market.calendar.opens_at(_session_from(market, first)) <= at else None
@@ -68,16 +72,29 @@ def _session_from(market: Market, day: date) -> date:
     return market.calendar.sessions_between(day, market.last_session)[0]
 
 
-def _closes(
-    market: Market, name: str, first: date, end: datetime, scaled: Callable[[float], float]
+def _index_days(
+    market: Market,
+    name: str,
+    first: date,
+    end: datetime,
+    scaled: Callable[[FloatArray], FloatArray],
 ) -> list[DailyBar]:
-    closes = market.closes(name, _open_day(market.calendar, name, end))
-    if closes is None:
+    bars = market.daily_bars(name, _open_day(market.calendar, name, end))
+    if bars is None:
         return []
+    rows = (bars.day >= np.datetime64(first)) & np.isfinite(bars.close)
+    # what the vendor does not tell is the close; a few of its ranges leave out an end
+    opens = np.where(np.isfinite(bars.open), bars.open, bars.close)
+    columns = (
+        opens,
+        np.fmax(bars.high, np.maximum(opens, bars.close)),
+        np.fmin(bars.low, np.minimum(opens, bars.close)),
+        bars.close,
+    )
+    prices = scaled(np.column_stack([column[rows] for column in columns])).tolist()
     return [
-        DailyBar(day=day, shape=_flat(scaled(close)))
-        for day, close in zip(closes.day.tolist(), closes.close.tolist(), strict=True)
-        if day >= first and close == close  # NaN: the day has no value
+        DailyBar(day=day, shape=Shape(open=open_, high=high, low=low, close=close))
+        for day, (open_, high, low, close) in zip(bars.day[rows].tolist(), prices, strict=True)
     ]
 
 

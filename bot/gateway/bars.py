@@ -1,9 +1,9 @@
 """Historical bars of anything the market knows; nothing of what is published after ``at``.
 
-Daily bars carry what is official: closes of indices, daily and final settlements of futures, SET
-and VRO on the days they are published. Of those days only that one price is known, so open, high
-and low are the close. Today's bar, and every intraday bar, is sampled from the market itself; those
-of options and futures are made of quotes, so nothing is said of volume.
+Daily bars carry what is official: bars of indices, daily and final settlements of futures, SET and
+VRO on the days they are published. Of settlements only one price is known, so open, high and low
+are the close. Today's bar, and every intraday bar, is sampled from the market itself; those of
+options and futures are made of quotes, so nothing is said of volume.
 
 Only the regular session trades here, so useRTH changes nothing.
 """

@@ -115,6 +115,28 @@ def test_the_bar_of_the_day_under_way_is_made_of_what_has_been_seen():
     assert min(seen) <= bar["low"] <= bar["high"] <= max(seen)
 
 
+def test_daily_bars_of_an_index_are_the_recorded_ones():
+    history = History.bundled().daily("SPX")
+    row = history.rows_before(date(2025, 6, 18))
+
+    bar = bars_of("SPX", clock(8), duration="1 D")[0]
+
+    assert bar["date"] == "20250618"
+    assert [bar[key] for key in ("open", "high", "low", "close")] == [
+        history.open[row],
+        history.high[row],
+        history.low[row],
+        history.close[row],
+    ]
+
+
+def test_every_daily_bar_holds_together():
+    for name in ("SPX", "VIX", "VVIX", "SKEW", "SPY"):
+        for bar in bars_of(name, clock(8), duration="30 Y"):
+            assert bar["low"] <= min(bar["open"], bar["close"])
+            assert max(bar["open"], bar["close"]) <= bar["high"]
+
+
 @pytest.mark.parametrize(
     ("name", "at", "is_official"),
     [
