@@ -18,9 +18,15 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from bot.brokers.ib.account_proof import prove_account
 from bot.brokers.ib.diagnosis import Stage, explain
-from bot.brokers.ib.errors_table import Code, Reaction
+from bot.brokers.ib.errors_table import Code, Reaction, Scope, code_of
 from bot.brokers.ib.journal import EventLog, NoLog
-from bot.brokers.ib.library import IB, LIBRARY_NAME, LIBRARY_VERSION, new_client
+from bot.brokers.ib.library import (
+    IB,
+    LIBRARY_NAME,
+    LIBRARY_VERSION,
+    RequestError,
+    new_client,
+)
 from bot.brokers.ib.shim import OrderEvents, install
 from bot.errors import BrokerUnavailable
 from bot.ports import Clock
@@ -216,7 +222,7 @@ class IbSession:
             arguments: Its arguments.
             within_s: How long to wait; ``settings.answer_s`` unless told otherwise.
 
-        Raises: BrokerUnavailable without an answer in time; the library's RequestError.
+        Raises: BrokerUnavailable without an answer in time; RequestError as IB says.
         """
         patience_s = self.settings.answer_s if within_s is None else within_s
         try:
@@ -226,6 +232,10 @@ class IbSession:
             raise BrokerUnavailable(f"IB did not answer within {patience_s:g} s: {what}") from cause
         except (ConnectionError, OSError) as cause:
             raise BrokerUnavailable(f"the connection was lost: {what}") from cause
+        except RequestError as refusal:
+            if code_of(refusal.code, about_order=False).scope is not Scope.CONNECTION:
+                raise
+            raise BrokerUnavailable(f"{what}: {refusal.code} {refusal.message}") from refusal
 
     async def fetch(self, what: str, question: Callable[[IB], Awaitable[T]]) -> T:
         """Return the answer to a question of which there can be one at a time.

@@ -30,7 +30,12 @@ class Executions:
         self._roots: dict[ClientOrderId, list[str]] = {}
         self._commissions: dict[str, Decimal] = {}  # by execution id, with its revision
         self._fills: dict[str, Fill] = {}  # by root
-        self._in_order: list[tuple[datetime, int, str]] = []  # instant, number, root
+        self._ages: dict[ClientOrderId, int] = {}
+        self._in_order: list[tuple[datetime, int, str]] = []  # instant, age of the order, root
+
+    def expect(self, reference: ClientOrderId) -> None:
+        """Learn of an order: at one instant, older orders' executions come first."""
+        self._ages.setdefault(reference, len(self._ages))
 
     def take(self, reference: ClientOrderId, line: ExecutionLine) -> None:
         """Take one over; one that is known, or older than what is known, changes nothing."""
@@ -38,6 +43,7 @@ class Executions:
         if known is not None and known.revision >= line.revision:
             return
         if known is None:
+            self.expect(reference)
             self._owners[line.exec_root] = reference
             self._roots.setdefault(reference, []).append(line.exec_root)
         self._lines[line.exec_root] = line
@@ -83,7 +89,8 @@ class Executions:
             return
         root = line.exec_root
         if root not in self._fills:
-            insort(self._in_order, (line.executed_at, len(self._in_order), root))
+            age = self._ages[self._owners[root]]
+            insort(self._in_order, (line.executed_at, age, root))
         self._fills[root] = Fill(
             exec_root=root,
             revision=line.revision,

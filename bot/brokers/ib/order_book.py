@@ -207,6 +207,7 @@ class OrderBook:
         order = TrackedOrder(reference=reference, package=package, is_watched=True)
         order.order_id, order.client_id = order_id, client_id
         self._orders[reference] = order
+        self.executions.expect(reference)
         self._by_order_id[order_id] = reference
         self._open[reference] = None
 
@@ -366,6 +367,7 @@ class OrderBook:
         tracked = self._orders.get(reference)
         if tracked is None:
             tracked = self._orders[reference] = TrackedOrder(reference=reference)
+            self.executions.expect(reference)
             self._open[reference] = None
         tracked.is_listed = True
         if self._mentioned is not None:

@@ -239,6 +239,8 @@ class _Shim:
         meaning = code_of(code, about_order=is_order)
         if meaning.scope is Scope.CONNECTION:
             self._session.connection_code(meaning, text)
+            if is_request and meaning.reaction is not Reaction.NOTICE:
+                self._library["error"](number, code, text, advanced)
             return
         if is_order:
             assert self._orders is not None

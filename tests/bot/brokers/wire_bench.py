@@ -1,6 +1,7 @@
 """The bench of the IB adapter: a gateway over the same restless market, a real socket between."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +12,13 @@ from bot.brokers.ib.connection import IbSession, IbSettings
 from bot.brokers.ib.journal import EventJournal
 from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.qualifier import Qualifier
+from bot.clock import SystemClock, virtual_time
 from bot.exchange.exchange import Exchange
+from bot.gateway.fault_plan import FaultPlan, PlannedFault
 from bot.gateway.faults import Faults
 from bot.gateway.gateway import Gateway
 from bot.gateway.settings import GatewaySettings
+from bot.ports import Clock
 from strategies.model.fills import CashMovement, Fill
 from strategies.model.instruments import FutureContract, Instrument
 from tests.bot.brokers.benches import ManualClock, package_price
@@ -23,7 +27,6 @@ from tests.bot.gateway.running import FAST, settle
 from tests.builders import AT
 
 ACCOUNT = "DU0000001"
-HASTE = Patience(acknowledge_s=1.0, cancel_s=1.0, margin_s=0.3, drain_s=0.2, legs_s=0.5)
 
 
 class MarketPrices:
@@ -53,7 +56,8 @@ class WireBench:
         *,
         faults: Faults | None = None,
         settings: GatewaySettings = FAST,
-        patience: Patience = HASTE,
+        patience: Patience | None = None,
+        clock: Clock | None = None,
         **session_changes: object,
     ) -> None:
         self._journal = journal
@@ -63,7 +67,7 @@ class WireBench:
         self._session_changes = session_changes
         self._deposit: CashMovement | None = None
         self._fills: tuple[Fill, ...] = ()  # what a ledger would remember
-        self.clock = ManualClock(AT)
+        self.clock: Clock = clock or ManualClock(AT)
         self.events: EventJournal | None = None
 
     # --- life ---------------------------------------------------------------------------------
@@ -86,7 +90,7 @@ class WireBench:
     def attach(self) -> None:
         """Make the broker of a new process."""
         settings = IbSettings(
-            **({"port": self.port, "client_id": 1, "account": ACCOUNT} | _HURRIED)
+            **({"port": self.port, "client_id": 1, "account": ACCOUNT, "requests_per_second": 0})
             | self._session_changes
         )
         self.events = EventJournal(self._journal.parent / "events", self.clock)
@@ -134,18 +138,22 @@ class WireBench:
         self.attach()
         await self.broker.connect()
 
+    def are_bytes_under_way(self) -> bool:
+        """Whether one end of a connection has sent what the other has not received."""
+        theirs = self.gateway.traffic()
+        for session in (self.session, self.data_session):
+            ours = session.traffic()
+            if ours is None or not ours.sent:
+                continue
+            link = theirs.get(ours.port)
+            if link is None or (ours.sent, ours.received) != (link.received, link.sent):
+                return True
+        return False
+
     async def price(self, legs: str, share: float) -> Decimal:
         """Return a limit so far between mid (0) and natural (1)."""
         market, now = self.exchange.market, self.clock.now()
         return package_price(legs, share, lambda instrument: market.quote(instrument, now))
-
-
-_HURRIED = {
-    "connect_s": 1.0,
-    "answer_s": 1.0,
-    "attempts": 2,
-    "requests_per_second": 0,
-}
 
 
 class _ConnectingQualifier:
@@ -159,3 +167,35 @@ class _ConnectingQualifier:
     async def qualify(self, instruments):
         await self._session.ready()
         return await self._qualifier.qualify(instruments)
+
+
+Scenario = Callable[[WireBench], Awaitable[None]]
+
+
+def run_in_virtual_time(
+    folder: Path, scenario: Scenario, *faults: PlannedFault, **changes: object
+) -> FaultPlan:
+    """Run a scenario whose minutes take no time, with faults planned; returns what struck.
+
+    The broker is connected when the scenario begins, unless it is given ``is_connected=False``.
+    """
+    plan = FaultPlan(faults)
+    mishaps: list[dict[str, object]] = []
+    is_connected = changes.pop("is_connected", True)
+    with virtual_time(AT) as loop:
+        loop.set_exception_handler(lambda _, context: mishaps.append(context))
+        bench = WireBench(folder / "journal.jsonl", faults=plan, clock=SystemClock(), **changes)
+
+        async def whole() -> None:
+            await bench.open()
+            with loop.watch(bench.are_bytes_under_way):
+                try:
+                    if is_connected:
+                        await bench.broker.connect()
+                    await scenario(bench)
+                finally:
+                    await bench.close()
+
+        loop.run_until_complete(asyncio.wait_for(whole(), 24 * 3600))
+    assert mishaps == []
+    return plan
