@@ -110,6 +110,9 @@ class OrderDesk:
         """Forget yesterday's: IB shows completed orders and executions of a day."""
         now = self._exchange.now
         self._midnight = _midnight_after(now)
+        for ticket in self._blotter.open():
+            if ticket.is_parked:
+                self._floor.end_cancelled(ticket, BY_SYSTEM)
         self._blotter.forget_before(self._midnight - timedelta(days=1))
         self._executions.forget_before(now)
 
@@ -241,10 +244,11 @@ class OrderDesk:
         except Refused as refusal:
             self._announcer.error(ticket, refusal.code, refusal.text)
             return
-        doubles = self._announcer.strikes(FaultKind.MODIFY_DOUBLES, ticket) is not None
         before, stood = ticket.order, tuple(ticket.live)
         ticket.order = order
+        doubles = False
         if stood and pricing.is_fixed(ticket) and order.limit_price is not None:
+            doubles = self._strikes(FaultKind.MODIFY_DOUBLES, ticket)
             limit = order.limit_price * ticket.sign
             wanted = ticket.exchange_order(limit, ticket.remaining)
             verdict = self._exchange.verdict(wanted, instead_of=() if doubles else stood)
@@ -253,7 +257,7 @@ class OrderDesk:
                 self._announcer.error(ticket, *refusal_words(verdict))
                 return
         self._memory.changed(ticket)
-        if doubles and stood:
+        if doubles:
             ticket.live.clear()
             self._floor.attend(ticket)
             ticket.live[:0] = stood

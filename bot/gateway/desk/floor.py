@@ -143,10 +143,6 @@ class Floor:
     def _bring(self, ticket: Ticket) -> None:
         """Take a ticket without an order at the exchange there, unless it has to wait."""
         now = self._exchange.now
-        if self._is_halted:
-            ticket.status, ticket.why_held = Status.PRE_SUBMITTED, "halted"
-            ticket.next_look = _FOR_EVER
-            return
         waits = self._waits_for(ticket, now)
         if ticket.is_done:
             return
@@ -174,6 +170,7 @@ class Floor:
         parent = self._blotter.parent(ticket)
         if parent is not None and parent.status is not Status.FILLED:
             ticket.why_held = "child"
+            parent.next_look = parent.next_look or next_grid(now)  # its fill is not to be missed
             return _FOR_EVER
         if (after := read_time(ticket.order.good_after_time)) is not None and after > now:
             return after
@@ -186,6 +183,9 @@ class Floor:
             self.end_cancelled(ticket, BY_SYSTEM)
             return now
         ticket.has_seen_session = True
+        if self._is_halted:
+            ticket.why_held = "halted"
+            return next_grid(now)
         if ticket.order.order_type in STOP_TYPES and not ticket.is_triggered:
             ticket.is_triggered = pricing.has_triggered(ticket, self._exchange.market, now)
             if not ticket.is_triggered:
