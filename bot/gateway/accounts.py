@@ -92,6 +92,9 @@ class AccountBook:
         self._calendar = calendar
         self._costs = Costs(exchange)
         self._marks_before: dict[tuple[str, date], Decimal] = {}
+        self._looked_at: tuple[datetime, int] | None = None
+        self._portfolio: tuple[Holding, ...] = ()
+        self._account = exchange.account()
 
     @property
     def version(self) -> int:
@@ -108,18 +111,29 @@ class AccountBook:
 
     def portfolio(self) -> tuple[Holding, ...]:
         """Return the open positions, by symbol, and those closed today with nothing left."""
+        self._look()
+        return self._portfolio
+
+    def _look(self) -> None:
+        """Ask the exchange for marks and values, once an instant."""
+        looked_at = (self._exchange.now, self.version)
+        if looked_at == self._looked_at:
+            return
+        self._looked_at = looked_at
         marks = self._exchange.marks()
         today = self._today()
-        return tuple(
+        self._portfolio = tuple(
             self._holding(position, marks.get(position.instrument.symbol, 0.0), today)
             for position in self._positions()
         )
+        self._account = self._exchange.account()
 
     # --- values -------------------------------------------------------------------------------
 
     def values(self) -> tuple[Value, ...]:
         """Return every account value, AccountReady first."""
-        return tuple(self._values(self._exchange.account(), self.portfolio()))
+        self._look()
+        return tuple(self._values(self._account, self._portfolio))
 
     def summary(self) -> Mapping[str, Value]:
         """Return the values of the whole account in the account's currency, by key."""
@@ -127,7 +141,8 @@ class AccountBook:
 
     def ledger(self) -> tuple[Value, ...]:
         """Return what ``$LEDGER`` asks for: the values of each currency and of all together."""
-        return tuple(self._ledger(self._exchange.account(), self.portfolio()))
+        self._look()
+        return tuple(self._ledger(self._account, self._portfolio))
 
     def _values(self, account: Account, portfolio: tuple[Holding, ...]) -> Iterator[Value]:
         net = account.net_liquidation_usd

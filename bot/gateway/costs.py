@@ -5,10 +5,11 @@ contains the multiplier; what a position of futures cost is told the same way al
 paid for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from bot.exchange.exchange import Exchange
 from strategies.model.calendars import EXCHANGE_ZONE
@@ -85,6 +86,12 @@ def _closed_part(net: int, change: int) -> int:
     return change if abs(change) <= abs(net) else -net
 
 
+class _News(NamedTuple):
+    name: str  # unique
+    at: datetime
+    trade: Trade | None  # None: only cash has moved
+
+
 class Costs:
     """The positions of an exchange's account with what they cost."""
 
@@ -93,21 +100,22 @@ class Costs:
         self._positions: dict[str, Position] = {}
         self._seen_until = datetime.min.replace(tzinfo=UTC)
         self._seen: set[str] = set()  # of the last instant
-        self.version = 0  # changes with every trade
+        self.version = 0  # changes with every fill and every movement of cash
 
     def refresh(self) -> None:
         """Take over what has happened since the last call."""
         since = self._seen_until
-        news = [*self._fills(since), *self._settlements(since)]
-        for name, trade in sorted(news, key=lambda each: each[1].at):
+        news = [*self._fills(since), *self._movements(since)]
+        for name, at, trade in sorted(news, key=lambda each: each[1]):
             if name in self._seen:
                 continue
-            if trade.at > self._seen_until:
-                self._seen_until = trade.at
+            if at > self._seen_until:
+                self._seen_until = at
                 self._seen.clear()
             self._seen.add(name)
             self.version += 1
-            self.position(trade.symbol).take(trade)
+            if trade is not None:
+                self.position(trade.symbol).take(trade)
 
     def position(self, symbol: str) -> Position:
         """Return the position in one contract, an empty one for what was never held."""
@@ -119,31 +127,28 @@ class Costs:
         """Return every contract that is held or was held, by symbol."""
         return tuple(self._positions[symbol] for symbol in sorted(self._positions))
 
-    def _fills(self, since: datetime) -> Iterable[tuple[str, Trade]]:
+    def _fills(self, since: datetime) -> Iterator[_News]:
         for fill in self._exchange.fills(since):
-            yield (
-                fill.exec_root,
-                Trade(
-                    symbol=fill.symbol,
-                    contracts=fill.signed_quantity,
-                    price=fill.price,
-                    commission_usd=fill.commission_usd,
-                    at=fill.executed_at,
-                ),
+            trade = Trade(
+                symbol=fill.symbol,
+                contracts=fill.signed_quantity,
+                price=fill.price,
+                commission_usd=fill.commission_usd,
+                at=fill.executed_at,
             )
+            yield _News(fill.exec_root, fill.executed_at, trade)
 
-    def _settlements(self, since: datetime) -> Iterable[tuple[str, Trade]]:
+    def _movements(self, since: datetime) -> Iterator[_News]:
         for movement in self._exchange.cash_movements(since):
+            trade = None
             if movement.kind is CashKind.SETTLEMENT and movement.quantity:
                 assert movement.symbol is not None, "what settles is a contract"
                 assert movement.price is not None, "and it settles at a price"
-                yield (
-                    movement.movement_id,
-                    Trade(
-                        symbol=movement.symbol,
-                        contracts=movement.quantity,
-                        price=movement.price,
-                        commission_usd=_ZERO,
-                        at=movement.booked_at,
-                    ),
+                trade = Trade(
+                    symbol=movement.symbol,
+                    contracts=movement.quantity,
+                    price=movement.price,
+                    commission_usd=_ZERO,
+                    at=movement.booked_at,
                 )
+            yield _News(movement.movement_id, movement.booked_at, trade)

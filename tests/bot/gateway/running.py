@@ -72,7 +72,8 @@ class Running:
         return ib
 
     async def pass_time(self, to: datetime | None = None, **step: float) -> None:
-        """Move the clock to an instant or by a step, pump, and let messages arrive."""
+        """Let messages arrive, move the clock to an instant or by a step, and pump."""
+        await settle()
         self.clock.move_to(to or self.clock.now() + timedelta(**step))
         self.gateway.pump(self.clock.now())
         await settle()
