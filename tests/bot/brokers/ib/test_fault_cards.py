@@ -197,8 +197,8 @@ async def trade(bench: WireBench) -> Story:
     condor = await order(bench, CONDOR, 2)
     opened = await tried(broker.submit(condor))
     await bench.clock.sleep(30)
+    await insist(lambda: broker.fetch_fills(AT), bench)  # first, as the engine does
     opened_later = await status_of(bench, condor.client_order_id)
-    await insist(lambda: broker.fetch_fills(AT), bench)
     resting = await order(bench, CALL, 3, -3.0)
     await insist(lambda: broker.submit(resting), bench)
     await bench.clock.sleep(30)
