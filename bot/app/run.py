@@ -24,6 +24,7 @@ from bot.app.config.schema import WEEKDAYS, ScheduleSection
 from bot.app.config.watch import ConfigWatch, edit_words, rule_changes
 from bot.app.logs import LogAlerts, start_logging
 from bot.app.paths import RunPaths
+from bot.app.ports import Ports
 from bot.app.render.pictures import write_run_pictures
 from bot.app.reports import (
     IntervalReport,
@@ -33,7 +34,7 @@ from bot.app.reports import (
     SessionReport,
 )
 from bot.app.schedule import Schedule, ScheduledJob
-from bot.app.wiring import Ports, Wiring, build_world, wire
+from bot.app.wiring import Wiring, build_world, wire
 from bot.clock import SystemClock, virtual_time
 from bot.engine.engine import Engine, EngineSettings, Interval
 from bot.engine.prices import WalkPolicy

@@ -1,7 +1,5 @@
 """Wiring: the one place that picks the mode and builds what stands behind the ports."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -13,6 +11,7 @@ from bot.app.config.schema import (
     SyntheticMarketSection,
 )
 from bot.app.paths import RunPaths
+from bot.app.ports import Connect, standing
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.calendars.build import build_calendar
 from bot.clock import SystemClock
@@ -26,10 +25,9 @@ from bot.exchange.replay import ReplayMarket
 from bot.exchange.synthetic import SyntheticMarket
 from bot.history.factors import FactorFiles, Observations
 from bot.history.store import INDEX_SERIES, History
-from bot.ports import Broker, MarketData
-from state.ledger import Ledger
 from strategies.decide import decide
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchange
+from strategies.model.rules import Rules
 from strategies.model.snapshots import EventAhead
 
 _DAY_BEGINS = time(9, 0)
@@ -47,17 +45,7 @@ class World:
     calendar: TradingCalendar
     market: Market
     factors: FactorFiles
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What the engine talks to while it runs."""
-
-    broker: Broker
-    market_data: MarketData
-
-
-Connect = Callable[[Ledger], AbstractAsyncContextManager[Ports]]
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +83,14 @@ def build_world(config: LoadedConfig) -> World:
     factors = factor_files(config, history)
     for index in range(len(config.rules.panel.factors)):
         observations(config, index, factors, market)
-    return World(broker=broker, history=history, calendar=calendar, market=market, factors=factors)
+    return World(
+        broker=broker,
+        history=history,
+        calendar=calendar,
+        market=market,
+        factors=factors,
+        rules=config.rules,
+    )
 
 
 def wire(world: World, paths: RunPaths) -> Wiring:
@@ -123,7 +118,7 @@ def wire(world: World, paths: RunPaths) -> Wiring:
         return history.events_ahead(session, calendar)
 
     return Wiring(
-        connect=standing(SimulatedBroker(exchange, clock), SimulatedMarketData(exchange, clock)),
+        connect=_transport(broker, exchange, clock, world.rules),
         clock=clock,
         calendar=calendar,
         events_ahead=events_ahead,
@@ -136,14 +131,16 @@ def wire(world: World, paths: RunPaths) -> Wiring:
     )
 
 
-def standing(broker: Broker, market_data: MarketData) -> Connect:
-    """Return how to reach what needs no connection."""
+def _transport(
+    broker: SimulatedBrokerSection, exchange: Exchange, clock: SystemClock, rules: Rules
+) -> Connect:
+    match broker.transport:
+        case "in_process":
+            return standing(SimulatedBroker(exchange, clock), SimulatedMarketData(exchange, clock))
+        case "wire":
+            from bot.app.wire import over_the_wire  # the client library takes a while to import
 
-    @asynccontextmanager
-    async def connect(_ledger: Ledger) -> AsyncIterator[Ports]:
-        yield Ports(broker=broker, market_data=market_data)
-
-    return connect
+            return over_the_wire(exchange, clock, rules)
 
 
 def require_same_world(broker: SimulatedBrokerSection, market: Market, paths: RunPaths) -> None:

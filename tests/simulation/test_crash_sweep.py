@@ -25,9 +25,10 @@ import pytest
 
 from bot.app.commands.inputs import paths_of, read_config
 from bot.app.config.loader import LoadedConfig
+from bot.app.ports import Connect, Ports, standing
 from bot.app.reports import RunOptions
 from bot.app.run import Outcome, live
-from bot.app.wiring import Connect, Ports, Wiring, build_world, standing, wire
+from bot.app.wiring import Wiring, build_world, wire
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.clock import SystemClock
 from bot.exchange.replay import ReplayMarket

@@ -15,7 +15,8 @@ import pytest
 
 from bot.app.commands.inputs import paths_of
 from bot.app.config.loader import LoadedConfig
-from bot.app.wiring import Wiring, standing
+from bot.app.ports import standing
+from bot.app.wiring import Wiring
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.clock import SystemClock
 from bot.exchange.matching import FillModel

@@ -1,0 +1,139 @@
+"""The ports over connections to an IB Gateway, whoever runs it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from bot.app.ports import Ports
+from bot.brokers.ib.broker import IbBroker
+from bot.brokers.ib.cash import DerivedCash, opening_deposit
+from bot.brokers.ib.connection import IbSession, IbSettings
+from bot.brokers.ib.data_settings import IbDataSettings
+from bot.brokers.ib.history import DailyBars, IbHistory, IbSettlementPrices
+from bot.brokers.ib.journal import EventJournal
+from bot.brokers.ib.market_data import IbMarketData
+from bot.brokers.ib.order_book import OrderBook
+from bot.brokers.ib.qualifier import Qualifier
+from bot.brokers.ib.selection import Appetite
+from bot.ports import Clock
+from state.ledger import Ledger
+from strategies.model.calendars import TradingCalendar
+from strategies.model.fills import CashKind
+from strategies.model.rules import Rules
+from strategies.model.snapshots import DailyHistory
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# Widths of wings and strikes of calls worth a line where lines are few: judgement, not a rule
+_WING_POINTS = (10.0, 25.0, 50.0)
+_CALL_MONEYNESS = (1.1, 1.25, 1.5, 1.75, 2.0, 2.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IbAccess:
+    """What the ports need to know of an account and of the market behind it.
+
+    Attributes:
+        settings: Of the connection that trades; the one for data follows from it.
+        data: What the login may see.
+        calendar: Sessions.
+        first_session: Of the books, where they are new.
+        rules: They say which quotes matter where lines are few.
+        rate: The interest rate of an instant, continuously compounded.
+        history_before: Daily history known without IB.
+        tops_up: Whether days it lacks at its end are asked of IB.
+        events_folder: Where everything IB says is written down; None keeps nothing.
+    """
+
+    settings: IbSettings
+    data: IbDataSettings
+    calendar: TradingCalendar
+    first_session: date
+    rules: Rules
+    rate: Callable[[datetime], float]
+    history_before: Callable[[date], DailyHistory]
+    tops_up: bool
+    events_folder: Path | None = None
+
+
+class IbEnd:
+    """Our end: two sessions and the ports over them. Nothing is connected until it is used."""
+
+    def __init__(self, access: IbAccess, clock: Clock, ledger: Ledger) -> None:
+        self._access = access
+        self._ledger = ledger
+        folder = access.events_folder
+        self._events = None if folder is None else EventJournal(folder, clock)
+        self.data = IbSession(access.settings.for_data(), clock)
+        self.qualifier = Qualifier(self.data, access.calendar)
+        self.bars = DailyBars(self.data)
+        book = OrderBook(self.qualifier.instrument)
+        self.trading = IbSession(access.settings, clock, log=self._events, orders=book)
+        self._prices = IbSettlementPrices(self.bars, self.qualifier, clock)
+        self.ports = Ports(
+            broker=IbBroker(self.trading, book, self.qualifier, self._open_cash, clock),
+            market_data=IbMarketData(
+                self.data,
+                self.trading,
+                clock=clock,
+                calendar=access.calendar,
+                qualifier=self.qualifier,
+                rate=access.rate,
+                history=IbHistory(
+                    self.bars,
+                    self.qualifier,
+                    access.calendar,
+                    access.history_before,
+                    tops_up=access.tops_up,
+                ),
+                appetite=appetite_of(access.rules),
+                settings=access.data,
+            ),
+        )
+
+    def close(self) -> None:
+        """Leave the gateway."""
+        self.trading.disconnect()
+        self.data.disconnect()
+        if self._events is not None:
+            self._events.close()
+
+    def _open_cash(self, cash_usd: Decimal) -> DerivedCash:
+        """Go on with the ledger's books, or begin them with what is in the account."""
+        movements = self._ledger.cash_movements_since(_BEGINNING)
+        deposits = [each for each in movements if each.kind is CashKind.DEPOSIT]
+        if not deposits:
+            access = self._access
+            account = access.settings.account
+            deposits = [opening_deposit(account, access.first_session, cash_usd)]
+        cash = DerivedCash(deposits, calendar=self._access.calendar, prices=self._prices)
+        cash.take(self._ledger.fills_since(_BEGINNING))
+        return cash
+
+
+@asynccontextmanager
+async def connected(access: IbAccess, clock: Clock, ledger: Ledger) -> AsyncIterator[IbEnd]:
+    """Give our end of an IB connection, and leave the gateway afterwards."""
+    end = IbEnd(access, clock, ledger)
+    try:
+        yield end
+    finally:
+        end.close()
+
+
+def appetite_of(rules: Rules) -> Appetite:
+    """Return which quotes the rules may look at."""
+    condor, layers = rules.condor, rules.layers
+    return Appetite(
+        condor_days=(condor.min_dte, condor.max_dte),
+        short_deltas=(condor.short_delta, condor.tested_delta),
+        wing_points=_WING_POINTS,
+        hedge_days=(
+            (1, layers.l1_max_days),
+            (layers.l1_max_days + 1, layers.l2_max_days),
+            (layers.l2_max_days + 1, layers.l3_max_days),
+        ),
+        hedge_moneyness=_CALL_MONEYNESS,
+    )
