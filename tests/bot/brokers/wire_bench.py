@@ -16,6 +16,7 @@ from bot.clock import SystemClock, virtual_time
 from bot.exchange.exchange import Exchange
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
 from bot.gateway.faults import Faults
+from bot.gateway.feed.settings import FeedSettings
 from bot.gateway.gateway import Gateway
 from bot.gateway.settings import GatewaySettings
 from bot.ports import Clock
@@ -23,10 +24,16 @@ from strategies.model.fills import CashMovement, Fill
 from strategies.model.instruments import FutureContract, Instrument
 from tests.bot.brokers.benches import ManualClock, package_price
 from tests.bot.exchange.venue.fakes import ScriptedMarket, open_exchange, restless_market
-from tests.bot.gateway.running import FAST, settle
 from tests.builders import AT
 
 ACCOUNT = "DU0000001"
+# no limits and no greeks, as a gateway inside the bot has it
+UNLIMITED = GatewaySettings(
+    messages_per_second=None,
+    market_data_lines=None,
+    historical_per_ten_minutes=None,
+    feed=FeedSettings(greeks=False),
+)
 
 
 class MarketPrices:
@@ -55,7 +62,7 @@ class WireBench:
         journal: Path,
         *,
         faults: Faults | None = None,
-        settings: GatewaySettings = FAST,
+        settings: GatewaySettings = UNLIMITED,
         patience: Patience | None = None,
         clock: Clock | None = None,
         **session_changes: object,
@@ -101,7 +108,7 @@ class WireBench:
         self.broker = IbBroker(
             self.session,
             self.book,
-            _ConnectingQualifier(qualifier, self.data_session),
+            qualifier,
             self._open_cash,
             self.clock,
             self._patience,
@@ -121,7 +128,7 @@ class WireBench:
         """End everything."""
         self.detach()
         await self.gateway.stop()
-        await settle()
+        await bytes_to_arrive()
 
     def detach(self) -> None:
         """End the bot's side."""
@@ -134,7 +141,7 @@ class WireBench:
         """Replace the broker by that of a new process."""
         self._fills = await self.broker.fetch_fills(AT)
         self.detach()
-        await settle()
+        await bytes_to_arrive()
         self.attach()
         await self.broker.connect()
 
@@ -156,17 +163,9 @@ class WireBench:
         return package_price(legs, share, lambda instrument: market.quote(instrument, now))
 
 
-class _ConnectingQualifier:
-    """Connects the data side when it is asked for the first time."""
-
-    def __init__(self, qualifier: Qualifier, session: IbSession) -> None:
-        self._qualifier = qualifier
-        self._session = session
-        self.instrument: Callable = qualifier.instrument
-
-    async def qualify(self, instruments):
-        await self._session.ready()
-        return await self._qualifier.qualify(instruments)
+async def bytes_to_arrive() -> None:
+    """Let the ends of closed connections hear of it."""
+    await asyncio.sleep(0.01)
 
 
 Scenario = Callable[[WireBench], Awaitable[None]]
