@@ -120,7 +120,7 @@ class ChainStreams:
 
     def _hear(self, request_id: int, code: Code, text: str) -> None:
         name = self._streams.name_of(request_id)
-        self._health.hear(name, code.code, text, self._clock.now())
+        self._health.hear(name, code.code, text, self._streams.tickers)
 
     async def _held(self) -> frozenset[Instrument]:
         """Return open positions as this connection knows them, as fresh as the last fence."""

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from bot.brokers.ib.connection import Farm
 from bot.brokers.ib.library import Ticker
-from bot.brokers.ib.quotes import LIVE
+from bot.brokers.ib.quotes import LIVE, newest_tick
 from bot.errors import MarketDataMissing
 
 _FROZEN: Final = 2
@@ -50,24 +50,26 @@ class FeedHealth:
         """
         self._allows_delayed = allows_delayed
         self._refused: dict[str, Refusal] = {}
-        self._competing_since: datetime | None = None
+        self._is_competing = False
+        self._last_tick: datetime | None = None  # when another session took over
 
     @property
     def refused(self) -> frozenset[str]:
         """The names and symbols IB will not stream."""
         return frozenset(self._refused)
 
-    def hear(self, name: str | None, code: int, text: str, at: datetime) -> None:
+    def hear(self, name: str | None, code: int, text: str, tickers: Mapping[str, Ticker]) -> None:
         """Take a message about a request.
 
         Args:
             name: What is streamed by that request; None if it is not one of these streams.
             code: IB's.
             text: IB's.
-            at: Now.
+            tickers: Everything that is streamed.
         """
         if code == _COMPETING:
-            self._competing_since = at
+            self._is_competing = True
+            self._last_tick = newest_tick(tickers.values())
             return
         if name is None or code not in _REFUSALS:
             return
@@ -78,7 +80,7 @@ class FeedHealth:
     def forget(self) -> None:
         """Suspect nothing: everything is asked for anew."""
         self._refused.clear()
-        self._competing_since = None
+        self._is_competing = False
 
     def forgive(self, names: Iterable[str]) -> None:
         """Suspect these no longer: they are asked for anew."""
@@ -117,11 +119,10 @@ class FeedHealth:
         self._require_live(tickers)
 
     def _require_alone(self, tickers: Mapping[str, Ticker]) -> None:
-        since = self._competing_since
-        if since is None:
+        if not self._is_competing:
             return
-        if any(each.time is not None and each.time > since for each in tickers.values()):
-            self._competing_since = None
+        if newest_tick(tickers.values()) != self._last_tick:
+            self._is_competing = False  # quotes come again
             return
         raise MarketDataMissing(
             "another session of this login takes the market data (10197); log it out, or give the "

@@ -107,4 +107,4 @@ class LegQuotes:
 
     def _hear(self, request_id: int, code: Code, text: str) -> None:
         name = self._streams.name_of(request_id)
-        self._health.hear(name, code.code, text, self._clock.now())
+        self._health.hear(name, code.code, text, self._streams.tickers)

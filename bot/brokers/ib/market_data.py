@@ -17,7 +17,7 @@ from bot.brokers.ib.history import IbHistory
 from bot.brokers.ib.hours import session_at
 from bot.brokers.ib.leg_quotes import LegQuotes
 from bot.brokers.ib.qualifier import Qualifier
-from bot.brokers.ib.quotes import price
+from bot.brokers.ib.quotes import newest_tick, price
 from bot.brokers.ib.selection import Appetite
 from bot.errors import MarketDataMissing
 from bot.ports import Clock, DailyCloses
@@ -188,9 +188,7 @@ class IbMarketData:
         columns = self._columns[underlying]
         if self._settings.grid is not None:
             return columns.chain(self._known_at(now, None))
-        ticked_at = max(
-            (each.time for each in columns.tickers if each.time is not None), default=None
-        )
+        ticked_at = newest_tick(columns.tickers)
         if ticked_at is None:
             raise MarketDataMissing(f"IB has sent no quotes of {underlying} options")
         return columns.chain(ticked_at)

@@ -23,6 +23,11 @@ def quote_of(ticker: Ticker, at: datetime) -> Quote:
     return Quote(bid=price(ticker.bid), ask=price(ticker.ask), quoted_at=at)
 
 
+def newest_tick(tickers: Iterable[Ticker]) -> datetime | None:
+    """Return when the last tick of any of these came; None if there has been none."""
+    return max((each.time for each in tickers if each.time is not None), default=None)
+
+
 class Streams:
     """The market data subscriptions of one client.
 
