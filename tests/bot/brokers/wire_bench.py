@@ -65,12 +65,14 @@ class WireBench:
         settings: GatewaySettings = UNLIMITED,
         patience: Patience | None = None,
         clock: Clock | None = None,
+        account_id: str = ACCOUNT,
         **session_changes: object,
     ) -> None:
         self._journal = journal
         self._faults = faults
         self._settings = settings
         self._patience = patience
+        self._account_id = account_id
         self._session_changes = session_changes
         self._deposit: CashMovement | None = None
         self._fills: tuple[Fill, ...] = ()  # what a ledger would remember
@@ -83,7 +85,7 @@ class WireBench:
         """Start the gateway; the broker is made and not connected."""
         self.exchange: Exchange = open_exchange(
             restless_market(),
-            account_id=ACCOUNT,
+            account_id=self._account_id,
             starting_cash_usd=self.starting_cash_usd,
             journal_path=self._journal,
         )
@@ -97,7 +99,14 @@ class WireBench:
     def attach(self) -> None:
         """Make the broker of a new process."""
         settings = IbSettings(
-            **({"port": self.port, "client_id": 1, "account": ACCOUNT, "requests_per_second": 0})
+            **(
+                {
+                    "port": self.port,
+                    "client_id": 1,
+                    "account": self._account_id,
+                    "requests_per_second": 0,
+                }
+            )
             | self._session_changes
         )
         self.events = EventJournal(self._journal.parent / "events", self.clock)
@@ -117,7 +126,7 @@ class WireBench:
     def _open_cash(self, cash_usd: Decimal) -> DerivedCash:
         market = self.exchange.market
         if self._deposit is None:
-            self._deposit = opening_deposit(ACCOUNT, market.first_session, cash_usd)
+            self._deposit = opening_deposit(self._account_id, market.first_session, cash_usd)
         derived = DerivedCash(
             [self._deposit], calendar=market.calendar, prices=MarketPrices(market)
         )

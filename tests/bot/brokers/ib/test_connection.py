@@ -1,0 +1,144 @@
+"""Connecting: what is proven, and what a person is told when it cannot be."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot.brokers.ib.connection import IbSession, IbSettings
+from bot.errors import BrokerUnavailable, WrongAccount
+from bot.gateway.fault_plan import PlannedFault
+from bot.gateway.faults import FaultKind
+from tests.bot.brokers.benches import ManualClock
+from tests.bot.brokers.wire_bench import ACCOUNT, WireBench, bytes_to_arrive, run_in_virtual_time
+from tests.builders import AT
+
+
+def session_to(port: int, **changes) -> IbSession:
+    settings = {"client_id": 7, "account": ACCOUNT, "connect_s": 0.2, "attempts": 1} | changes
+    return IbSession(IbSettings(port=port, **settings), ManualClock(AT))
+
+
+@asynccontextmanager
+async def listening(answer: bytes, *, closes: bool = False):
+    """Somebody else's server: says something to whoever connects."""
+
+    async def meet(reader, writer):
+        await reader.read(4)
+        writer.write(answer)
+        if not closes:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+        await asyncio.sleep(0.01)
+
+
+async def test_a_closed_port_is_named_with_the_usual_ones():
+    async with listening(b"") as port:
+        pass
+    with pytest.raises(BrokerUnavailable, match=rf"nothing listens on .*{port}.*4002 or 7497"):
+        await session_to(port).connect()
+
+
+async def test_what_does_not_greet_like_a_gateway_is_called_so():
+    async with listening(b"") as port:
+        with pytest.raises(BrokerUnavailable, match="does not greet like an IB Gateway"):
+            await session_to(port).connect()
+
+
+async def test_a_connection_closed_at_the_greeting_may_be_an_untrusted_address():
+    async with listening(b"", closes=True) as port:
+        with pytest.raises(BrokerUnavailable, match="trusted IPs"):
+            await session_to(port, connect_s=5).connect()
+
+
+async def test_a_host_that_is_not_there_is_not_waited_for():
+    settings = IbSettings(
+        host="host.invalid", port=4002, client_id=1, account=ACCOUNT, connect_s=0.2, attempts=1
+    )
+    with pytest.raises(BrokerUnavailable, match=r"host\.invalid:4002 cannot be reached"):
+        await IbSession(settings, ManualClock(AT)).connect()
+
+
+@pytest.fixture
+async def bench(tmp_path):
+    made = WireBench(tmp_path / "journal.jsonl")
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"account": "DU7777777"}, r"DU\*+77 is not among those of this login \(DU\*+01\)"),
+        ({"account": "U7777777"}, r"is not among those of this login"),
+        ({"account": ACCOUNT, "is_live": True}, r"only paper accounts .* is to be live"),
+    ],
+)
+async def test_another_account_is_refused_and_asked_once(bench, changes, words):
+    session = session_to(bench.port, **{"attempts": 5} | changes)
+    with pytest.raises(WrongAccount, match=words):
+        await session.connect()
+    await bytes_to_arrive()
+    assert bench.gateway.clients == ()
+    assert not session.is_connected
+
+
+async def test_a_live_account_behind_a_paper_connection_is_refused(tmp_path):
+    bench = WireBench(tmp_path / "journal.jsonl", account_id="U1234567")
+    await bench.open()
+    session = session_to(bench.port, account="U1234567")
+    with pytest.raises(WrongAccount, match=r"LIVE account \(U1\*+67\).*Nothing was sent"):
+        await session.connect()
+    assert bench.exchange.orders() == ()
+    await bench.close()
+
+
+async def test_what_is_known_of_a_connection_can_be_shown(bench):
+    session = session_to(bench.port)
+    await session.connect()
+    await session.fence()
+    truth = session.truth()
+    assert truth.accounts == (ACCOUNT,)
+    assert truth.server_version in (176, 178)
+    assert truth.is_paper
+    assert truth.farms["usfarm (SIMULATED)"].is_connected
+    assert truth.clock_ahead is not None
+    assert abs(truth.clock_ahead.total_seconds()) < 1
+    session.disconnect()
+    await asyncio.sleep(0.01)
+
+
+async def test_connecting_twice_is_connecting_once(bench):
+    await asyncio.gather(bench.broker.connect(), bench.broker.connect())
+    assert bench.gateway.clients == (1,)
+
+
+def test_a_broken_farm_is_remembered_until_it_is_mended(tmp_path):
+    async def scenario(bench):
+        await bench.clock.sleep(2)
+        await bench.session.fence()
+        assert not bench.session.truth().farms["usfarm (SIMULATED)"].is_connected
+        await bench.clock.sleep(60)
+        await bench.session.fence()
+        assert bench.session.truth().farms["usfarm (SIMULATED)"].is_connected
+
+    planned = PlannedFault(kind=FaultKind.MARKET_FARM_DOWN, at=AT, details={"seconds": 30})
+    run_in_virtual_time(tmp_path, scenario, planned)
+
+
+async def test_a_message_that_cannot_be_dealt_with_ends_the_session(bench):
+    """The library's decoder would only log it, and go on with half a view."""
+    await bench.broker.connect()
+    wrapper = bench.session.ib.wrapper
+    with pytest.raises(AttributeError):
+        wrapper.execDetails(-1, None, None)
+    with pytest.raises(AttributeError):
+        await bench.broker.fetch_positions()
