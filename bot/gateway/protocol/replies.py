@@ -94,7 +94,7 @@ _CONTRACTS = (
         (
             *_CONTRACT_DETAILS_START,
             *texts("symbol secType cusip"),
-            Field("coupon", REAL, 0.0),
+            Field("coupon", NUMBER, 0.0),  # ib_insync reads a whole number
             *texts("lastTradeDateOrContractMonth issueDate ratings bondType couponType"),
             Field("convertible", BOOL, default=False),
             Field("callable", BOOL, default=False),
