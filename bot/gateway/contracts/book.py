@@ -14,6 +14,7 @@ How descriptions are matched, beside IB's own rules:
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from bot.errors import MarketDataMissing
@@ -27,6 +28,7 @@ from bot.gateway.contracts.canonical import (
 from bot.gateway.contracts.description import Wanted, read_description
 from bot.gateway.contracts.details import DetailsWriter
 from bot.gateway.contracts.errors import Ambiguous, NoDefinition
+from bot.gateway.contracts.frames import DetailsFrames
 from bot.gateway.contracts.listed import Listed
 from bot.gateway.contracts.numbers import instrument_of
 from bot.gateway.contracts.others import Others
@@ -67,12 +69,14 @@ class ContractBook:
         """Look at nothing yet; the listing of a session is read when it is first asked for."""
         self._market = market
         self._details = DetailsWriter(market)
+        self._frames = DetailsFrames(self._details)
         self._universe: Universe | None = None
         self._universe_key: tuple[datetime, bool] | None = None
         self._known: dict[Instrument, Listed] = {}
         self._vouched: set[Instrument] = set()  # listed, held or priced once: they exist
         self._others = Others(market)
         self._chains: dict[SeriesKey, tuple[Listed, ...]] = {}  # of the current universe
+        self._rows: dict[SeriesKey, dict[Decimal, tuple[Listed, ...]]] = {}
         self._elsewhere: dict[tuple[int, str], Listed] = {}  # routed to CBOE instead of SMART
 
     # --- finding ------------------------------------------------------------------------------
@@ -148,6 +152,12 @@ class ContractBook:
     def details(self, listed: Listed, at: datetime) -> Mapping[str, Any]:
         """Return the values of a contractDetails message, without the request's id."""
         return self._details.details(listed, at)
+
+    def details_frames(
+        self, found: Iterable[Listed], req_id: int, at: datetime, version: int
+    ) -> Iterator[bytes]:
+        """Yield the same, spelled for the wire: pieces of a few dozen frames of contractDetails."""
+        return self._frames.pieces(found, req_id, at, version)
 
     def option_params(self, listed: Listed, at: datetime) -> tuple[Mapping[str, Any], ...]:
         """Return the values of the secDefOptParam messages of an underlying, without the id.
@@ -244,19 +254,15 @@ class ContractBook:
         key = (terms.root, terms.expiry)
         if key not in self._chains:
             assert self._universe is not None, "the series was found in a listing"
-            options = (
-                OptionContract(terms.root, terms.expiry, right, strike)
-                for strike in self._universe.strikes(key)
-                for right in _BOTH
-            )
-            known = self._known
-            chain = []
-            for option in options:
-                listed = known.get(option)
-                if listed is None:
-                    listed = known[option] = option_listed(option, terms)
-                self._vouched.add(option)
-                chain.append(listed)
+            rows = self._rows.setdefault(key, {})  # most strikes were listed yesterday too
+            chain: list[Listed] = []
+            for strike in self._universe.strikes(key):
+                if strike not in rows:
+                    rows[strike] = tuple(
+                        self.of(OptionContract(terms.root, terms.expiry, right, strike))
+                        for right in _BOTH
+                    )
+                chain.extend(rows[strike])
             self._chains[key] = tuple(chain)
         return self._chains[key]
 
@@ -358,6 +364,7 @@ class ContractBook:
             if instrument.expiry >= day
         }
         self._vouched &= self._known.keys()
+        self._rows = {key: rows for key, rows in self._rows.items() if key[1] >= day}
         self._elsewhere.clear()
 
 

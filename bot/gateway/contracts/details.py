@@ -1,7 +1,7 @@
 """Everything the gateway says of a contract: the values of a contractDetails message."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ _ORDER_TYPES: Final = (
 _OPTION_EXCHANGES: Final = "SMART,CBOE"
 _EV_NONE: Final = 0.0
 _AGGREGATION_GROUP: Final = 1
+_WEEK: Final = timedelta(days=7)
 
 
 class DetailsWriter:
@@ -31,6 +32,7 @@ class DetailsWriter:
         self._market = market
         self._day: date | None = None
         self._shared: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._hours_known: dict[tuple[ZoneInfo, datetime | None], str] = {}
 
     def details(self, listed: Listed, at: datetime) -> Mapping[str, Any]:
         """Return the values of a contractDetails message, without the request's id."""
@@ -38,6 +40,7 @@ class DetailsWriter:
         if day != self._day:
             self._day = day
             self._shared.clear()
+            self._hours_known.clear()
         contract = listed.contract
         key = (contract.sec_type, contract.trading_class or contract.symbol, "")
         if listed.instrument is not None:
@@ -54,12 +57,21 @@ class DetailsWriter:
             "localSymbol": contract.local_symbol,
         }
 
+    def _hours(self, day: date, zone: ZoneInfo, last_trade_at: datetime | None) -> str:
+        """Return the hours of the coming week, the same for whatever trades beyond it."""
+        if last_trade_at is not None and local_day(last_trade_at) > day + _WEEK:
+            last_trade_at = None
+        key = (zone, last_trade_at)
+        if key not in self._hours_known:
+            self._hours_known[key] = hours_text(self._market.calendar, day, zone, last_trade_at)
+        return self._hours_known[key]
+
     def _of_series(self, listed: Listed, day: date) -> dict[str, Any]:
         """Return the values every contract of a series has in common, in the message's order."""
         contract = listed.contract
         exchanges = _exchanges(listed)
         zone, zone_name = zone_of(listed)
-        hours = hours_text(self._market.calendar, day, zone, listed.last_trade_at)
+        hours = self._hours(day, zone, listed.last_trade_at)
         rule = str(rule_id_of(contract.trading_class))
         values: dict[str, Any] = {
             "symbol": contract.symbol,

@@ -2,7 +2,7 @@
 
 from bot.gateway.contracts.errors import NoDefinition
 from bot.gateway.dispatch.call import Call, Handler, Refused
-from bot.gateway.faults import FaultKind
+from bot.gateway.faults import FaultKind, NoFaults
 from bot.gateway.protocol.builders import contract_of
 
 
@@ -17,9 +17,15 @@ def contract_details(call: Call) -> None:
     found = call.parts.contracts.find(wanted, call.at)
     if not found:
         raise NoDefinition
-    for listed in found:
-        values = call.parts.contracts.details(listed, call.at)
-        call.send("contractDetails", reqId=call.req_id, **values)
+    contracts = call.parts.contracts
+    if isinstance(call.parts.faults, NoFaults):  # nothing can happen to single messages
+        version = call.session.version
+        for piece in contracts.details_frames(found, call.req_id, call.at, version):
+            call.session.send_frames(piece)
+    else:
+        for listed in found:
+            values = contracts.details(listed, call.at)
+            call.send("contractDetails", reqId=call.req_id, **values)
     call.send("contractDetailsEnd", reqId=call.req_id)
 
 

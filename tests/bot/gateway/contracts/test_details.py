@@ -10,6 +10,9 @@ from bot.gateway import words
 from bot.gateway.contracts.canonical import CHICAGO
 from bot.gateway.contracts.hours import hours_text
 from bot.gateway.contracts.rules import market_rule, rule_id_of
+from bot.gateway.protocol.codec import encode_reply
+from bot.gateway.protocol.frames import frame
+from bot.gateway.protocol.message import Message
 from strategies.model.calendars import at_exchange
 from strategies.model.instruments import ROOTS, FutureContract, OptionContract, Right
 from strategies.model.ticks import leg_tick
@@ -115,6 +118,25 @@ def test_ib_insync_reads_details_as_they_are_meant(book, noon, as_read, local_sy
     assert details.longName
     assert len(details.tradingSessions()) == 5
     assert details.sizeIncrement == 1
+
+
+@pytest.mark.parametrize("version", [157, 163, 176, 178])
+def test_frames_of_a_chain_are_those_of_the_codec(book, noon, version):
+    options = book.find(words.Contract(symbol="VIX", sec_type="OPT"), noon)
+    futures = book.find(words.Contract(symbol="VIX", sec_type="FUT"), noon)
+    found = [*options, *futures, book.index("SPX"), book.index("VIX")]
+
+    pieces = list(book.details_frames(found, 77, noon, version))
+
+    assert b"".join(pieces) == b"".join(
+        frame(
+            encode_reply(
+                Message("contractDetails", {"reqId": 77, **book.details(listed, noon)}), version
+            )
+        )
+        for listed in found
+    )
+    assert max(map(len, pieces)) < 32_768
 
 
 def test_a_whole_chain_is_described_within_a_tenth_of_a_second(book, noon):
