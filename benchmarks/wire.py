@@ -27,7 +27,8 @@ from bot.gateway.feed.frames import PIECE_BYTES, in_pieces, tick_option, tick_pr
 
 ROOT = Path(__file__).resolve().parents[1]
 DECODED = 60_000  # messages of each kind
-ACKNOWLEDGED, DONE = ("PreSubmitted", "Submitted"), ("Cancelled", "ApiCancelled")
+WORKING, DONE = ("Submitted",), ("Cancelled",)
+TOGETHER = 15  # orders; of one contract and side an exchange has at most fifteen
 
 
 @contextmanager
@@ -154,18 +155,26 @@ async def reached(trade, states: tuple[str, ...]) -> None:
         await trade.statusEvent
 
 
-async def round_trips(port: int, orders: int, contract: Contract) -> list[float]:
-    """Return the milliseconds of placing orders until they rest and cancelling them again."""
+async def round_trips(port: int, times: int, contract: Contract, together: int) -> list[float]:
+    """Return the milliseconds an order takes to be placed, acknowledged, cancelled and confirmed.
+
+    ``together`` orders are placed before the first acknowledgement is waited for, and cancelled
+    before the first confirmation is; each counts for its share of the time.
+    """
     ib = await connected(port)
     durations = []
-    for number in range(orders):
-        order = LimitOrder("BUY", 1, 0.05, tif="DAY", orderRef=f"W{time.time_ns()}-{number}")
+    for number in range(times):
+        names = [f"W{time.time_ns()}-{number}-{each}" for each in range(together)]
+        orders = [LimitOrder("BUY", 1, 0.05, tif="DAY", orderRef=name) for name in names]
         began = time.perf_counter()
-        trade = ib.placeOrder(contract, order)
-        await asyncio.wait_for(reached(trade, ("Submitted",)), 5)
-        ib.cancelOrder(order)
-        await asyncio.wait_for(reached(trade, DONE), 5)
-        durations.append((time.perf_counter() - began) * 1000)
+        trades = [ib.placeOrder(contract, order) for order in orders]
+        for trade in trades:
+            await asyncio.wait_for(reached(trade, WORKING), 5)
+        for order in orders:
+            ib.cancelOrder(order)
+        for trade in trades:
+            await asyncio.wait_for(reached(trade, DONE), 5)
+        durations.append((time.perf_counter() - began) * 1000 / together)
     ib.disconnect()
     await asyncio.sleep(0.02)
     return durations
@@ -187,22 +196,25 @@ async def trading(orders: int, rounds: int) -> dict[str, object]:
         wanted = Option("SPX", "20200320", 2000, "P", "SMART", tradingClass="SPXW", currency="USD")
         (contract,) = await ib.qualifyContractsAsync(wanted)
         ib.disconnect()
-        places: dict[str, list[float]] = {"gateway": [], "bare": []}
         connects: dict[str, list[float]] = {"gateway": [], "bare": []}
-        ratios = []
+        single: dict[str, list[float]] = {"gateway": [], "bare": []}
+        pooled: dict[str, list[float]] = {"gateway": [], "bare": []}
         for _ in range(rounds):
             for name, port in (("gateway", gateway), ("bare", bare)):
                 connects[name] += await connect_milliseconds(port, 10)
-                places[name] += (mine := await round_trips(port, orders, contract))
-                if name == "gateway":
-                    ours = statistics.median(mine)
-                else:
-                    ratios.append(ours / statistics.median(mine))
+                single[name] += await round_trips(port, orders, contract, 1)
+                pooled[name] += await round_trips(port, orders // TOGETHER, contract, TOGETHER)
     return {
-        "connect_ms": {name: summary(each) for name, each in connects.items()},
-        "place_and_cancel_ms": {name: summary(each) for name, each in places.items()},
-        "place_and_cancel_times_bare": round(statistics.median(ratios), 3),
+        "connect_ms": compared(connects),
+        "order_round_trip_ms": compared(single),
+        f"order_round_trip_of_{TOGETHER}_at_once_ms": compared(pooled),
     }
+
+
+def compared(durations: dict[str, list[float]]) -> dict[str, object]:
+    """Return the medians of the gateway and of the bare peer, and how many times the former is."""
+    found = {name: summary(each) for name, each in durations.items()}
+    return {**found, "times_bare": round(found["gateway"]["median"] / found["bare"]["median"], 2)}
 
 
 async def measured(arguments: argparse.Namespace) -> dict[str, object]:
