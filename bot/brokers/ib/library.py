@@ -13,17 +13,22 @@ from typing import Any
 UNSET_ABOVE = 1e300  # both libraries and IB spell "unset" as the largest double
 
 
-def _give_import_a_loop() -> None:
-    """Set an event loop where there is none: eventkit asks the policy for one when imported."""
+def _loop_for_import() -> asyncio.AbstractEventLoop:
+    """Return the thread's event loop, set now if there is none.
+
+    eventkit asks the policy for one when it is imported, and newer Pythons object to that.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
         try:
-            asyncio.get_event_loop_policy().get_event_loop()
+            return asyncio.get_event_loop_policy().get_event_loop()
         except (RuntimeError, DeprecationWarning):
-            asyncio.set_event_loop(asyncio.new_event_loop())
+            made = asyncio.new_event_loop()
+            asyncio.set_event_loop(made)
+            return made
 
 
-_give_import_a_loop()
+_IMPORT_LOOP = _loop_for_import()  # kept as eventkit keeps it: it is nobody's to close
 
 try:
     import ib_insync as library
