@@ -18,6 +18,7 @@ from bot.gateway.contracts.errors import ContractRefused
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
 from bot.gateway.faults import FaultKind
 from bot.gateway.gateway import Gateway
+from bot.gateway.outages import BY_THEMSELVES
 from bot.gateway.words import Contract, Order
 from bot.ports import Clock
 from strategies.model.errors import DomainError
@@ -173,8 +174,10 @@ class Console:
             raise BadCommand(f"which fault? {', '.join(FaultKind)}")
         kind = _fault_kind(words[0])
         named = dict(_name_and_value(word) for word in words[1:])
-        matching = {name: value for name, value in named.items() if name in _PARTICULARS}
-        details = {name: value for name, value in named.items() if name not in _PARTICULARS}
+        is_by_itself = kind in BY_THEMSELVES and "message_kind" not in named
+        particulars = frozenset() if is_by_itself else _PARTICULARS
+        matching = {name: value for name, value in named.items() if name in particulars}
+        details = {name: value for name, value in named.items() if name not in particulars}
         self._plan.add(PlannedFault(kind=kind, matching=matching, details=details))
         return f"{kind} strikes at the next occasion"
 

@@ -267,13 +267,15 @@ class Gateway:
     def _carry_out(self, session: Session, message: Message) -> None:
         at = self._clock.now()
         self._catch_up(session, message.kind, at)
-        self._outages.strike_request(session, message.kind, at)
-        if session.is_mute or not session.link.is_open:
+        afterwards = self._outages.strike_request(session, message.kind, at)
+        if session.is_mute or not session.link.is_talking:
             return
         if not self.parts.weather.is_connected and message.kind not in _OFFLINE:
             self._hold(session, message)
-            return
-        self._answer(session, message, at)
+        else:
+            self._answer(session, message, at)
+        for strike in afterwards:
+            strike()
 
     def _answer(self, session: Session, message: Message, at: datetime) -> None:
         values = message.values

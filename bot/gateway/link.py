@@ -120,6 +120,11 @@ class Link(asyncio.Protocol):
     # --- out ----------------------------------------------------------------------------------
 
     @property
+    def is_talking(self) -> bool:
+        """Whether the link is open and nobody has decided to end it."""
+        return self.is_open and not self._ends_after_flush
+
+    @property
     def waiting_bytes(self) -> int:
         """What has not been handed to the kernel."""
         held = self._transport.get_write_buffer_size() if self._transport is not None else 0
@@ -127,7 +132,7 @@ class Link(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, in the order of the calls; drops a peer for which too many wait."""
-        if not self.is_open or self._ends_after_flush:
+        if not self.is_talking:
             return
         self.traffic.sent += len(data)
         self._waiting.append(data)
@@ -208,7 +213,7 @@ class Link(asyncio.Protocol):
             self._is_reading = False
 
     def _can_read(self) -> bool:
-        return self.is_open and not self._is_deaf and not self._ends_after_flush
+        return self.is_talking and not self._is_deaf
 
     def introduced(self) -> None:
         """Stop the clock of the greeting: the peer has said who it is."""

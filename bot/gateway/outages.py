@@ -7,6 +7,7 @@ until its time is over by the gateway's clock.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.gateway.agenda import Agenda
 from bot.gateway.faults import Fault, FaultKind, Faults
@@ -32,17 +33,14 @@ _MARKET_FARM_DOWN = f"Market data farm connection is broken:usfarm {MARK}"
 _HISTORY_FARM_DOWN = f"HMDS data farm connection is broken:ushmds {MARK}"
 _COMPETING = f"No market data during competing live session {MARK}"
 
-ALL_AT_ONCE = (
-    FaultKind.NIGHTLY_RESET,
-    FaultKind.WEEKLY_LOGIN,
-    FaultKind.CONNECTIVITY_LOST,
-    FaultKind.MARKET_FARM_DOWN,
-    FaultKind.HISTORY_FARM_DOWN,
-    FaultKind.SOCKET_CLOSED,
-    FaultKind.HALF_OPEN,
-    FaultKind.SILENT_DELAYED_DATA,
-    FaultKind.COMPETING_SESSION,
-    FaultKind.CLOCK_SKEW,
+# Faults that need nobody's request
+BY_THEMSELVES = frozenset(
+    {
+        *(FaultKind.NIGHTLY_RESET, FaultKind.WEEKLY_LOGIN, FaultKind.CONNECTIVITY_LOST),
+        *(FaultKind.MARKET_FARM_DOWN, FaultKind.HISTORY_FARM_DOWN, FaultKind.SOCKET_CLOSED),
+        *(FaultKind.HALF_OPEN, FaultKind.SILENT_DELAYED_DATA, FaultKind.COMPETING_SESSION),
+        FaultKind.CLOCK_SKEW,
+    }
 )
 
 
@@ -83,7 +81,7 @@ class Outages:
             FaultKind.COMPETING_SESSION: self._compete,
             FaultKind.CLOCK_SKEW: self._skew,
         }
-        assert self._begins.keys() == set(ALL_AT_ONCE)
+        assert self._begins.keys() == BY_THEMSELVES, "each of them is brought about here"
 
     def strike(self, at: datetime) -> None:
         """Bring about everything that is due at an instant."""
@@ -92,16 +90,29 @@ class Outages:
             if fault is not None:
                 begin(fault, at)
 
-    def strike_request(self, session: Session, message_kind: str, at: datetime) -> None:
-        """Bring about what one client's request provokes."""
+    def strike_request(
+        self, session: Session, message_kind: str, at: datetime
+    ) -> list[Callable[[], None]]:
+        """Bring about what one client's request provokes.
+
+        Returns:
+            What is to strike only once the request has been carried out (``processed``).
+        """
         about = {"message_kind": message_kind, "client_id": session.client_id, "at": at}
+        afterwards: list[Callable[[], None]] = []
         for kind, begin in self._begins.items():
             fault = self._faults.strikes(kind, **about)
-            if fault is not None:
-                begin(_of_client(fault, session), at)
+            if fault is None:
+                continue
+            strike = partial(begin, _of_client(fault, session), at)
+            if fault.details.get("processed"):
+                afterwards.append(strike)
+            else:
+                strike()
         if self._faults.strikes(FaultKind.PACING_DISCONNECT, **about):
             session.error(-1, 100, "Max rate of messages per second has been exceeded.")
             session.link.close()
+        return afterwards
 
     def greet(self, session: Session) -> None:
         """Tell a new client how the farms are."""
