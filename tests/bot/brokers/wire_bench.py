@@ -52,7 +52,8 @@ class MarketPrices:
 class WireBench:
     """The IB broker on a gateway of its own, 10:00 on a quiet Monday.
 
-    ``restart`` leaves the gateway alive, as another program's gateway is.
+    ``restart`` ends bot and gateway together, as where the one is inside the other;
+    ``restart_bot`` leaves the gateway alive, as another program's is.
     """
 
     starting_cash_usd = Decimal(1_000_000)
@@ -147,7 +148,14 @@ class WireBench:
             self.events.close()
 
     async def restart(self) -> None:
-        """Replace the broker by that of a new process."""
+        """Replace bot and gateway by those of a new process."""
+        self._fills = await self.broker.fetch_fills(AT)
+        await self.close()
+        await self.open()
+        await self.broker.connect()
+
+    async def restart_bot(self) -> None:
+        """Replace the bot by that of a new process; the gateway does not notice."""
         self._fills = await self.broker.fetch_fills(AT)
         self.detach()
         await bytes_to_arrive()

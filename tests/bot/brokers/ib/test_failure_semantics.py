@@ -59,7 +59,7 @@ def test_semantics_02_order_ids_given_out_again_are_not_mistaken_for_the_old_ord
     async def scenario(bench):
         old = approved(CALL, 5, FAR)
         await bench.broker.submit(old)
-        await bench.restart()
+        await bench.restart_bot()
         new = await order(bench, CALL, 3, attempt=2)
         await bench.broker.submit(new)
         await bench.clock.sleep(60)
