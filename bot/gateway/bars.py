@@ -99,8 +99,11 @@ def historical_update(
     Raises: BarsRefused with code 162 or 321.
     """
     request = read_bar_request(values)
-    bars = _intraday(request, listed, market, at, last_only=True) if request.is_intraday else []
-    if not request.is_intraday:
+    if not shows(listed, request.shown):
+        raise _no_data(listed, request)
+    if request.is_intraday:
+        bars = _intraday(request, listed, market, at, last_only=True)
+    else:
         bars = _today(request, listed, market, at)
     if not bars:
         return None

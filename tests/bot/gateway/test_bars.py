@@ -284,6 +284,11 @@ def test_an_update_is_the_bar_under_way():
     assert historical_update(kept, listed("SET"), market(), at) is None
 
 
+def test_a_schedule_is_not_kept_up_to_date():
+    with pytest.raises(BarsRefused, match="no data"):
+        historical_update(request(shown="SCHEDULE"), listed("SPX"), market(), clock(11))
+
+
 # --- nothing of the future --------------------------------------------------------------------
 
 
@@ -357,6 +362,8 @@ def _answer(name, at, end, size):
         ({"shown": "BID"}, 162, "HMDS query returned no data: SPX@CBOE Bid"),
         ({"shown": "FEE_RATE"}, 162, "HMDS query returned no data"),
         ({"end": "19500101 10:00:00"}, 162, "HMDS query returned no data"),
+        ({"shown": "SCHEDULE", "end": "19500101 10:00:00"}, 162, "no data"),
+        ({"duration": "60 S", "size": "5 secs", "end": "20250602 09:00:00"}, 162, "no data"),
         ({"duration": "1 Y", "size": "1 secs"}, 162, "Time length exceed max"),
     ],
 )

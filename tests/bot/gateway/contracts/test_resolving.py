@@ -15,6 +15,7 @@ from bot.gateway.contracts.numbers import con_id_of, instrument_of
 from strategies.model.calendars import at_exchange
 from strategies.model.instruments import FutureContract, OptionContract, Right
 
+FIRST, LAST = date(2025, 6, 2), date(2025, 6, 30)
 SPX_OPTION = {"symbol": "SPX", "sec_type": "OPT", "exchange": "SMART", "currency": "USD"}
 THIRD_FRIDAY = "20250620"
 
@@ -337,6 +338,73 @@ def test_an_id_that_only_spells_a_contract_does_not_make_it_exist(book, noon):
     assert book.by_con_id(far_away) is not None
     assert book.find(words.Contract(con_id=far_away), noon) == ()
     assert book.by_con_id(weekly) is None
+
+
+def test_what_expired_is_forgotten_and_the_rest_of_the_chain_stays(book):
+    week = [at_exchange(date(2025, 6, day), time(12)) for day in (4, 16)]
+    expiring = words.Contract(**SPX_OPTION, trading_class="SPXW", last_trade_date="20250604")
+    lasting = words.Contract(
+        **SPX_OPTION,
+        trading_class="SPX",
+        last_trade_date="20250717",
+        strike=6000.0,
+        right="C",
+    )
+    gone, kept = book.find(expiring, week[0])[0], book.one(lasting, week[0])
+
+    assert book.one(lasting, week[1]) is kept
+    assert book.by_con_id(gone.con_id) == gone
+    assert book.find(words.Contract(con_id=gone.con_id), week[1]) == ()
+
+
+def test_past_the_market_its_last_listing_stays(book):
+    last = whole_chain(book, at_exchange(LAST, time(16, 15)))
+
+    assert last
+    assert whole_chain(book, at_exchange(LAST + timedelta(days=40), time(12))) == last
+
+
+def test_before_the_market_its_first_listing_is_there(book):
+    first = whole_chain(book, at_exchange(FIRST, time(9, 30)))
+
+    assert whole_chain(book, at_exchange(FIRST - timedelta(days=40), time(12))) == first
+
+
+@pytest.mark.parametrize(
+    "instrument",
+    [
+        OptionContract("SPXW", date(2025, 7, 18), Right.CALL, Decimal("5802.5")),
+        OptionContract("SPXW", date(2025, 7, 19), Right.CALL, Decimal(5800)),  # a Saturday
+        OptionContract("SPXW", date(2040, 7, 18), Right.CALL, Decimal(5800)),
+        OptionContract("SPX", date(1999, 7, 16), Right.CALL, Decimal(1400)),
+        FutureContract("VX", date(2025, 7, 19)),
+    ],
+)
+def test_what_cannot_be_listed_is_no_contract(book, instrument):
+    with pytest.raises(NoDefinition):
+        book.of(instrument)
+
+
+def test_a_future_is_known_on_its_last_morning(book):
+    at = at_exchange(date(2025, 6, 18), time(9, 15))  # it settles at 09:30
+    june = words.Contract(symbol="VIX", sec_type="FUT", last_trade_date="202506")
+    found = book.one(june, at)
+
+    assert found.contract.local_symbol == "VXM5"
+    assert book.find(words.Contract(con_id=found.con_id), at) == (found,)
+    late = at + timedelta(days=1)
+    assert book.find(words.Contract(con_id=found.con_id), late) == ()
+    by_id = words.Contract(con_id=found.con_id, include_expired=True)
+    assert book.find(by_id, late) == (found,)
+
+
+def test_a_month_past_the_calendar_has_no_future(names):
+    assert names(symbol="VIX", sec_type="FUT", last_trade_date="203907") == []
+
+
+def test_an_index_nobody_knows_has_no_contract(book):
+    with pytest.raises(NoDefinition):
+        book.index("NDX")
 
 
 # --- overviews --------------------------------------------------------------------------------
