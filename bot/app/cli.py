@@ -355,6 +355,94 @@ def calendar(
     raise typer.Exit(calendar_command(symbol, year, overrides, output=output))
 
 
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Tools",
+    epilog="Example: alvh gateway --port 4002 --market replay:2020-02-24..2020-03-20 --speed 60",
+)
+def gateway(
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where to listen on loopback; 0: any free port.")
+    ] = 4002,
+    market: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND:...", help="replay:FROM..TO, synthetic:SEED or synthetic:SEED:FROM..TO."
+        ),
+    ] = "replay",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME|now", help="Where its clock begins; the first open if left out."
+        ),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.01, max=10_000, metavar="N", help="Its seconds a second.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of paths and fills of a replay.")] = 7,
+    account: Annotated[str, typer.Option(help="DU and digits.")] = "DU0000001",
+    cash: Annotated[
+        float,
+        typer.Option(min=10_000, max=1e9, metavar="USD", help="What the account begins with."),
+    ] = 1_000_000,
+    lines: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Market data lines; 0: no limit.")
+    ] = 100,
+    pacing: Annotated[
+        str, typer.Option(metavar="N|off", help="Messages a second one client may send.")
+    ] = "50",
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PRODUCT",
+            help="indices, options or futures are not subscribed; may be repeated.",
+        ),
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="YAML", help="What goes wrong, and when.")
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Keep orders and fills there, and go on from it.")
+    ] = None,
+    control: Annotated[
+        Path | None, typer.Option(metavar="SOCKET", help="Take console commands on a unix socket.")
+    ] = None,
+    master: Annotated[
+        int | None, typer.Option(metavar="CLIENT_ID", help="A client that sees every order.")
+    ] = None,
+    all_hours: Annotated[
+        bool, typer.Option("--all-hours", help="Let nights and weekends last as long as they do.")
+    ] = False,
+    console: Annotated[
+        bool, typer.Option("--console", help="Take console commands from stdin, terminal or not.")
+    ] = False,
+    state_dir: StateDir = STATE_DIR,
+) -> None:
+    """Run a simulated IB Gateway for any client of the TWS API (docs/gateway.md)."""
+    from bot.app.commands.gateway import gateway_command, read_options
+
+    options = read_options(
+        port=port,
+        market=market,
+        at=at,
+        speed=speed,
+        seed=seed,
+        account=account,
+        cash=cash,
+        lines=lines,
+        pacing=pacing,
+        without=without or [],
+        faults=faults,
+        journal=journal,
+        control=control,
+        master=master,
+        all_hours=all_hours,
+        console=console,
+        state_dir=state_dir,
+    )
+    raise typer.Exit(gateway_command(options))
+
+
 @data.command("list", cls=_Guarded, epilog="Example: alvh data list --format json")
 def data_list(
     config: Annotated[

@@ -14,7 +14,7 @@ from bot.approvals.overrides import OverrideRefused
 from bot.approvals.signatures import KeyInvalid
 from bot.calendars.listing import UnknownSymbol
 from bot.calendars.special_days import CalendarFileInvalid
-from bot.errors import BotError, BrokerUnavailable, HaltTrading
+from bot.errors import BotError, BrokerUnavailable, HaltTrading, WrongAccount
 from bot.exchange.journal import JournalDamaged, JournalMismatch
 from bot.history.files import HistoryFileInvalid
 from state.errors import (
@@ -35,7 +35,7 @@ from strategies.model.errors import DomainError
 
 # The first row that fits decides
 _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
-    ((ConfigUnsafe, BindingMismatch, InstanceRunning), ExitCode.UNSAFE),
+    ((ConfigUnsafe, BindingMismatch, InstanceRunning, WrongAccount), ExitCode.UNSAFE),
     ((NotALedger, LedgerCorrupt, SchemaTooNew), ExitCode.UNSAFE),
     ((OverrideRefused, OverrideReplayed), ExitCode.UNSAFE),
     ((JournalMismatch, JournalDamaged), ExitCode.UNSAFE),

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from bot.app.ports import Ports
+from bot.app.config.schema import IbPaperBrokerSection
+from bot.app.ports import Connect, Ports
 from bot.brokers.ib.broker import IbBroker
-from bot.brokers.ib.cash import DerivedCash, opening_deposit
+from bot.brokers.ib.cash import DerivedCash, derived_cash
 from bot.brokers.ib.connection import IbSession, IbSettings
 from bot.brokers.ib.data_settings import IbDataSettings
 from bot.brokers.ib.history import DailyBars, IbHistory, IbSettlementPrices
@@ -18,14 +19,13 @@ from bot.brokers.ib.market_data import IbMarketData
 from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.selection import Appetite
+from bot.history.store import History
 from bot.ports import Clock
 from state.ledger import Ledger
-from strategies.model.calendars import TradingCalendar
-from strategies.model.fills import CashKind
+from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.rules import Rules
 from strategies.model.snapshots import DailyHistory
 
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # Widths of wings and strikes of calls worth a line where lines are few: judgement, not a rule
 _WING_POINTS = (10.0, 25.0, 50.0)
 _CALL_MONEYNESS = (1.1, 1.25, 1.5, 1.75, 2.0, 2.5)
@@ -102,15 +102,62 @@ class IbEnd:
 
     def _open_cash(self, cash_usd: Decimal) -> DerivedCash:
         """Go on with the ledger's books, or begin them with what is in the account."""
-        movements = self._ledger.cash_movements_since(_BEGINNING)
-        deposits = [each for each in movements if each.kind is CashKind.DEPOSIT]
-        if not deposits:
-            access = self._access
-            account = access.settings.account
-            deposits = [opening_deposit(account, access.first_session, cash_usd)]
-        cash = DerivedCash(deposits, calendar=self._access.calendar, prices=self._prices)
-        cash.take(self._ledger.fills_since(_BEGINNING))
-        return cash
+        access = self._access
+        return derived_cash(
+            self._ledger,
+            account_id=access.settings.account,
+            session=access.first_session,
+            cash_usd=cash_usd,
+            calendar=access.calendar,
+            prices=self._prices,
+        )
+
+
+def paper_access(
+    broker: IbPaperBrokerSection,
+    *,
+    calendar: TradingCalendar,
+    history: History,
+    rules: Rules,
+    first_session: date,
+    events_folder: Path | None,
+) -> IbAccess:
+    """Return how to reach a paper account as its configuration says."""
+
+    def rate(at: datetime) -> float:
+        return history.rate_on(at.astimezone(EXCHANGE_ZONE).date())
+
+    return IbAccess(
+        settings=IbSettings(
+            host=broker.host,
+            port=broker.port,
+            client_id=broker.client_id,
+            account=broker.account,
+            requests_per_second=broker.requests_per_second,
+            answer_s=broker.answer_seconds,
+        ),
+        data=IbDataSettings(
+            lines=broker.market_data_lines, allows_delayed=broker.delayed_data == "accept"
+        ),
+        calendar=calendar,
+        first_session=first_session,
+        rules=rules,
+        rate=rate,
+        history_before=history.daily_history,
+        tops_up=True,
+        events_folder=events_folder,
+    )
+
+
+def to_a_gateway(access: IbAccess, clock: Clock) -> Connect:
+    """Return how to reach an account behind somebody's gateway."""
+
+    @asynccontextmanager
+    async def connect(ledger: Ledger) -> AsyncIterator[Ports]:
+        async with connected(access, clock, ledger) as end:
+            yield end.ports
+
+    return connect
 
 
 @asynccontextmanager

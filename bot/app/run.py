@@ -38,7 +38,7 @@ from bot.app.wiring import Wiring, build_world, wire
 from bot.clock import SystemClock, virtual_time
 from bot.engine.engine import Engine, EngineSettings, Interval
 from bot.engine.prices import WalkPolicy
-from bot.errors import BotError, RetryLater
+from bot.errors import BotError, RetryLater, WrongAccount
 from state.errors import LeaseLost, StateError
 from state.ledger import DailyPnl, Ledger
 from state.totals import read_totals
@@ -250,7 +250,7 @@ class _Life:
         except (BotError, StateError, DomainError) as failure:
             owns_orders = not isinstance(failure, LeaseLost)  # else another process has them now
             if self._outcome.halted is None:  # at start-up; the schedule halts by itself
-                if isinstance(failure, RetryLater):
+                if isinstance(failure, (RetryLater, WrongAccount)):
                     raise  # nothing has happened
                 self._halt(str(failure))
         finally:

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 
 from bot.app.config.loader import LoadedConfig
-from bot.app.config.problems import ConfigInvalid, Place, Problem
 from bot.app.config.schema import (
+    IbLiveBrokerSection,
+    IbPaperBrokerSection,
+    IbShadowBrokerSection,
     ReplayMarketSection,
     SimulatedBrokerSection,
     SyntheticMarketSection,
@@ -30,6 +33,10 @@ from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchan
 from strategies.model.rules import Rules
 from strategies.model.snapshots import EventAhead
 
+NOT_TRADED = {
+    "ib_live": "this version trades no real money; use broker.kind ib_paper (docs/ib.md)",
+    "ib_shadow": "not in this version; use broker.kind simulated or ib_paper (docs/ib.md)",
+}
 _DAY_BEGINS = time(9, 0)
 # Signals look back about 450 sessions, hedges look ahead about nine months.
 _CALENDAR_BEFORE = timedelta(days=1100)
@@ -38,12 +45,23 @@ _CALENDAR_AFTER = timedelta(days=500)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What a run happens in, before any file of the bot is touched."""
+    """What a simulated run happens in, before any file of the bot is touched."""
 
     broker: SimulatedBrokerSection
     history: History
     calendar: TradingCalendar
     market: Market
+    factors: FactorFiles
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperWorld:
+    """What a run with an account at Interactive Brokers happens in."""
+
+    broker: IbPaperBrokerSection
+    history: History
+    calendar: TradingCalendar
     factors: FactorFiles
     rules: Rules
 
@@ -66,17 +84,23 @@ class Wiring:
     read_factor: FactorOf = nothing_fed  # E: the feeds that do not come from the broker
 
 
-def build_world(config: LoadedConfig) -> World:
-    """Build calendar and market for the mode of ``config``.
+def build_world(config: LoadedConfig) -> World | PaperWorld:
+    """Build calendar and market for the mode of ``config``; nothing is connected.
 
     Raises: ConfigInvalid where this version has no broker of that kind, or does not know the days
         or factors asked for; HistoryFileInvalid.
     """
     broker = config.bot.broker
-    if not isinstance(broker, SimulatedBrokerSection):
-        message = f"this version trades on the simulated exchange only; it has no {broker.kind!r}"
-        place = Place(source=config.label)
-        raise ConfigInvalid([Problem(place=place, key="broker.kind", message=message)])
+    match broker:
+        case SimulatedBrokerSection():
+            return _simulated_world(config, broker)
+        case IbPaperBrokerSection():
+            return _paper_world(config, broker)
+        case IbShadowBrokerSection() | IbLiveBrokerSection():
+            raise config.refusal(("broker", "kind"), NOT_TRADED[broker.kind])
+
+
+def _simulated_world(config: LoadedConfig, broker: SimulatedBrokerSection) -> World:
     history = load_history(config)
     calendar = load_calendar(config, broker.market.first, broker.market.last)
     market = build_market(config, broker, history, calendar)
@@ -93,13 +117,37 @@ def build_world(config: LoadedConfig) -> World:
     )
 
 
-def wire(world: World, paths: RunPaths) -> Wiring:
+def _paper_world(config: LoadedConfig, broker: IbPaperBrokerSection) -> PaperWorld:
+    history = load_history(config)
+    today = _today()
+    factors = factor_files(config, history)
+    for rule in config.rules.panel.factors:
+        if rule.source != "ib":
+            factors.read(rule)
+    return PaperWorld(
+        broker=broker,
+        history=history,
+        calendar=load_calendar(config, today, today),
+        factors=factors,
+        rules=config.rules,
+    )
+
+
+def wire(world: World | PaperWorld, paths: RunPaths) -> Wiring:
     """Put the broker and its market data behind their ports.
 
     Call it with the ledger open: one process at a time may have the exchange's journal.
 
     Raises: JournalMismatch, JournalDamaged.
     """
+    match world:
+        case World():
+            return _wire_simulated(world, paths)
+        case PaperWorld():
+            return _wire_paper(world, paths)
+
+
+def _wire_simulated(world: World, paths: RunPaths) -> Wiring:
     broker, history, calendar, market = world.broker, world.history, world.calendar, world.market
     paths.exchange_journal.parent.mkdir(parents=True, exist_ok=True)
     exchange = Exchange(
@@ -127,6 +175,39 @@ def wire(world: World, paths: RunPaths) -> Wiring:
         last_session=market.last_session,
         begins_at=at_exchange(market.first_session, _DAY_BEGINS),
         known_until=exchange.now,
+        read_factor=world.factors.before,
+    )
+
+
+def _wire_paper(world: PaperWorld, paths: RunPaths) -> Wiring:
+    from bot.app.ib_ports import paper_access, to_a_gateway  # the client library takes a while
+
+    clock = SystemClock()
+    today = _today()
+    history, calendar = world.history, world.calendar
+    access = paper_access(
+        world.broker,
+        calendar=calendar,
+        history=history,
+        rules=world.rules,
+        first_session=today,
+        events_folder=paths.ib_events,
+    )
+
+    def events_ahead(session: date) -> tuple[EventAhead, ...] | None:
+        return history.events_ahead(session, calendar)
+
+    return Wiring(
+        connect=to_a_gateway(access, clock),
+        clock=clock,
+        calendar=calendar,
+        events_ahead=events_ahead,
+        seed=None,
+        first_session=today,
+        last_session=None,
+        begins_at=clock.now(),
+        known_until=clock.now(),
+        in_real_time=True,
         read_factor=world.factors.before,
     )
 
@@ -160,6 +241,10 @@ def require_same_world(broker: SimulatedBrokerSection, market: Market, paths: Ru
     require_world(paths.exchange_journal, world)
 
 
+def _today() -> date:
+    return SystemClock().now().astimezone(EXCHANGE_ZONE).date()
+
+
 def load_history(config: LoadedConfig) -> History:
     """Return bundled history with the configuration's own files on top."""
     overrides = config.bot.history.overrides
@@ -168,8 +253,7 @@ def load_history(config: LoadedConfig) -> History:
 
 def factor_files(config: LoadedConfig, history: History) -> FactorFiles:
     """Return the factor feeds of the configuration that do not come from the broker."""
-    today = SystemClock().now().astimezone(EXCHANGE_ZONE).date()
-    return FactorFiles(history, config.resolve, today)
+    return FactorFiles(history, config.resolve, _today())
 
 
 def observations(
@@ -194,11 +278,12 @@ def observations(
 def load_calendar(config: LoadedConfig, first: date, last: date) -> TradingCalendar:
     """Return the calendar from well before ``first`` to well after ``last``."""
     overrides = config.bot.calendar_overrides
-    return build_calendar(
-        first - _CALENDAR_BEFORE,
-        last + _CALENDAR_AFTER,
-        None if overrides is None else config.resolve(overrides),
-    )
+    return calendar_around(first, last, None if overrides is None else config.resolve(overrides))
+
+
+def calendar_around(first: date, last: date, overrides: Path | None = None) -> TradingCalendar:
+    """Return the calendar from well before ``first`` to well after ``last``."""
+    return build_calendar(first - _CALENDAR_BEFORE, last + _CALENDAR_AFTER, overrides)
 
 
 def build_market(

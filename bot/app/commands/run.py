@@ -34,6 +34,9 @@ def run_command(
     options = RunOptions(
         until=parse_time(until, "--until", end_of_day=True), once=once, speed=_parse_speed(speed)
     )
+    if options.speed is not None and config.mode != "simulated":
+        message = f"--speed: {config.mode} runs in real time"
+        raise CommandFailed(message, ExitCode.USAGE)
     title = f"alvh run   {config.bot.name}: {config.mode} {config.account}"
     view = LiveView(notes_console(), title=title) if sys.stderr.isatty() else QuietView()
     with view:
