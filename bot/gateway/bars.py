@@ -27,7 +27,7 @@ from bot.gateway.bar_requests import (
 from bot.gateway.contracts.details import zone_of
 from bot.gateway.contracts.listed import Listed
 from bot.gateway.protocol.message import Message
-from strategies.model.calendars import EXCHANGE_ZONE
+from strategies.model.calendars import EXCHANGE_ZONE, OPTIONS_OPEN, at_exchange
 
 _WEEK: Final = 7 * DAY
 _GRID: Final = timedelta(seconds=10)  # the market does not move in between
@@ -130,7 +130,7 @@ def head_timestamp(
     first = first_day(market, listed, at) if shows(listed, shown) else None
     if first is None:
         raise history_error(f"No head time stamp: {listed.contract.symbol} {shown}")
-    opens_at = datetime(first.year, first.month, first.day, 9, 30, tzinfo=EXCHANGE_ZONE)
+    opens_at = at_exchange(first, OPTIONS_OPEN)
     is_epoch = int(values.get("formatDate", 1)) == 2  # noqa: PLR2004 IB's number
     in_utc = f"{opens_at.astimezone(UTC):%Y%m%d-%H:%M:%S}"
     text = str(int(opens_at.timestamp())) if is_epoch else in_utc
@@ -164,7 +164,7 @@ def _completed(request: BarRequest, listed: Listed, market: Market, end: datetim
         reach = reach * _SESSIONS_PER_DAY + _HOLIDAYS
     first = (end.astimezone(EXCHANGE_ZONE) - reach).date()
     days = completed_days(market, listed, first, end, request.shown)
-    return [_Bar(_noon(bar.day), bar.shape) for bar in days]
+    return [_Bar(at_exchange(bar.day, OPTIONS_OPEN), bar.shape) for bar in days]
 
 
 def _today(request: BarRequest, listed: Listed, market: Market, end: datetime) -> list[_Bar]:
@@ -177,7 +177,7 @@ def _today(request: BarRequest, listed: Listed, market: Market, end: datetime) -
     samples = _QUOTES_TODAY if prices.is_quoted else _SAMPLES_TODAY
     shape = prices.bar(stretch.start, min(end, stretch.end), samples)
     day = stretch.start.astimezone(EXCHANGE_ZONE).date()
-    return [] if shape is None else [_Bar(_noon(day), shape)]
+    return [] if shape is None else [_Bar(at_exchange(day, OPTIONS_OPEN), shape)]
 
 
 def _intraday(
@@ -336,8 +336,3 @@ def _merged(bars: list[_Bar]) -> _Bar:
             close=bars[-1].shape.close,
         ),
     )
-
-
-def _noon(day: date) -> datetime:
-    """Return an instant that is on that day in every zone of this market."""
-    return datetime(day.year, day.month, day.day, 12, tzinfo=EXCHANGE_ZONE)
