@@ -150,7 +150,7 @@ class MarketDataFeed:
 
     def _market_data_type(self, sink: Sink, values: Mapping[str, Any], at: datetime) -> None:
         del at
-        self._streams.set_type(sink, values["marketDataType"])
+        self._streams.set_type(sink, values["type"])
 
     def _real_time_bars(self, sink: Sink, values: Mapping[str, Any], at: datetime) -> None:
         line = self._permitted(sink, values, at)

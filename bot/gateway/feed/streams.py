@@ -168,6 +168,9 @@ class Streams:
         self._behind_until = until
 
     def _refresh(self, sink: Sink, streams: dict[tuple[bool, bool], Stream], at: datetime) -> None:
+        at = at.replace(
+            microsecond=0
+        )  # a look a second: a wall clock has another time each request
         is_behind = self._behind_until is not None and at < self._behind_until
         for (frozen, delayed), stream in streams.items():
             shown = self.hours.shown(at, frozen=frozen, delayed=delayed or is_behind)

@@ -121,7 +121,7 @@ def test_generic_ticks_are_sent_where_they_were_asked_for(full, client):
 
 def test_delayed_data_has_tick_types_of_its_own(client):
     world = World(FeedSettings(permissions=frozenset()))
-    world.ask(client, "reqMarketDataType", MORNING, marketDataType=4)
+    world.ask(client, "reqMarketDataType", MORNING, type=4)
     world.stream(client, 1, world.book.of(PUT_3000), MORNING)
     world.stream(client, 2, world.index("SPX"), MORNING)
     world.stream(client, 3, world.book.of(future("VX 18MAR20")), MORNING)

@@ -84,6 +84,17 @@ def test_only_what_has_changed_is_said_again(world, client):
     assert max(client.pieces) <= PIECE_BYTES
 
 
+def test_the_market_is_looked_at_once_a_second(world, client, monkeypatch):
+    watch_everything(world, client, MORNING)
+    world.refresh(MORNING)
+    looks = []
+    whole = world.exchange.quotes_at
+    monkeypatch.setattr(world.exchange, "quotes_at", lambda at: looks.append(at) or whole(at))
+    for number in range(50):
+        world.refresh(MORNING + timedelta(seconds=60, milliseconds=number))
+    assert looks == [MORNING + timedelta(seconds=60)]
+
+
 def test_few_lines_are_asked_for_one_by_one_with_the_same_result(world, client):
     quotes = world.exchange.quotes_at(MORNING)
     listed = list(every_option(world, MORNING))[400:404]
@@ -149,7 +160,7 @@ def test_outside_session_hours_a_live_stream_is_silent_and_a_frozen_one_shows_th
 ):
     contract = world.book.of(option("SPXW 20MAR20 3000 P"))
     live = world.stream(client, 1, contract, EVENING)
-    world.feed.handle(client, _message("reqMarketDataType", marketDataType=2), EVENING)
+    world.feed.handle(client, _message("reqMarketDataType", type=2), EVENING)
     frozen = world.stream(client, 2, contract, EVENING)
     world.refresh(EVENING)
     assert np.isnan(live.bid)
@@ -194,7 +205,7 @@ def test_errors_of_streams_have_their_codes(world, client):
     world.feed.subscribe(client, 1, spx, "", False, MORNING)
     world.feed.subscribe(client, 2, spx, "233,9999", False, MORNING)
     world.feed.unsubscribe(client, 3)
-    world.feed.handle(client, _message("reqMarketDataType", marketDataType=5), MORNING)
+    world.feed.handle(client, _message("reqMarketDataType", type=5), MORNING)
     assert client.errors() == [(1, 102), (2, 321), (3, 300), (-1, 321)]
 
 
@@ -207,7 +218,7 @@ def test_what_is_not_subscribed_to_is_refused_or_shown_late(client, code):
     world.stream(client, 1, contract, MORNING)
     assert client.errors() == [(1, code)]
     assert world.feed.lines(client) == 0
-    world.feed.handle(client, _message("reqMarketDataType", marketDataType=3), MORNING)
+    world.feed.handle(client, _message("reqMarketDataType", type=3), MORNING)
     late = world.stream(client, 2, contract, MORNING)
     world.refresh(MORNING)
     assert client.errors()[-1] == (2, 10167)
