@@ -336,10 +336,8 @@ class Floor:
             or bool(ticket.order.oca_group or ticket.order.parent_id)
             or bool(self._blotter.children(ticket))
         )
-        if is_watched:
-            ticket.next_look = next_grid(now)
-        elif ticket.order.tif in _REENTERED:
-            ticket.next_look = self._closes_at(ticket, now)
+        # at its end too: what happens to several orders is told in the order it happens
+        ticket.next_look = next_grid(now) if is_watched else self._closes_at(ticket, now)
 
     # --- ends ---------------------------------------------------------------------------------
 

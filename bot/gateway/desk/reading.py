@@ -37,6 +37,7 @@ _SPELLINGS: Final = {
 _TIFS: Final = frozenset({"DAY", "GTC", "IOC", "GTD", "FOK"})
 _SIDES: Final = frozenset({"BUY", "SELL"})
 _LEGS_WITH_PRICES: Final = 2
+_PRICE_BEYOND: Final = Decimal(1_000_000)  # nothing costs that much
 _TIME_FORMATS: Final = ("%Y%m%d %H:%M:%S", "%Y%m%d-%H:%M:%S", "%Y%m%d")
 
 _OFF_TICK: Final = (
@@ -190,6 +191,11 @@ def _check_words(order: Order, account_id: str) -> None:
 
 
 def _check_prices(order: Order) -> None:
+    given = [each for each in (order.limit_price, order.aux_price) if each is not None]
+    if not all(each.is_finite() and abs(each) < _PRICE_BEYOND for each in given):
+        raise Refused(
+            109, "Price is out of the range defined by the precautionary settings at order presets."
+        )
     if order.order_type in LIMIT_TYPES and order.limit_price is None:
         raise _invalid("Missing or invalid limit price.")
     if order.order_type in STOP_TYPES and order.aux_price is None:
