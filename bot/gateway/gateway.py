@@ -16,6 +16,7 @@ from bot.gateway.bar_requests import BarsRefused
 from bot.gateway.contracts.book import ContractBook
 from bot.gateway.contracts.errors import ContractRefused
 from bot.gateway.desk.desk import OrderDesk
+from bot.gateway.desk.reading import Refused as OrderRefused
 from bot.gateway.dispatch.call import Call, Refused
 from bot.gateway.dispatch.system import managed_accounts, next_valid_id
 from bot.gateway.dispatch.table import HANDLERS, MARKET_DATA
@@ -282,7 +283,7 @@ class Gateway:
         call = Call(parts=self.parts, session=session, kind=message.kind, values=values, at=at)
         try:
             HANDLERS[message.kind](call)
-        except (BarsRefused, ContractRefused, Refused) as refusal:
+        except (BarsRefused, ContractRefused, OrderRefused, Refused) as refusal:
             session.error(_reference(message), refusal.code, refusal.text)
         except MarketDataMissing as missing:
             session.error(_reference(message), 162, str(missing))
