@@ -9,8 +9,6 @@ from bot.gateway.contracts.listed import Listed
 from bot.gateway.contracts.symbols import STANDS
 from strategies.model.quotes import Quote
 
-NOT_TRADABLE: Final = "Order rejected - reason:not tradable here"  # error 201
-
 _HALF_SPREAD_TICKS: Final = 1
 
 
