@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ib_insync.decoder import Decoder
 from ib_insync.util import parseIBDatetime
@@ -303,6 +303,7 @@ instants = st.builds(
 )
 
 
+@settings(max_examples=60)  # an option's days have to be drawn
 @given(names, sizes, instants, st.integers(0, 6 * 24 * 60))
 def test_what_is_asked_later_of_an_instant_is_what_was_known_then(name, size, at, wait):
     later = at + timedelta(minutes=wait)
@@ -311,6 +312,7 @@ def test_what_is_asked_later_of_an_instant_is_what_was_known_then(name, size, at
     assert _answer(name, at, "", size) == _answer(name, later, end, size)
 
 
+@settings(max_examples=60)  # an option's days have to be drawn
 @given(names, sizes, instants)
 def test_an_end_to_come_is_now(name, size, at):
     tomorrow = f"{at.astimezone(UTC) + timedelta(days=1):%Y%m%d-%H:%M:%S}"
