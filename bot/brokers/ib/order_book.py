@@ -8,7 +8,6 @@ so *and* its executions add up.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -33,6 +32,16 @@ from bot.brokers.ib.orders import (
     package_of,
     reference_of,
 )
+from bot.brokers.ib.tracked import (
+    CANCELLED,
+    DONE,
+    FILLED,
+    OVER,
+    REFUSABLE,
+    UNACKNOWLEDGED,
+    TrackedOrder,
+    status_of,
+)
 from bot.ports import OrderReport
 from strategies.model.fills import Fill
 from strategies.model.ids import ClientOrderId
@@ -40,34 +49,6 @@ from strategies.model.instruments import Instrument
 from strategies.model.lifecycle import OrderStatus
 
 log = structlog.get_logger(__name__)
-
-_CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
-_UNACKNOWLEDGED = frozenset({"", "ApiPending", "PendingSubmit"})
-_PARKED = "Inactive"
-_FILLED = "Filled"
-_REFUSABLE = _CANCELLED | _UNACKNOWLEDGED | {_PARKED}
-_OVER = _CANCELLED | {_FILLED}
-_DONE = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED})
-
-
-@dataclass(slots=True, kw_only=True)
-class TrackedOrder:
-    """One order of ours as IB tells it."""
-
-    reference: ClientOrderId
-    package: Package | None = None  # None while only executions of it are known
-    perm_id: int = 0
-    order_id: int = 0  # on the connection that sent it
-    client_id: int = -1
-    status: str = ""  # IB's last word
-    filled_told: int = 0  # the most that a status said was filled
-    note: str = ""
-    refusal: str = ""
-    cancel_refusal: str = ""
-    is_watched: bool = False  # it was open while this process looked, so its fills must add up
-    is_completed: bool = False  # IB lists it among those that are over
-    is_listed: bool = True  # IB spoke of it when its lists were asked for last
-    is_in_doubt: bool = False  # the lists are to be asked for before anything is said of it
 
 
 class OrderBook:
@@ -80,6 +61,7 @@ class OrderBook:
     def __init__(self, instrument_of: Callable[[Contract], Instrument]) -> None:
         self.executions = Executions(instrument_of)
         self._orders: dict[ClientOrderId, TrackedOrder] = {}
+        self._reports: dict[ClientOrderId, OrderReport] = {}  # of those, as they stand
         self._refused_here: dict[ClientOrderId, OrderReport] = {}
         self._by_perm_id: dict[int, ClientOrderId] = {}
         self._by_order_id: dict[int, ClientOrderId] = {}  # of this connection
@@ -105,14 +87,14 @@ class OrderBook:
             return True
         order = self._orders[reference]
         return (
-            order.status not in _UNACKNOWLEDGED
+            order.status not in UNACKNOWLEDGED
             or bool(order.refusal)
             or bool(self.executions.of(reference))
         )
 
     def is_done(self, reference: ClientOrderId) -> bool:
         """Whether nothing can come of an order any more, by status and by adding up."""
-        return self.report(reference).status in _DONE
+        return self.report(reference).status in DONE
 
     def has_doubts(self) -> bool:
         """Whether IB's lists should be asked for: something was sent and not answered."""
@@ -122,29 +104,17 @@ class OrderBook:
 
     def report(self, reference: ClientOrderId) -> OrderReport:
         """Return what is known of an order."""
-        if (refused := self._refused_here.get(reference)) is not None:
-            return refused
-        order = self._orders[reference]
-        filled = self._filled(order)
-        quantity = filled if order.package is None else order.package.quantity
-        status = _status_of(order, filled, quantity)
-        return OrderReport(
-            client_order_id=reference,
-            broker_order_id=str(order.perm_id) if order.perm_id else "",
-            status=status,
-            filled_quantity=filled,
-            leaves_quantity=0 if status is OrderStatus.REJECTED else quantity - filled,
-            limit_price=Decimal(0) if order.package is None else order.package.limit_price,
-            note=(order.refusal or order.note) if status in _DONE else "",
-        )
+        refused = self._refused_here.get(reference)
+        return self._reports[reference] if refused is None else refused
 
     def reports(self) -> tuple[OrderReport, ...]:
         """Return every order IB has spoken of, then those refused before they were sent."""
-        told = [
-            self.report(reference)
-            for reference, order in self._orders.items()
-            if order.is_listed and self.is_acknowledged(reference)
-        ]
+        untold = {
+            reference
+            for reference in self._open
+            if not (self._orders[reference].is_listed and self.is_acknowledged(reference))
+        }
+        told = (report for reference, report in self._reports.items() if reference not in untold)
         return (*told, *self._refused_here.values())
 
     def fills(self, since: datetime) -> tuple[Fill, ...]:
@@ -210,10 +180,12 @@ class OrderBook:
         self.executions.expect(reference)
         self._by_order_id[order_id] = reference
         self._open[reference] = None
+        self._look(order)
 
     def unsend(self, reference: ClientOrderId) -> None:
         """Take back ``send``: no byte has left."""
         order = self._orders.pop(reference)
+        del self._reports[reference]
         self._by_order_id.pop(order.order_id, None)
         self._open.pop(reference, None)
 
@@ -276,7 +248,7 @@ class OrderBook:
         elif not tracked.package.means(echo):
             log.warning("order changed at IB", sent=str(tracked.package), is_now=str(echo))
             tracked.package = echo
-        tracked.is_watched |= state.status not in _OVER
+        tracked.is_watched |= state.status not in OVER
         if order_id > 0:
             tracked.order_id, tracked.client_id = order_id, order.clientId
             self._by_order_id[order_id] = reference
@@ -335,7 +307,7 @@ class OrderBook:
             tracked.filled_told = max(tracked.filled_told, int(order.filledQuantity))
             if tracked.is_watched:
                 self._unsettled[reference] = None
-        if not tracked.note and state.status != _FILLED:
+        if not tracked.note and state.status != FILLED:
             tracked.note = state.completedStatus
         self._say(tracked, state.status)
 
@@ -350,11 +322,11 @@ class OrderBook:
                 pass
             case Reaction.REFUSED:
                 order.refusal = words
-                order.is_in_doubt = order.status not in _REFUSABLE
+                order.is_in_doubt = order.status not in REFUSABLE
                 self._open[reference] = None
             case Reaction.CANCEL_TOLD:
                 order.note = words
-                order.is_in_doubt = order.status not in _CANCELLED
+                order.is_in_doubt = order.status not in CANCELLED
             case _:
                 order.cancel_refusal = words
                 order.is_in_doubt = True
@@ -382,17 +354,32 @@ class OrderBook:
 
     def _say(self, tracked: TrackedOrder, status: str) -> None:
         """Take over a status, and see whether the order is over."""
-        is_late = tracked.status in _OVER and status not in _OVER
+        is_late = tracked.status in OVER and status not in OVER
         if status and not is_late:
             tracked.status = status
         self._look(tracked)
 
     def _look(self, tracked: TrackedOrder) -> None:
-        """Close the order if it is over, and let those who wait look."""
+        """See how the order stands now, and let those who wait look."""
+        self._reports[tracked.reference] = self._report(tracked)
         if self.is_done(tracked.reference):
             tracked.is_in_doubt = False
             self._open.pop(tracked.reference, None)
         self.wake()
+
+    def _report(self, order: TrackedOrder) -> OrderReport:
+        filled = self._filled(order)
+        quantity = filled if order.package is None else order.package.quantity
+        status = status_of(order, filled, quantity)
+        return OrderReport(
+            client_order_id=order.reference,
+            broker_order_id=str(order.perm_id) if order.perm_id else "",
+            status=status,
+            filled_quantity=filled,
+            leaves_quantity=0 if status is OrderStatus.REJECTED else quantity - filled,
+            limit_price=Decimal(0) if order.package is None else order.package.limit_price,
+            note=(order.refusal or order.note) if status in DONE else "",
+        )
 
     def _filled(self, order: TrackedOrder) -> int:
         """Return the packages of which every leg has been executed."""
@@ -422,27 +409,3 @@ class OrderBook:
         if exec_id := self.executions.without_commission(order.reference):
             return f"the commission of {exec_id} has not been told"
         return ""
-
-
-def _status_of(order: TrackedOrder, filled: int, quantity: int) -> OrderStatus:
-    """Return an order's state in our words: IB's status, believed as far as quantities bear it."""
-    is_accounted = order.filled_told <= filled or not order.is_watched
-    if order.package is not None and filled >= quantity > 0:
-        return OrderStatus.FILLED
-    if not filled and not order.filled_told and _is_refused(order):
-        return OrderStatus.REJECTED
-    if order.status in _CANCELLED and is_accounted:
-        return OrderStatus.CANCELLED
-    if order.status == _PARKED:
-        return OrderStatus.UNKNOWN
-    return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.LIVE
-
-
-def _is_refused(order: TrackedOrder) -> bool:
-    """Whether a refusal stands: said, of an order that never worked or does no longer.
-
-    What is parked as Inactive can come back, unless IB lists it among what is over.
-    """
-    if order.status == _PARKED and order.is_completed:
-        return True
-    return bool(order.refusal) and order.status in _REFUSABLE

@@ -1,0 +1,59 @@
+"""One order of ours as IB tells it, and where it is in our words."""
+
+from dataclasses import dataclass
+
+from bot.brokers.ib.orders import Package
+from strategies.model.ids import ClientOrderId
+from strategies.model.lifecycle import OrderStatus
+
+CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
+UNACKNOWLEDGED = frozenset({"", "ApiPending", "PendingSubmit"})
+PARKED = "Inactive"
+FILLED = "Filled"
+REFUSABLE = CANCELLED | UNACKNOWLEDGED | {PARKED}
+OVER = CANCELLED | {FILLED}
+DONE = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED})
+
+
+@dataclass(slots=True, kw_only=True)
+class TrackedOrder:
+    """One order of ours as IB tells it."""
+
+    reference: ClientOrderId
+    package: Package | None = None  # None while only executions of it are known
+    perm_id: int = 0
+    order_id: int = 0  # on the connection that sent it
+    client_id: int = -1
+    status: str = ""  # IB's last word
+    filled_told: int = 0  # the most that a status said was filled
+    note: str = ""
+    refusal: str = ""
+    cancel_refusal: str = ""
+    is_watched: bool = False  # it was open while this process looked, so its fills must add up
+    is_completed: bool = False  # IB lists it among those that are over
+    is_listed: bool = True  # IB spoke of it when its lists were asked for last
+    is_in_doubt: bool = False  # the lists are to be asked for before anything is said of it
+
+
+def status_of(order: TrackedOrder, filled: int, quantity: int) -> OrderStatus:
+    """Return an order's state in our words: IB's status, believed as far as quantities bear it."""
+    is_accounted = order.filled_told <= filled or not order.is_watched
+    if order.package is not None and filled >= quantity > 0:
+        return OrderStatus.FILLED
+    if not filled and not order.filled_told and _is_refused(order):
+        return OrderStatus.REJECTED
+    if order.status in CANCELLED and is_accounted:
+        return OrderStatus.CANCELLED
+    if order.status == PARKED:
+        return OrderStatus.UNKNOWN
+    return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.LIVE
+
+
+def _is_refused(order: TrackedOrder) -> bool:
+    """Whether a refusal stands: said, of an order that never worked or does no longer.
+
+    What is parked as Inactive can come back, unless IB lists it among what is over.
+    """
+    if order.status == PARKED and order.is_completed:
+        return True
+    return bool(order.refusal) and order.status in REFUSABLE
