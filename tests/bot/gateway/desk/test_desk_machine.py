@@ -1,7 +1,6 @@
 """Random days at the desk: what clients hear is what happened, whoever asks and when."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from decimal import Decimal
 
 from hypothesis import settings
@@ -184,10 +183,10 @@ class Desk(RuleBasedStateMachine):
             for message in self.case.messages("execDetails"):
                 values = message.values
                 is_whole = values["secType"] == "BAG" or not ticket.is_combo
-                if values["permId"] == ticket.perm_id and is_whole:
-                    if values["execId"].endswith(".01"):
-                        filled.setdefault(ticket.perm_id, Decimal(0))
-                        filled[ticket.perm_id] += values["shares"]
+                is_first = values["execId"].endswith(".01")
+                if values["permId"] == ticket.perm_id and is_whole and is_first:
+                    filled.setdefault(ticket.perm_id, Decimal(0))
+                    filled[ticket.perm_id] += values["shares"]
             assert filled.get(ticket.perm_id, Decimal(0)) <= ticket.filled
 
     def teardown(self):
