@@ -60,6 +60,7 @@ _OPTION_EXCHANGES: Final = frozenset({"", "SMART", "CBOE"})
 _FUTURE_EXCHANGES: Final = frozenset({"", "CFE"})
 _BOTH: Final = (Right.CALL, Right.PUT)
 _KEPT_AFTER_EXPIRY: Final = timedelta(days=7)
+_STRIKE_BEYOND: Final = 100_000  # index points; symbols have no room for more
 
 
 class ContractBook:
@@ -194,7 +195,7 @@ class ContractBook:
                     [
                         OptionContract(terms.root, terms.expiry, right, wanted.strike)
                         for right in rights
-                        if wanted.strike * 1000 % 1 == 0
+                        if wanted.strike < _STRIKE_BEYOND and wanted.strike * 1000 % 1 == 0
                     ],
                     at,
                 )
