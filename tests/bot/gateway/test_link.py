@@ -96,7 +96,7 @@ async def test_a_gateway_that_runs_alone_looks_at_the_clock_by_itself():
         put = parse_symbol("SPXW  200320P03200000")
         bid = running.exchange.market.quote(put, running.clock.now()).bid
         async with asyncio.timeout(5):
-            while not trade.fills or ticker.bid != bid:
+            while not trade.fills or ticker.bid != bid:  # noqa: ASYNC110 nothing says when
                 await asyncio.sleep(0.01)
         assert trade.orderStatus.status == "Filled"
 
