@@ -170,7 +170,8 @@ class Floor:
         parent = self._blotter.parent(ticket)
         if parent is not None and parent.status is not Status.FILLED:
             ticket.why_held = "child"
-            parent.next_look = parent.next_look or next_grid(now)  # its fill is not to be missed
+            if parent.live:  # its fill is not to be missed
+                parent.next_look = next_grid(now)
             return _FOR_EVER
         if (after := read_time(ticket.order.good_after_time)) is not None and after > now:
             return after

@@ -360,3 +360,12 @@ def test_exercising_is_refused_in_words():
     case = Case()
     assert case.said(lambda: case.desk.exercise(1, 9)) == ["error 322"]
     assert "European" in case.last("error").values["text"]
+
+
+def test_a_child_works_from_its_parent_s_fill_on_whenever_anybody_looks():
+    case = Case()
+    case.place(1, ONE, limit("BUY", 2, "0.60"))
+    case.place(2, ONE, limit("SELL", 2, "0.40", parent_id=1))
+    case.wait(3600)
+    times = [message.values["time"] for message in case.messages("execDetails")]
+    assert times == ["20200203 10:00:10 US/Eastern", "20200203 10:00:20 US/Eastern"]
