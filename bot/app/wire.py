@@ -40,7 +40,11 @@ def over_the_wire(exchange: Exchange, clock: SystemClock, rules: Rules) -> Conne
     market = exchange.market
     access = IbAccess(
         settings=IbSettings(
-            port=0, client_id=_CLIENT_ID, account=exchange.account_id, requests_per_second=0
+            port=0,
+            client_id=_CLIENT_ID,
+            account=exchange.account_id,
+            requests_per_second=0,
+            fresh_s=0.0,  # time stands still between bytes, so an instant is exact
         ),
         data=IbDataSettings(lines=None, grid=timedelta(seconds=GRID_SECONDS), first_prices_s=0.0),
         calendar=market.calendar,

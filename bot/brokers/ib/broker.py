@@ -6,16 +6,16 @@ not whole is no answer: a fill whose commission is missing, or a status whose ex
 a question fail rather than half succeed.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from bot.brokers.ib.connection import IbSession
-from bot.brokers.ib.library import Contract, Order, RequestError
+from bot.brokers.ib.library import IB, Contract, Order, RequestError
 from bot.brokers.ib.margin import margin_refusal
 from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.orders import contract_of, order_of, package_of
@@ -30,6 +30,8 @@ from strategies.model.lifecycle import OrderStatus
 from strategies.model.orders import ApprovedOrder, PositionEffect
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _OVERLAP = timedelta(days=1)  # late executions and corrections of earlier ones are told again
@@ -132,7 +134,7 @@ class IbBroker:
         """Have everything IB said until now, and its lists where something is in doubt."""
         if not self._is_started:
             raise BrokerUnavailable("not connected; nothing was sent")
-        await self._session.fence()
+        await self._session.arrive()
         if self._book.has_doubts():
             await self._session.synchronise()
 
@@ -373,8 +375,7 @@ class IbBroker:
 
         Raises: BrokerUnavailable.
         """
-        await self._arrive()
-        told = await self._session.fetch("positions", lambda ib: ib.reqPositionsAsync())
+        told = await self._fetch("positions", lambda ib: ib.reqPositionsAsync())
         latest = {
             position.contract.conId: position
             for position in told
@@ -410,9 +411,13 @@ class IbBroker:
 
     async def _tell_account(self) -> None:
         """Have account values and portfolio told anew: IB sends changes every three minutes."""
-        await self._arrive()
         account = self._session.settings.account
-        await self._session.fetch("account values", lambda ib: ib.reqAccountUpdatesAsync(account))
+        await self._fetch("account values", lambda ib: ib.reqAccountUpdatesAsync(account))
+
+    async def _fetch(self, what: str, question: Callable[[IB], Awaitable[T]]) -> T:
+        if not self._is_started:
+            raise BrokerUnavailable("not connected")
+        return await self._session.fetch(what, question)
 
     def _symbol(self, contract: Contract) -> str:
         try:

@@ -54,6 +54,8 @@ class IbSettings:
         connect_s: How long a gateway may take to greet, and again to log this client in.
         answer_s: How long an answer may take.
         attempts: How often connecting is tried before it is given up.
+        fresh_s: For so long nothing is waited for again once it has arrived; at 0 only within one
+            instant of the event loop's time.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +68,7 @@ class IbSettings:
     connect_s: float = 4.0
     answer_s: float = 10.0
     attempts: int = 4
+    fresh_s: float = 0.25
 
     def for_data(self) -> "IbSettings":
         """Return the settings of the second connection: market data must not delay orders."""
@@ -142,6 +145,7 @@ class IbSession:
         self._accounts: tuple[str, ...] = ()
         self._server_version = 0
         self._highest_id = 0
+        self._arrived_at: float | None = None  # by the event loop's clock
         self._resubscribers: list[Resubscribe] = []
         self._request_listeners: list[RequestListener] = []
         self._connecting = asyncio.Lock()
@@ -244,7 +248,20 @@ class IbSession:
         """
         ib = await self.ready()
         async with self._turn:
-            return await self.ask(what, question, ib)
+            asked_at = asyncio.get_running_loop().time()
+            answer = await self.ask(what, question, ib)
+            self._arrived_at = asked_at
+            return answer
+
+    async def arrive(self) -> None:
+        """Return once everything said until now, or until just now, has arrived.
+
+        Raises: BrokerUnavailable, WrongAccount.
+        """
+        await self.ready()
+        now = asyncio.get_running_loop().time()
+        if self._arrived_at is None or now - self._arrived_at > self.settings.fresh_s:
+            await self.fence()
 
     async def fence(self) -> None:
         """Return once everything the gateway said before has arrived.
@@ -255,11 +272,13 @@ class IbSession:
         """
         ib = await self.ready()
         async with self._turn:
+            asked_at = asyncio.get_running_loop().time()
             try:
                 at: datetime = await self.ask("the time", ib.reqCurrentTimeAsync)
             except BrokerUnavailable:
                 self.disconnect()
                 raise
+        self._arrived_at = asked_at
         self._clock_ahead = at - self._clock.now()
 
     async def synchronise(self) -> None:
@@ -304,6 +323,7 @@ class IbSession:
     def disconnect(self) -> None:
         """Close the connection; the next question opens another."""
         self._stage = Stage.CLOSED
+        self._arrived_at = None
         if self._ib is not None:
             self._highest_id = max(self._highest_id, self._ib.client._reqIdSeq)  # noqa: SLF001
             self._ib.disconnect()
@@ -421,6 +441,7 @@ class IbSession:
     def lost(self) -> None:
         """Take note that the connection is gone."""
         self._stage = Stage.CLOSED
+        self._arrived_at = None
         if self._orders is not None:
             self._orders.wake()
 

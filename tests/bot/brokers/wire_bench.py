@@ -106,6 +106,7 @@ class WireBench:
                     "client_id": 1,
                     "account": self._account_id,
                     "requests_per_second": 0,
+                    "fresh_s": 0.0,
                 }
             )
             | self._session_changes
