@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from bot.brokers.ib import lean_ticks
 from bot.brokers.ib.columns import SeriesKey
 from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.contracts import INDEX_NAMES, NotOurs
@@ -161,6 +162,7 @@ class ChainStreams:
         if self._chosen_for == (held, working) and not self._has_drifted():
             return
         ib = await self._session.ready()
+        lean_ticks.install(ib)
         if is_limited:  # strikes follow from the levels
             indices = self._listed().indices
             await self._settle(self._streams.add(ib, indices))
