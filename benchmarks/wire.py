@@ -32,9 +32,9 @@ TOGETHER = 15  # orders; of one contract and side an exchange has at most fiftee
 
 
 @contextmanager
-def peer(name: str) -> Iterator[int]:
+def peer(*words: str) -> Iterator[int]:
     """Run a peer and yield its port."""
-    command = [sys.executable, "-m", "benchmarks.wire_peers", name]
+    command = [sys.executable, "-m", "benchmarks.wire_peers", *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -191,17 +191,19 @@ def summary(durations: list[float]) -> dict[str, float]:
 
 async def trading(orders: int, rounds: int) -> dict[str, object]:
     """Measure connecting and orders at the gateway and at the bare peer in turn."""
+    connects: dict[str, list[float]] = {"gateway": [], "bare": []}
+    single: dict[str, list[float]] = {"gateway": [], "bare": []}
+    pooled: dict[str, list[float]] = {"gateway": [], "bare": []}
     with peer("gateway") as gateway, peer("bare") as bare:
+        for _ in range(rounds):  # before the day has orders that a client is told of
+            for name, port in (("gateway", gateway), ("bare", bare)):
+                connects[name] += await connect_milliseconds(port, 10)
         ib = await connected(gateway)
         wanted = Option("SPX", "20200320", 2000, "P", "SMART", tradingClass="SPXW", currency="USD")
         (contract,) = await ib.qualifyContractsAsync(wanted)
         ib.disconnect()
-        connects: dict[str, list[float]] = {"gateway": [], "bare": []}
-        single: dict[str, list[float]] = {"gateway": [], "bare": []}
-        pooled: dict[str, list[float]] = {"gateway": [], "bare": []}
         for _ in range(rounds):
             for name, port in (("gateway", gateway), ("bare", bare)):
-                connects[name] += await connect_milliseconds(port, 10)
                 single[name] += await round_trips(port, orders, contract, 1)
                 pooled[name] += await round_trips(port, orders // TOGETHER, contract, TOGETHER)
     return {

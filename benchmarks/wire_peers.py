@@ -1,10 +1,12 @@
 """The far ends that ``benchmarks.wire`` connects to, each in a process of its own.
 
-``python -m benchmarks.wire_peers gateway|racing|bare`` prints the port it listens on.
+``python -m benchmarks.wire_peers gateway|racing|slow|bare`` prints the port it listens on.
 ``gateway`` is the simulated gateway on a replayed session whose clock runs with the wall's;
 ``racing`` is the same with a market that changes as soon as the client has taken what was sent,
-from one to the next of a few instants that are worked out beforehand; ``bare`` answers connecting,
-placing and cancelling with canned frames and knows nothing of what they say.
+from one to the next of a few instants that are worked out beforehand; ``slow`` is a gateway that
+streams by itself, behind a relay that keeps every answer for ``--answer-after`` seconds, and its
+clock stood at ``--at`` at the Unix time ``--began``; ``bare`` answers connecting, placing and
+cancelling with canned frames and knows nothing of what they say.
 """
 
 import argparse
@@ -14,7 +16,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
-from time import monotonic
+from time import time as unix_time  # noqa: TID251 a clock that two processes share
 
 from bot.calendars.build import build_calendar
 from bot.exchange.exchange import Exchange
@@ -31,10 +33,11 @@ from bot.gateway.protocol.codec import encode_reply
 from bot.gateway.protocol.message import Message
 from bot.gateway.settings import GatewaySettings
 from bot.history.store import History
-from strategies.model.calendars import at_exchange
+from strategies.model.calendars import EXCHANGE_ZONE, at_exchange
 from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.quotes import Quote
 from strategies.model.snapshots import MarketQuotes
+from tests.bot.gateway.slow_relay import SlowRelay
 
 SESSION = date(2020, 3, 3)
 OPENS = at_exchange(SESSION, time(10)).astimezone(UTC)
@@ -49,12 +52,14 @@ VERSION = 176
 class RunningClock:
     """Time that runs with the wall's from an instant of a session."""
 
-    def __init__(self) -> None:
-        self._began = monotonic()
+    def __init__(self, at: datetime = OPENS, began: float | None = None) -> None:
+        """Let time stand at ``at`` at the Unix time ``began``: now, unless given."""
+        self._at = at
+        self._began = unix_time() if began is None else began
 
     def now(self) -> datetime:
         """Return the instant."""
-        return OPENS + timedelta(seconds=monotonic() - self._began)
+        return self._at + timedelta(seconds=unix_time() - self._began)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -112,11 +117,11 @@ class RoundMarket(ReplayMarket):
         return {}
 
 
-def exchange(kind: type[ReplayMarket]) -> Exchange:
+def exchange(kind: type[ReplayMarket] = ReplayMarket, session: date = SESSION) -> Exchange:
     """Return an exchange over one session."""
-    calendar = build_calendar(date(2019, 1, 1), date(2021, 12, 31))
-    market = kind(History.bundled(), calendar, first=SESSION, last=SESSION, seed=3)
-    return Exchange(market, account_id=ACCOUNT, starting_cash_usd=Decimal(5_000_000), seed=1)
+    calendar = build_calendar(date(2017, 1, 1), date(2021, 12, 31))
+    market = kind(History.bundled(), calendar, first=session, last=session, seed=3)
+    return Exchange(market, account_id=ACCOUNT, starting_cash_usd=Decimal(1_000_000), seed=1)
 
 
 def gateway(clock: RunningClock | SteppedClock, kind: type[ReplayMarket] = ReplayMarket) -> Gateway:
@@ -153,6 +158,21 @@ async def serve_racing() -> None:
                 clock.step()
                 served.pump(clock.now())
             await asyncio.sleep(0)
+
+
+async def serve_slow(at: datetime, began: float, answer_after_s: float) -> None:
+    """Serve until killed."""
+    place = exchange(session=at.astimezone(EXCHANGE_ZONE).date())
+    settings = GatewaySettings(
+        feed=FeedSettings(greeks=False),
+        messages_per_second=None,
+        market_data_lines=None,
+        pump_every_s=0.25,
+    )
+    served = Gateway(place, place.market.calendar, RunningClock(at, began), settings)
+    async with SlowRelay(await served.start(0), to_client_s=answer_after_s) as relay:
+        print(relay.port, flush=True)
+        await asyncio.Event().wait()
 
 
 # --- the bare peer -----------------------------------------------------------------------------
@@ -278,9 +298,21 @@ async def serve_bare() -> None:
 def main() -> None:
     """Serve one of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("peer", choices=("gateway", "racing", "bare"))
-    peers = {"gateway": serve_gateway, "racing": serve_racing, "bare": serve_bare}
-    asyncio.run(peers[parser.parse_args().peer]())
+    parser.add_argument("peer", choices=("gateway", "racing", "slow", "bare"))
+    parser.add_argument("--at", type=datetime.fromisoformat, default=OPENS)
+    parser.add_argument("--began", type=float, default=unix_time())
+    parser.add_argument("--answer-after", type=float, default=0.05)
+    arguments = parser.parse_args()
+    match arguments.peer:
+        case "gateway":
+            served = serve_gateway()
+        case "racing":
+            served = serve_racing()
+        case "slow":
+            served = serve_slow(arguments.at, arguments.began, arguments.answer_after)
+        case _:
+            served = serve_bare()
+    asyncio.run(served)
 
 
 if __name__ == "__main__":
