@@ -16,6 +16,7 @@ from bot.calendars.listing import UnknownSymbol
 from bot.calendars.special_days import CalendarFileInvalid
 from bot.errors import BotError, BrokerUnavailable, HaltTrading, WrongAccount
 from bot.exchange.journal import JournalDamaged, JournalMismatch
+from bot.gateway.server import AddressRefused
 from bot.history.files import HistoryFileInvalid
 from state.errors import (
     AmbiguousId,
@@ -36,6 +37,7 @@ from strategies.model.errors import DomainError
 # The first row that fits decides
 _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
     ((ConfigUnsafe, BindingMismatch, InstanceRunning, WrongAccount), ExitCode.UNSAFE),
+    ((AddressRefused,), ExitCode.UNSAFE),
     ((NotALedger, LedgerCorrupt, SchemaTooNew), ExitCode.UNSAFE),
     ((OverrideRefused, OverrideReplayed), ExitCode.UNSAFE),
     ((JournalMismatch, JournalDamaged), ExitCode.UNSAFE),

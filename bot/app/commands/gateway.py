@@ -21,6 +21,7 @@ from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.logs import start_logging
 from bot.app.wiring import calendar_around
 from bot.clock import SystemClock, VirtualTimeLoop, virtual_time
+from bot.errors import MarketDataMissing
 from bot.exchange.exchange import Exchange
 from bot.exchange.market import Market
 from bot.exchange.replay import ReplayMarket
@@ -149,7 +150,7 @@ def gateway_settings(options: GatewayOptions) -> GatewaySettings:
 def build_gateway_market(text: str, seed: int) -> tuple[Market, str, int]:
     """Return the market of ``--market``, what to call it, and the seed of its exchange.
 
-    Raises: CommandFailed; MarketDataMissing for days the history does not have.
+    Raises: CommandFailed.
     """
     found = _MARKET.fullmatch(text)
     if found is None or (found["kind"] == "replay" and found["seed"]):
@@ -171,11 +172,18 @@ def build_gateway_market(text: str, seed: int) -> tuple[Market, str, int]:
         raise CommandFailed(f"--market: {last} is before {first}", ExitCode.USAGE)
     calendar, history = calendar_around(first, last), History.bundled()
     title = f"{found['kind']} {first} .. {last}"
-    if found["kind"] == "replay":
-        return ReplayMarket(history, calendar, first=first, last=last, seed=seed), title, seed
-    events = history.events()
-    market = SyntheticMarket(calendar, first=first, last=last, seed=seed, events=events)
-    return market, f"{title}, seed {seed}", seed
+    market: Market
+    try:
+        if found["kind"] == "replay":
+            market = ReplayMarket(history, calendar, first=first, last=last, seed=seed)
+        else:
+            title += f", seed {seed}"
+            events = history.events()
+            market = SyntheticMarket(calendar, first=first, last=last, seed=seed, events=events)
+    except MarketDataMissing as cause:
+        message = f"--market: {cause}; `alvh data list` shows what is known"
+        raise CommandFailed(message, ExitCode.USAGE) from cause
+    return market, title, seed
 
 
 def _usual_days(kind: str) -> tuple[date, date]:
