@@ -22,7 +22,7 @@ from bot.gateway.transcripts import Record, Transcript
 _LOG = structlog.get_logger(__name__)
 _LOOPBACK = "127.0.0.1"
 _CHUNK = 64 * 1024
-_NOT_RECORDED = 321
+_NOT_RECORDED, _UNREADABLE = 321, 320
 _WELCOME_TIME = "20260101 00:00:00 US/Eastern"
 
 _ASKED_BY: Final[Mapping[str, tuple[str, ...]]] = {  # replies that carry no id of a request
@@ -140,6 +140,68 @@ class _Attribution:
         return owner or self._found[-1]
 
 
+class Performance:
+    """A transcript while it is replayed to one client: what was asked, and whose ids are whose."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._waiting: dict[str, list[Exchange]] = defaultdict(list)
+        self._latest: dict[str, Exchange] = {}
+        for exchange in exchanges(records):
+            self._waiting[exchange.kind].append(exchange)
+        self._orders: dict[int, int] = {}
+        self._clients: dict[int, int] = {}
+
+    def answer(self, request: Message) -> list[tuple[float, Message]] | None:
+        """Return what followed the request when it was recorded, and how long after it.
+
+        A request that may be repeated is answered as the last of its kind when it is asked more
+        often than it was recorded. None is returned for one that was not recorded at all.
+        """
+        exchange = self._take(request)
+        if exchange is None:
+            return None
+        ids = self._ids(exchange, request)
+        return [
+            (reply.at - exchange.request.at, self._in_ids(reply.message, ids))
+            for reply in exchange.replies
+            if reply.message is not None
+        ]
+
+    def _take(self, request: Message) -> Exchange | None:
+        waiting = self._waiting[request.kind]
+        if not waiting:
+            return None if request.kind in _ONCE else self._latest.get(request.kind)
+        best = max(range(len(waiting)), key=lambda at: (_likeness(waiting[at], request), -at))
+        self._latest[request.kind] = waiting[best]
+        return waiting.pop(best)
+
+    def _ids(self, exchange: Exchange, request: Message) -> dict[int, int]:
+        recorded, asked = exchange.values, request.values
+        if request.kind == "startApi":
+            self._clients[recorded["clientId"]] = asked["clientId"]
+        if request.kind in _ACTS_ON_ORDERS:
+            self._orders[recorded["orderId"]] = asked["orderId"]
+            return {}
+        if "reqId" in recorded:
+            return {recorded["reqId"]: asked["reqId"]}
+        return {}
+
+    def _in_ids(self, message: Message, requests: Mapping[int, int]) -> Message:
+        values = dict(message.values)
+        if "reqId" in values:
+            number = values["reqId"]
+            values["reqId"] = requests.get(number, number)
+            if message.kind == "error":
+                values["reqId"] = requests.get(number, self._orders.get(number, number))
+        if message.kind != "nextValidId":
+            for name in ("orderId", "parentId"):
+                if name in values:
+                    values[name] = self._orders.get(values[name], values[name])
+        if "clientId" in values:
+            values["clientId"] = self._clients.get(values["clientId"], values["clientId"])
+        return replace(message, values=values)
+
+
 class Replayer:
     """Serves a transcript on the loopback interface, from its beginning to each client.
 
@@ -203,13 +265,21 @@ class Replayer:
                     version = negotiate(item, highest=version)
                     writer.write(frame(f"{version}\0{_WELCOME_TIME}\0".encode()))
                     continue
-                request = decode_request(item, version)
-                answers = performance.answer(request)
-                if answers is None:
-                    self.unrecorded.append(request.kind)
-                    answers = [(0.0, _not_recorded(request))]
-                await self._say(answers, writer, version)
+                await self._say(self._answers(performance, item, version), writer, version)
             await writer.drain()
+
+    def _answers(
+        self, performance: Performance, payload: bytes, version: int
+    ) -> list[tuple[float, Message]]:
+        try:
+            request = decode_request(payload, version)
+        except ProtocolError as problem:
+            return [(0.0, error_message(-1, _UNREADABLE, str(problem)))]
+        answers = performance.answer(request)
+        if answers is None:
+            self.unrecorded.append(request.kind)
+            return [(0.0, _not_recorded(request))]
+        return answers
 
     async def _say(
         self,
@@ -223,68 +293,6 @@ class Replayer:
                 await asyncio.sleep((after - said) * self._pace)
                 said = after
             writer.write(frame(encode_reply(message, version)))
-
-
-class Performance:
-    """A transcript while it is replayed to one client: what was asked, and whose ids are whose."""
-
-    def __init__(self, records: Sequence[Record]) -> None:
-        self._waiting: dict[str, list[Exchange]] = defaultdict(list)
-        self._latest: dict[str, Exchange] = {}
-        for exchange in exchanges(records):
-            self._waiting[exchange.kind].append(exchange)
-        self._orders: dict[int, int] = {}
-        self._clients: dict[int, int] = {}
-
-    def answer(self, request: Message) -> list[tuple[float, Message]] | None:
-        """Return what followed the request when it was recorded, and how long after it.
-
-        A request that may be repeated is answered as the last of its kind when it is asked more
-        often than it was recorded. None is returned for one that was not recorded at all.
-        """
-        exchange = self._take(request)
-        if exchange is None:
-            return None
-        ids = self._ids(exchange, request)
-        return [
-            (reply.at - exchange.request.at, self._in_ids(reply.message, ids))
-            for reply in exchange.replies
-            if reply.message is not None
-        ]
-
-    def _take(self, request: Message) -> Exchange | None:
-        waiting = self._waiting[request.kind]
-        if not waiting:
-            return None if request.kind in _ONCE else self._latest.get(request.kind)
-        best = max(range(len(waiting)), key=lambda at: (_likeness(waiting[at], request), -at))
-        self._latest[request.kind] = waiting[best]
-        return waiting.pop(best)
-
-    def _ids(self, exchange: Exchange, request: Message) -> dict[int, int]:
-        recorded, asked = exchange.values, request.values
-        if request.kind == "startApi":
-            self._clients[recorded["clientId"]] = asked["clientId"]
-        if request.kind in _ACTS_ON_ORDERS:
-            self._orders[recorded["orderId"]] = asked["orderId"]
-            return {}
-        if "reqId" in recorded:
-            return {recorded["reqId"]: asked["reqId"]}
-        return {}
-
-    def _in_ids(self, message: Message, requests: Mapping[int, int]) -> Message:
-        values = dict(message.values)
-        if "reqId" in values:
-            number = values["reqId"]
-            values["reqId"] = requests.get(number, number)
-            if message.kind == "error":
-                values["reqId"] = requests.get(number, self._orders.get(number, number))
-        if message.kind != "nextValidId":
-            for name in ("orderId", "parentId"):
-                if name in values:
-                    values[name] = self._orders.get(values[name], values[name])
-        if "clientId" in values:
-            values["clientId"] = self._clients.get(values["clientId"], values["clientId"])
-        return replace(message, values=values)
 
 
 def _likeness(exchange: Exchange, request: Message) -> int:

@@ -355,11 +355,11 @@ def _decode(
     kinds: Mapping[str, str],
     plan_of: Callable[[str, int], _Plan],
 ) -> Message:
-    fields = fields_of(payload)
-    number = fields[0] if fields else ""
+    number = payload.partition(b"\0")[0].decode(errors="backslashreplace")
     kind = kinds.get(number)
     if kind is None:
         raise UnknownMessage(number)
+    fields = fields_of(payload)
     reader = _Reader(kind, fields)
     values: dict[str, Any] = {}
     try:

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 UNSET_DOUBLE = "1.7976931348623157E308"
@@ -131,11 +131,11 @@ def _integer(text: str) -> int:
 
 
 def _real(text: str) -> float:
-    if _NUMBER.fullmatch(text) is not None:
-        return float(text)
     if text in _INFINITE:
         return math.inf
-    raise ValueError(text[:_SHORT])
+    if _NUMBER.fullmatch(text) is None or math.isinf(number := float(text)):
+        raise ValueError(text[:_SHORT])
+    return number
 
 
 def _decimal(text: str) -> Decimal:
@@ -145,10 +145,9 @@ def _decimal(text: str) -> Decimal:
         raise ValueError(text[:_SHORT])
     if "." in text and "e" not in text and "E" not in text:
         text = text.rstrip("0").rstrip(".") or "0"
-    try:
-        number = Decimal(text)
-    except InvalidOperation as refused:
-        raise ValueError(text[:_SHORT]) from refused
+    number = Decimal(text)
+    if math.isinf(float(number)):
+        raise ValueError(text[:_SHORT])
     return Decimal(f"{number:f}") if "E" in str(number) else number
 
 

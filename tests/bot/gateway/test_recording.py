@@ -196,6 +196,17 @@ class TestReplayer:
         await wire.close()
         await replayer.stop()
 
+    async def test_what_is_no_request_is_answered_with_an_error(self):
+        replayer = Replayer(spoken((0.0, "client", ["49", "1"])))
+        wire = await Wire.greeted(await replayer.start())
+        wire.send_fields(9999, 1)
+        error = await wire.message()
+        assert error.values["text"] == "unknown message id '9999'"
+        wire.send_bytes(b"\xff" * 8)
+        assert await wire.is_closed()
+        await wire.close()
+        await replayer.stop()
+
     async def test_replies_can_take_their_recorded_time(self):
         transcript = spoken(
             (0.0, "client", ["71", "2", "1", ""]),

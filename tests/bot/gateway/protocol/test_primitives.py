@@ -87,7 +87,7 @@ def test_a_number_that_must_be_there_is_zero_when_unset():
 
 
 @pytest.mark.parametrize(
-    "text", ["1_0", " 1", "1 ", "0x10", "nan", "NaN", "1e9999", "--1", "1,5", "¹"]
+    "text", ["1_0", " 1", "1 ", "0x10", "nan", "NaN", "1e9999", "1e309", "--1", "1,5", "¹"]
 )
 def test_what_python_takes_for_a_number_and_java_does_not_is_refused(text):
     for kind in (INT, REAL, PRICE, QUANTITY):
