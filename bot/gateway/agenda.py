@@ -60,6 +60,7 @@ class Agenda:
 
     def _rung(self) -> None:
         self._timer = None
-        self._wake()
+        if self._heap and self._heap[0][0] <= self._clock.now():
+            self._wake()
         if self._timer is None:
             self._arm()

@@ -4,6 +4,7 @@ An entry strikes the first time everything it names is true: its instant has com
 matches its particulars, it is the n-th such occasion, the dice of its seed fall so.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from bot.errors import BotError
 from bot.gateway.faults import Fault, FaultKind
 
 _BITS = 64
+_REMEMBERED = 10_000
 _INSTANT = "at"  # the only particular of a look at the clock
 
 
@@ -99,7 +101,7 @@ class FaultPlan:
         self._entries: dict[FaultKind, list[_Entry]] = {}
         self._count = 0
         self._now = datetime.min.replace(tzinfo=UTC)
-        self.struck: list[Struck] = []
+        self.struck: deque[Struck] = deque(maxlen=_REMEMBERED)
         for entry in entries:
             self.add(entry)
 

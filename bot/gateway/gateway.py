@@ -81,7 +81,12 @@ class Gateway:
             exchange=exchange,
             contracts=contracts,
             desk=OrderDesk(
-                exchange, contracts, self._faults, self._roster.publish, exchange.account_id
+                exchange,
+                contracts,
+                self._faults,
+                self._roster.publish,
+                exchange.account_id,
+                holds_orders=self.settings.holds_orders,
             ),
             feed=MarketDataFeed(exchange, contracts, self.settings.feed),
             kept_bars=KeptBars(exchange.market),

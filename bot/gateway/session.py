@@ -1,6 +1,5 @@
 """One client: its introduction, its requests one by one, and everything that is sent to it."""
 
-from collections.abc import Callable
 from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
@@ -58,7 +57,6 @@ class Session:
         self.client_id = NOBODY
         self.is_mute = False  # the line is dead in both directions, and nobody has noticed
         self.refreshed_at: datetime | None = None  # its market data
-        self.on_end: list[Callable[[], None]] = []
         self.pacing = Pacing(
             messages_per_second=settings.messages_per_second,
             breaches_max=settings.pacing_breaches_max,
@@ -109,9 +107,6 @@ class Session:
     def closed(self) -> None:
         """Forget the client."""
         self._host.lose(self)
-        for action in self.on_end:
-            action()
-        self.on_end.clear()
 
     # --- to the client ------------------------------------------------------------------------
 

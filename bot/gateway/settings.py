@@ -17,6 +17,8 @@ class GatewaySettings:
         market_data_lines: Streams of all clients together; one more is error 101.
         historical_per_ten_minutes: Requests for bars of one client; more is error 162.
         account_summaries_max: Subscriptions of one client to account summaries.
+        holds_orders: Whether plain day orders that come outside session hours wait for the next
+            session, as at IB; otherwise they are refused, as by the exchange itself.
         master_client_id: A client that sees every order, beside client 0.
         account_every: How often account values that have changed are sent; a fill does not wait.
         pump_every_s: How often a gateway that runs alone looks at the clock by itself.
@@ -33,6 +35,7 @@ class GatewaySettings:
     market_data_lines: int | None = 100
     historical_per_ten_minutes: int | None = 60
     account_summaries_max: int = 2
+    holds_orders: bool = False
     master_client_id: int | None = None
     account_every: timedelta = timedelta(minutes=3)
     pump_every_s: float | None = None
