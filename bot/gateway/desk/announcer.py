@@ -106,8 +106,9 @@ class Announcer:
         reports = self._commissions(ticket, fills)
         standing = [(0.0, ticket.open_order()), (0.0, ticket.order_status())]
         ticket.is_told, ticket.is_withheld = True, False
-        if (fault := self.strikes(FaultKind.FILLED_BEFORE_EXECUTION, ticket)) is not None:
-            wait = fault.seconds(0)
+        fault = self.strikes(FaultKind.FILLED_BEFORE_EXECUTION, ticket)
+        if fault is not None or ticket.is_changed:  # IB tells a changed order's status first
+            wait = 0.0 if fault is None else fault.seconds(0)
             self._send(ticket, lines, standing)
             self._send(ticket, lines, [(delay + wait, message) for delay, message in details])
             reports = [(delay + wait, message) for delay, message in reports]

@@ -10,7 +10,6 @@ without a gateway, and dice, ids and fills are the same. The permanent id is der
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from bot.exchange.entry import Refusal
@@ -21,6 +20,7 @@ from bot.gateway.desk.announcer import Announcer, Publish
 from bot.gateway.desk.blotter import MANUAL_CLIENT, Blotter
 from bot.gateway.desk.executions import ExecutionBook
 from bot.gateway.desk.floor import BY_SYSTEM, BY_TRADER, Floor
+from bot.gateway.desk.hours import midnight_after
 from bot.gateway.desk.intake import FILLED, MISMATCH, OFF_TICK, Intake, acts_otherwise
 from bot.gateway.desk.memory import Memory
 from bot.gateway.desk.reading import Refused, refusal_words
@@ -28,10 +28,9 @@ from bot.gateway.desk.restore import Restorer
 from bot.gateway.desk.ticket import Status, Ticket
 from bot.gateway.desk.what_if import what_if_messages
 from bot.gateway.faults import FaultKind, Faults
-from bot.gateway.protocol.builders import completed_order_message, error_message, time_text
+from bot.gateway.protocol.builders import error_message
 from bot.gateway.protocol.message import Message
-from bot.gateway.words import Contract, Order, OrderState
-from strategies.model.calendars import EXCHANGE_ZONE
+from bot.gateway.words import Contract, Order
 from strategies.model.ids import ClientOrderId
 
 _OUTSIDE_RTH_IGNORED = (
@@ -78,7 +77,7 @@ class OrderDesk:
             holds_orders=holds_orders,
         )
         self._intake = Intake(exchange, contracts, self._blotter, account_id)
-        self._midnight = _midnight_after(exchange.now)
+        self._midnight = midnight_after(exchange.now)
         restorer = Restorer(exchange, contracts, self._blotter, self._executions, account_id)
         for ticket in restorer.restore(self._memory.facts()):
             self._floor.resume(ticket)
@@ -109,7 +108,7 @@ class OrderDesk:
     def _begin_day(self) -> None:
         """Forget yesterday's: IB shows completed orders and executions of a day."""
         now = self._exchange.now
-        self._midnight = _midnight_after(now)
+        self._midnight = midnight_after(now)
         for ticket in self._blotter.open():
             if ticket.is_parked:
                 self._floor.end_cancelled(ticket, BY_SYSTEM)
@@ -256,6 +255,7 @@ class OrderDesk:
                 ticket.order = before
                 self._announcer.error(ticket, *refusal_words(verdict))
                 return
+        ticket.is_changed = True
         self._memory.changed(ticket)
         if doubles:
             ticket.live.clear()
@@ -363,19 +363,8 @@ class OrderDesk:
         for ticket in self._blotter.done():
             if not api_only or ticket.order_id > 0:
                 _heard(ticket)
-                messages.append(self._completed(ticket))
+                messages.append(ticket.completed_order())
         return messages
-
-    def _completed(self, ticket: Ticket) -> Message:
-        assert ticket.ended_at is not None, "only what is done is complete"
-        state = OrderState(
-            status=ticket.status,
-            completed_time=time_text(ticket.ended_at),
-            completed_status=ticket.ended_text,
-        )
-        return completed_order_message(
-            ticket.perm_id, ticket.contract, ticket.order, state, Decimal(ticket.filled)
-        )
 
     def executions(self, wanted: Mapping[str, Any], at: datetime) -> list[Message]:
         """Return today's executions, then their commissions, for a reqExecutions.
@@ -399,9 +388,3 @@ def _heard(ticket: Ticket) -> None:
     """From here on its owner knows of an order whose acknowledgement was lost."""
     ticket.is_muted = ticket.is_withheld = False
     ticket.is_told = True
-
-
-def _midnight_after(at: datetime) -> datetime:
-    local = at.astimezone(EXCHANGE_ZONE)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return midnight.astimezone(UTC)

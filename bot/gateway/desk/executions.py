@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
-from bot.gateway.desk.reading import read_time
+from bot.gateway.desk.reading import Refused, read_time
 from bot.gateway.desk.ticket import Ticket
 from bot.gateway.protocol.builders import commission_message, exec_details_message
 from bot.gateway.protocol.message import Message
@@ -120,6 +120,7 @@ class ExecutionBook:
         ticket.filled += packages
         ticket.paid += packages * net
         ticket.last_price = net
+        ticket.fees += sum(fill.commission_usd for fill in fills)
         lines = [self._leg_line(ticket, number, fill) for number, fill in enumerate(fills)]
         if ticket.is_combo:
             lines.insert(0, self._bag_line(ticket, fills[0], packages, net))
@@ -142,7 +143,7 @@ class ExecutionBook:
             wanted: ``clientId``, ``account``, ``time``, ``symbol``, ``secType``, ``exchange`` and
                 ``side`` of a reqExecutions; what is empty or 0 lets everything through.
         """
-        since = read_time(str(wanted.get("time") or ""))
+        since = _time_of(wanted)
         client_id = int(wanted.get("clientId") or 0)
         side = str(wanted.get("side") or "").upper()
         side = _SIDES.get(side, side)
@@ -236,3 +237,11 @@ class ExecutionBook:
 
 def _root(line: Reported) -> str:
     return line.execution.exec_id.rpartition(".")[0]
+
+
+def _time_of(wanted: Mapping[str, Any]) -> datetime | None:
+    """Return the instant a filter begins at; one that does not read lets everything through."""
+    try:
+        return read_time(str(wanted.get("time") or ""))
+    except Refused:
+        return None

@@ -5,17 +5,25 @@ while it waits. It is looked after at instants of its own, mostly those at which
 matches, so that nothing depends on when anybody asks.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
 from bot.errors import MarketDataMissing
-from bot.exchange.exchange import GRID, Exchange
+from bot.exchange.exchange import Exchange
 from bot.exchange.orders import WORKING, RejectReason
 from bot.gateway.desk import pricing
 from bot.gateway.desk.announcer import Announcer
 from bot.gateway.desk.blotter import Blotter
 from bot.gateway.desk.executions import ExecutionBook, matches_of
+from bot.gateway.desk.hours import (
+    BEFORE_CLOSE,
+    FOR_EVER,
+    closes_at,
+    good_till,
+    has_stopped_trading,
+    next_grid,
+)
 from bot.gateway.desk.reading import (
     CLOSING_TYPES,
     STOP_TYPES,
@@ -27,19 +35,11 @@ from bot.gateway.desk.ticket import Status, Ticket
 from bot.gateway.protocol.builders import time_text
 from strategies.model.lifecycle import OrderStatus
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BEFORE_CLOSE: Final = 2 * GRID  # the exchange matches last one grid instant before its close
-_FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 _REENTERED: Final = frozenset({"GTC", "GTD"})
 _CANCEL_ALL: Final = 1  # ocaType: one fills, the others are cancelled
 _NO_SESSION: Final = f"{RejectReason.OUTSIDE_SESSION}: the market has no other"
 BY_TRADER: Final = "Cancelled by Trader"
 BY_SYSTEM: Final = "Cancelled by System:\n"
-
-
-def next_grid(at: datetime) -> datetime:
-    """Return the first instant after ``at`` at which the exchange matches."""
-    return _EPOCH + ((at - _EPOCH) // GRID + 1) * GRID
 
 
 class Floor:
@@ -124,7 +124,7 @@ class Floor:
             return
         before = ticket.status, ticket.why_held
         ticket.next_look = None
-        if (until := self._good_till(ticket)) is not None and until <= self._exchange.now:
+        if (until := good_till(ticket)) is not None and until <= self._exchange.now:
             self.withdraw(ticket)
             self.end_cancelled(ticket, BY_SYSTEM)
             return
@@ -172,7 +172,7 @@ class Floor:
             ticket.why_held = "child"
             if parent.live:  # its fill is not to be missed
                 parent.next_look = next_grid(now)
-            return _FOR_EVER
+            return FOR_EVER
         if (after := read_time(ticket.order.good_after_time)) is not None and after > now:
             return after
         session = self._exchange.session_at(now)
@@ -180,7 +180,7 @@ class Floor:
             return self._held_overnight(ticket, now)
         if session is None:
             return None
-        if self._has_stopped_trading(ticket, now) and ticket.is_told:
+        if has_stopped_trading(ticket, now) and ticket.is_told:
             self.end_cancelled(ticket, BY_SYSTEM)
             return now
         ticket.has_seen_session = True
@@ -193,7 +193,7 @@ class Floor:
                 ticket.why_held = "trigger"
                 return next_grid(now)
         if ticket.order.order_type in CLOSING_TYPES:
-            release = self._closes_at(ticket, now) - _BEFORE_CLOSE
+            release = closes_at(ticket, self._exchange) - BEFORE_CLOSE
             return release if now < release else None
         return None
 
@@ -226,22 +226,6 @@ class Floor:
                 f" until {time_text(opens)}.",
             )
         return opens
-
-    def _has_stopped_trading(self, ticket: Ticket, now: datetime) -> bool:
-        return any(
-            line.listed.last_trade_at is not None and line.listed.last_trade_at <= now
-            for line in ticket.lines
-        )
-
-    def _closes_at(self, ticket: Ticket, now: datetime) -> datetime:
-        session = self._exchange.session_at(now)
-        assert session is not None, "asked in session hours only"
-        closes = self._exchange.market.calendar.closes_at(session).astimezone(UTC)
-        ends = [line.listed.last_trade_at for line in ticket.lines]
-        return min([closes, *(end.astimezone(UTC) for end in ends if end is not None)])
-
-    def _good_till(self, ticket: Ticket) -> datetime | None:
-        return read_time(ticket.order.good_till_date) if ticket.order.tif == "GTD" else None
 
     def _fills_at_once(self, ticket: Ticket, limit: Decimal) -> bool:
         order = ticket.exchange_order(limit, ticket.remaining)
@@ -338,7 +322,7 @@ class Floor:
             or bool(self._blotter.children(ticket))
         )
         # at its end too: what happens to several orders is told in the order it happens
-        ticket.next_look = next_grid(now) if is_watched else self._closes_at(ticket, now)
+        ticket.next_look = next_grid(now) if is_watched else closes_at(ticket, self._exchange)
 
     # --- ends ---------------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ _SPELLINGS: Final = {
     "RELATIVE": "REL",
 }
 _TIFS: Final = frozenset({"DAY", "GTC", "IOC", "GTD", "FOK"})
+_PRICE_MAX: Final = 10_000_000
+_SIZE_MAX: Final = 10_000_000
 _SIDES: Final = frozenset({"BUY", "SELL"})
 _LEGS_WITH_PRICES: Final = 2
 _PRICE_BEYOND: Final = Decimal(1_000_000)  # nothing costs that much
@@ -172,7 +174,12 @@ def _spelled(contract: Contract) -> frozenset[tuple[int, int, str]]:
 
 
 def _price(price: Decimal | float | None) -> Decimal | None:
-    return None if price is None else Decimal(str(price))
+    if price is None:
+        return None
+    exact = Decimal(str(price))
+    if not exact.is_finite() or abs(exact) > _PRICE_MAX:
+        raise _invalid("Invalid price.")
+    return exact
 
 
 def _check_words(order: Order, account_id: str) -> None:
@@ -182,6 +189,8 @@ def _check_words(order: Order, account_id: str) -> None:
         raise _invalid("Invalid side was entered.")
     if order.account != account_id:
         raise _invalid("Invalid account code.")
+    if not order.total_quantity.is_finite() or order.total_quantity > _SIZE_MAX:
+        raise _invalid("Invalid order size.")
     if order.total_quantity <= 0:
         raise Refused(434, "The order size cannot be zero.")
     if order.total_quantity != int(order.total_quantity):

@@ -158,6 +158,7 @@ class Restorer:
             if record.report.status in WORKING
         ]
         ticket.is_told = True
+        ticket.is_changed = past.placed is not None and past.order != past.placed.order
         ticket.is_triggered = ticket.has_seen_session = bool(past.records)
         ticket.working_since = ticket.placed_at if past.records else None
         return ticket

@@ -11,7 +11,12 @@ from enum import StrEnum
 
 from bot.exchange.orders import NewOrder
 from bot.gateway.contracts.listed import Listed
-from bot.gateway.protocol.builders import open_order_message, order_status_message
+from bot.gateway.protocol.builders import (
+    completed_order_message,
+    open_order_message,
+    order_status_message,
+    time_text,
+)
 from bot.gateway.protocol.message import Message
 from bot.gateway.words import Contract, Order, OrderState
 from strategies.model.ids import ClientOrderId, digest
@@ -67,9 +72,11 @@ class Ticket:
     filled: int = 0  # packages
     paid: Decimal = Decimal(0)  # packages x net price, as the client sees it
     last_price: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)  # commissions of what was filled
 
     is_triggered: bool = False
     has_seen_session: bool = False  # the session its day order is for
+    is_changed: bool = False  # by its owner, since it was placed
     is_parked: bool = False  # Inactive, and does nothing until it is cancelled
     touches: int = 0  # looks in a row that found the trigger price reached
     working_since: datetime | None = None  # its first order went to the exchange then
@@ -136,6 +143,8 @@ class Ticket:
     def open_order(self, status: Status | None = None) -> Message:
         """Return the openOrder that says how it stands, or stood when it had ``status``."""
         state = OrderState(status=status or self.status)
+        if self.filled:
+            state = replace(state, commission=self.fees, commission_currency="USD")
         return open_order_message(
             self.order_id, self.client_id, self.perm_id, self.contract, self.order, state
         )
@@ -158,6 +167,18 @@ class Ticket:
             last_fill_price=self.last_price,
             parent_id=self.order.parent_id,
             why_held=self.why_held if (status or self.status) is Status.PRE_SUBMITTED else "",
+        )
+
+    def completed_order(self) -> Message:
+        """Return the completedOrder of an order that is done."""
+        assert self.ended_at is not None, "only what is done is complete"
+        state = OrderState(
+            status=self.status,
+            completed_time=time_text(self.ended_at),
+            completed_status=self.ended_text,
+        )
+        return completed_order_message(
+            self.perm_id, self.contract, self.order, state, Decimal(self.filled)
         )
 
 

@@ -290,7 +290,7 @@ def test_of_the_children_of_a_bracket_one_fills():
     case.wait(10)
     case.modify(2, case.contract(ONE), limit("SELL", 2, "0.40", parent_id=1))
     said = case.wait(10)
-    assert said[0] == "exec SLD 2 VIX   200318C00025000 0.44"
+    assert said[2] == "exec SLD 2 VIX   200318C00025000 0.44"
     assert said[-2:] == ["status Cancelled 0/2", "error 202"]
     assert case.open_orders() == []
     assert case.exchange.positions() == {}

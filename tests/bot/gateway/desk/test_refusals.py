@@ -31,6 +31,9 @@ def canonical(case: Case, order_id: int) -> Contract:
         (321, limit("BUY", 1, "0.10", account="DU9")),
         (321, replace(limit("BUY", 1, "0.10"), total_quantity=Decimal("0.5"))),
         (434, limit("BUY", 0, "0.10")),
+        (321, replace(limit("BUY", 1, "0.10"), total_quantity=Decimal("NaN"))),
+        (321, limit("BUY", 1, "Infinity")),
+        (321, limit("BUY", 1, "1e300")),
         (441, limit("BUY", 1, "0.10", algo_strategy="Vwap")),
         (111, limit("BUY", 1, "0.10", tif="OPG")),
         (111, order("BUY", 1, "STP", aux_price=Decimal(1), tif="FOK")),
@@ -139,7 +142,12 @@ def test_another_type_is_a_change_like_any_other():
     case = Case()
     case.place(1, ONE, limit("BUY", 2, "0.10"))
     case.modify(1, case.contract(ONE), order("BUY", 2, "MKT"))
-    assert case.wait(10)[0] == "exec BOT 2 VIX   200318C00025000 0.53"
+    assert case.wait(10) == [  # of an order that was changed the status comes first
+        "openOrder Filled",
+        "status Filled 2/0",
+        "exec BOT 2 VIX   200318C00025000 0.53",
+        "commission 1.9160",
+    ]
 
 
 @pytest.mark.parametrize(
