@@ -140,6 +140,7 @@ def gateway_settings(options: GatewayOptions) -> GatewaySettings:
         market_data_lines=options.lines,
         historical_per_ten_minutes=usual.historical_per_ten_minutes if options.pacing else None,
         master_client_id=options.master,
+        holds_orders=True,
         pump_every_s=_PUMP_EVERY_S * options.speed,
         handshake_s=usual.handshake_s * options.speed,
         half_frame_s=usual.half_frame_s * options.speed,
