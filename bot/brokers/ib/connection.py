@@ -28,7 +28,7 @@ from bot.brokers.ib.library import (
     new_client,
 )
 from bot.brokers.ib.shim import OrderEvents, install
-from bot.errors import BrokerUnavailable
+from bot.errors import BrokerUnavailable, HaltTrading
 from bot.ports import Clock
 
 log = structlog.get_logger(__name__)
@@ -195,10 +195,14 @@ class IbSession:
     async def ready(self) -> IB:
         """Return a client that may be asked, connecting or synchronising first if need be.
 
-        Raises: BrokerUnavailable, WrongAccount.
+        Raises: BrokerUnavailable; HaltTrading if a message was lost on our side, or the account is
+            a wrong one.
         """
         if self._failure is not None:
-            raise self._failure
+            raise HaltTrading(
+                f"a message from IB could not be dealt with: {self._failure!r}. What it was stands "
+                "in the journal of events; the view of the account may lack it"
+            ) from self._failure
         if not self.is_connected:
             await self.connect()
         if self._is_frozen:

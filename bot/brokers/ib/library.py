@@ -73,12 +73,8 @@ LIBRARY_NAME: str = library.__name__
 LIBRARY_VERSION: str = library.__version__
 
 # The libraries log each message they get, and take part of it for an error. What was received is
-# in our own journal, and what it means is ours to say; failures of their decoder stay audible.
+# in our own journal, and what it means is ours to say.
 logging.getLogger(LIBRARY_NAME).setLevel(logging.CRITICAL)
-for _name in ("wrapper", "client", "ib"):
-    logging.getLogger(f"{LIBRARY_NAME}.{_name}").setLevel(logging.CRITICAL)
-DECODER_LOGGER = logging.getLogger(f"{LIBRARY_NAME}.Decoder")
-DECODER_LOGGER.setLevel(logging.ERROR)
 
 
 def new_client(*, requests_per_second: int) -> IB:
@@ -104,7 +100,6 @@ def is_set(value: object) -> bool:
 
 
 __all__ = [
-    "DECODER_LOGGER",
     "IB",
     "LIBRARY_NAME",
     "LIBRARY_VERSION",

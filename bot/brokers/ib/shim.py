@@ -5,6 +5,7 @@ names an order: from any but a few codes it would conclude that the order is can
 the order lives on and fills. Codes about the connection are the session's business alone.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -107,6 +108,22 @@ def install(ib: IB, session: SessionEvents, orders: OrderEvents | None, log: Eve
     _Shim(ib, session, orders, log).install()
 
 
+# What may not be missed: messages by number, as the decoder names some, and by name, as others
+_NUMBERS_OF_ORDERS = frozenset({"3", "5", "11", "59", "61", "101"})
+_NAMES_OF_ORDERS = frozenset({"orderStatus"})
+
+
+class _Unread:
+    """Stands where the library's decoder logs a message that it cannot read, and drops it."""
+
+    def __init__(self, shim: "_Shim") -> None:
+        self._shim = shim
+
+    def exception(self, text: str) -> None:
+        """Take what the decoder would log while it handles an exception."""
+        self._shim.unread(text, sys.exc_info()[1])
+
+
 class _Shim:
     def __init__(
         self, ib: IB, session: SessionEvents, orders: OrderEvents | None, log: EventLog
@@ -134,6 +151,19 @@ class _Shim:
         for name, hear in ours.items():
             self._library[name] = getattr(self._wrapper, name)
             setattr(self._wrapper, name, self._guarded(hear))
+        self._ib.client.decoder.logger = _Unread(self)
+
+    def unread(self, text: str, cause: BaseException | None) -> None:
+        """Deal with a message that did not get here whole.
+
+        A time zone the machine does not know is enough to lose every fill that way.
+        """
+        self._write("unread", text=text, cause=repr(cause))
+        number = text.partition("['")[2].partition("'")[0]
+        name = text.removeprefix("Error for ").partition(":")[0].partition("(")[0]
+        about_orders = number in _NUMBERS_OF_ORDERS or name in _NAMES_OF_ORDERS
+        if self._orders is not None and about_orders and cause is not None:
+            self._session.broken(cause)
 
     def _guarded(self, ours: Callable[..., None]) -> Callable[..., None]:
         """Let the session know of a failure: the library's decoder would only log it."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.brokers.ib.connection import IbSession, IbSettings
-from bot.errors import BrokerUnavailable, WrongAccount
+from bot.errors import BrokerUnavailable, HaltTrading, WrongAccount
 from bot.gateway.fault_plan import PlannedFault
 from bot.gateway.faults import FaultKind
 from tests.bot.brokers.benches import ManualClock
@@ -134,11 +134,43 @@ def test_a_broken_farm_is_remembered_until_it_is_mended(tmp_path):
     run_in_virtual_time(tmp_path, scenario, planned)
 
 
-async def test_a_message_that_cannot_be_dealt_with_ends_the_session(bench):
+@pytest.mark.parametrize("fields", [["11", "-1", "7"], ["3", "7", "Filled", "x"], ["5", "7"]])
+async def test_a_message_about_orders_that_cannot_be_read_ends_the_session(bench, fields):
     """The library's decoder would only log it, and go on with half a view."""
     await bench.broker.connect()
-    wrapper = bench.session.ib.wrapper
-    with pytest.raises(AttributeError):
-        wrapper.execDetails(-1, None, None)
-    with pytest.raises(AttributeError):
+    bench.session.ib.client.decoder.interpret(fields)
+    with pytest.raises(HaltTrading, match="could not be dealt with"):
         await bench.broker.fetch_positions()
+
+
+@pytest.mark.parametrize("fields", [["9999", "news"], ["90", "x"]])
+async def test_a_message_about_something_else_is_only_written_down(bench, fields):
+    await bench.broker.connect()
+    bench.session.ib.client.decoder.interpret(fields)
+    assert await bench.broker.fetch_positions() == {}
+
+
+async def test_a_time_zone_this_machine_does_not_know_loses_no_fill_silently(bench):
+    await bench.broker.connect()
+    fields = ["11", "-1", "7", "11", "VIX", "OPT", "20200318", "25", "C", "100", "CBOE", "USD"]
+    fields += ["VIX   200318C00025000", "VIX", "a.01", "20200203 10:00:10 Nowhere/Land", ACCOUNT]
+    fields += ["CBOE", "BOT", "5", "0.5", "900", "1", "0", "5", "0.5", "ref", "", "", "", "2"]
+    bench.session.ib.client.decoder.interpret(fields)
+    with pytest.raises(HaltTrading, match="Nowhere/Land"):
+        await bench.broker.fetch_fills(AT)
+
+
+def test_what_has_arrived_just_now_is_not_waited_for_again(tmp_path):
+    async def scenario(bench):
+        before = bench.session.traffic().sent
+        await bench.broker.fetch_orders()
+        await bench.broker.fetch_fills(AT)
+        assert bench.session.traffic().sent == before
+        await bench.clock.sleep(1)
+        await bench.broker.fetch_orders()
+        asked = bench.session.traffic().sent
+        assert asked > before
+        await bench.broker.fetch_fills(AT)
+        assert bench.session.traffic().sent == asked
+
+    run_in_virtual_time(tmp_path, scenario)
