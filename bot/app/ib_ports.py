@@ -45,6 +45,7 @@ class IbAccess:
         history_before: Daily history known without IB.
         tops_up: Whether days it lacks at its end are asked of IB.
         events_folder: Where everything IB says is written down; None keeps nothing.
+        progress: Told how far a chain has been read; a line of the log unless given.
     """
 
     settings: IbSettings
@@ -56,12 +57,14 @@ class IbAccess:
     history_before: Callable[[date], DailyHistory]
     tops_up: bool
     events_folder: Path | None = None
+    progress: Callable[[str], None] | None = None
 
 
 class IbEnd:
     """Our end: two sessions and the ports over them. Nothing is connected until it is used."""
 
-    def __init__(self, access: IbAccess, clock: Clock, ledger: Ledger) -> None:
+    def __init__(self, access: IbAccess, clock: Clock, ledger: Ledger | None) -> None:
+        """Make everything; ``ledger`` has the books, which who only looks does not need."""
         self._access = access
         self._ledger = ledger
         folder = access.events_folder
@@ -90,6 +93,7 @@ class IbEnd:
                 ),
                 appetite=appetite_of(access.rules),
                 settings=access.data,
+                progress=access.progress,
             ),
         )
 
@@ -102,6 +106,7 @@ class IbEnd:
 
     def _open_cash(self, cash_usd: Decimal) -> DerivedCash:
         """Go on with the ledger's books, or begin them with what is in the account."""
+        assert self._ledger is not None, "who trades keeps books"
         access = self._access
         return derived_cash(
             self._ledger,
@@ -161,7 +166,7 @@ def to_a_gateway(access: IbAccess, clock: Clock) -> Connect:
 
 
 @asynccontextmanager
-async def connected(access: IbAccess, clock: Clock, ledger: Ledger) -> AsyncIterator[IbEnd]:
+async def connected(access: IbAccess, clock: Clock, ledger: Ledger | None) -> AsyncIterator[IbEnd]:
     """Give our end of an IB connection, and leave the gateway afterwards."""
     end = IbEnd(access, clock, ledger)
     try:

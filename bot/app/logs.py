@@ -67,6 +67,14 @@ def start_logging(log_file: Path, level: str) -> None:
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
+def silence_logging() -> None:
+    """Keep structlog from writing to stdout, where a command's own answer goes."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def _formatter(
     shared: list[structlog.typing.Processor], *own: structlog.typing.Processor
 ) -> structlog.stdlib.ProcessorFormatter:

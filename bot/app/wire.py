@@ -7,7 +7,6 @@ while bytes are between the two ends.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from bot.app.ib_ports import IbAccess, IbEnd, connected
@@ -37,14 +36,26 @@ _EMBEDDED = GatewaySettings(
 
 def over_the_wire(exchange: Exchange, clock: SystemClock, rules: Rules) -> Connect:
     """Return how to reach an exchange through a gateway of its own."""
+
+    @asynccontextmanager
+    async def connect(ledger: Ledger) -> AsyncIterator[Ports]:
+        async with embedded(exchange, clock, rules, ledger) as end:
+            yield end.ports
+
+    return connect
+
+
+@asynccontextmanager
+async def embedded(
+    exchange: Exchange, clock: SystemClock, rules: Rules, ledger: Ledger | None
+) -> AsyncIterator[IbEnd]:
+    """Start a gateway in front of an exchange, and give our end of connections to it."""
     market = exchange.market
+    gateway = Gateway(exchange, market.calendar, clock, _EMBEDDED)
+    port = await gateway.start()
     access = IbAccess(
         settings=IbSettings(
-            port=0,
-            client_id=_CLIENT_ID,
-            account=exchange.account_id,
-            requests_per_second=0,
-            fresh_s=0.0,  # time stands still between bytes, so an instant is exact
+            port=port, client_id=_CLIENT_ID, account=exchange.account_id, requests_per_second=0
         ),
         data=IbDataSettings(lines=None, grid=timedelta(seconds=GRID_SECONDS), first_prices_s=0.0),
         calendar=market.calendar,
@@ -53,23 +64,16 @@ def over_the_wire(exchange: Exchange, clock: SystemClock, rules: Rules) -> Conne
         rate=_Rates(market).rate,
         history_before=market.history,
         tops_up=False,
+        progress=lambda _: None,  # it takes no time
     )
-
-    @asynccontextmanager
-    async def connect(ledger: Ledger) -> AsyncIterator[Ports]:
-        gateway = Gateway(exchange, market.calendar, clock, _EMBEDDED)
-        port = await gateway.start()
-        try:
-            here = replace(access, settings=replace(access.settings, port=port))
-            async with connected(here, clock, ledger) as end:
-                loop = asyncio.get_running_loop()
-                assert isinstance(loop, VirtualTimeLoop), "a simulated run has virtual time"
-                with loop.watch(lambda: in_flight(gateway, end)):
-                    yield end.ports
-        finally:
-            await gateway.stop()
-
-    return connect
+    try:
+        async with connected(access, clock, ledger) as end:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualTimeLoop), "a simulated run has virtual time"
+            with loop.watch(lambda: in_flight(gateway, end)):
+                yield end
+    finally:
+        await gateway.stop()
 
 
 def in_flight(gateway: Gateway, end: IbEnd) -> bool:

@@ -2,21 +2,27 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from bot.app.commands.findings import Finding, Outcome
 from bot.app.commands.inputs import paths_of, process_of, read_config
 from bot.app.config.loader import LoadedConfig
 from bot.app.config.problems import ConfigInvalid
-from bot.app.config.schema import SimulatedBrokerSection
+from bot.app.config.schema import (
+    IbLiveBrokerSection,
+    IbPaperBrokerSection,
+    IbShadowBrokerSection,
+    SimulatedBrokerSection,
+)
 from bot.app.exit_codes import ExitCode
+from bot.app.logs import silence_logging
 from bot.app.paths import RunPaths
 from bot.app.render.tables import Grid, print_grid
 from bot.app.wiring import (
+    NOT_TRADED,
     build_market,
     factor_files,
     load_calendar,
@@ -24,6 +30,7 @@ from bot.app.wiring import (
     observations,
     require_same_world,
 )
+from bot.clock import SystemClock
 from bot.errors import BotError
 from bot.exchange.journal import JournalDamaged, JournalMismatch
 from bot.exchange.market import Market
@@ -31,7 +38,7 @@ from bot.history.files import HistoryFileInvalid
 from bot.history.store import History
 from state.audit import AuditReader
 from state.errors import StateError
-from strategies.model.calendars import TradingCalendar
+from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.errors import DomainError
 from strategies.model.factors import known_before
 
@@ -39,24 +46,6 @@ _FREE_BYTES_MIN = 500_000_000
 _FREE_BYTES_GOOD = 2_000_000_000
 _MEGABYTE = 1_000_000
 _GAP_DAYS_MAX = 5  # a series may end this many days before a replay's last session needs it
-
-
-class Outcome(StrEnum):
-    """What a check found."""
-
-    PASS = "pass"  # noqa: S105 not a password
-    WARN = "warn"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at."""
-
-    check: str
-    outcome: Outcome
-    found: str
-    fix: str = ""
 
 
 def show_origin_command(config: Path, *, flags: Sequence[str], output: str) -> ExitCode:
@@ -70,6 +59,7 @@ def show_origin_command(config: Path, *, flags: Sequence[str], output: str) -> E
 
 def check_command(config: Path, *, flags: Sequence[str], state_dir: Path, output: str) -> ExitCode:
     """Print what was checked; 1 if anything fails. A bad configuration is an error, not a row."""
+    silence_logging()
     loaded = read_config(config, flags)
     findings = list(run_checks(loaded, paths_of(loaded, state_dir)))
     rows = tuple((item.check, item.outcome, item.found, item.fix) for item in findings)
@@ -88,15 +78,34 @@ def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
     yield _state_folder(paths)
     yield _database(config, paths)
     yield _single_instance(paths)
-    broker = config.bot.broker
-    if not isinstance(broker, SimulatedBrokerSection):
-        yield Finding(
-            check="broker",
-            outcome=Outcome.FAIL,
-            found=f"no {broker.kind} broker in this version",
-            fix="use a configuration with broker.kind: simulated",
-        )
+    match config.bot.broker:
+        case SimulatedBrokerSection() as broker:
+            yield from _simulated(config, broker, paths)
+        case IbPaperBrokerSection() as broker:
+            yield from _paper(config, broker)
+        case IbShadowBrokerSection() | IbLiveBrokerSection() as broker:
+            found, fix = NOT_TRADED[broker.kind].split("; ")
+            yield Finding(check="broker", outcome=Outcome.FAIL, found=found, fix=fix)
+
+
+def _paper(config: LoadedConfig, broker: IbPaperBrokerSection) -> Iterator[Finding]:
+    from bot.app.commands.check_ib import check_paper  # the client library takes a while
+
+    today = SystemClock().now().astimezone(EXCHANGE_ZONE).date()
+    try:
+        calendar = load_calendar(config, today, today)
+        history = load_history(config)
+    except (BotError, DomainError) as cause:
+        yield Finding(check="data", outcome=Outcome.FAIL, found=str(cause), fix="mend that file")
         return
+    yield _calendar(calendar, today - timedelta(days=7), today + timedelta(days=7))
+    yield _events(history, calendar, today)
+    yield from check_paper(broker, calendar, history, config.rules, today)
+
+
+def _simulated(
+    config: LoadedConfig, broker: SimulatedBrokerSection, paths: RunPaths
+) -> Iterator[Finding]:
     first, last = broker.market.first, broker.market.last
     try:
         calendar = load_calendar(config, first, last)
@@ -116,6 +125,10 @@ def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
         return
     yield _market(broker, market)
     yield _world(broker, market, paths)
+    if broker.transport == "wire":
+        from bot.app.commands.check_ib import check_wire  # the client library takes a while
+
+        yield from check_wire(broker, market, config.rules)
     yield from _factors(config, history, market)
 
 
