@@ -9,9 +9,10 @@ from bot.app.commands.findings import Finding, Outcome
 from bot.app.config.schema import IbPaperBrokerSection, SimulatedBrokerSection
 from bot.app.ib_ports import IbEnd, connected, paper_access
 from bot.app.wire import embedded
-from bot.brokers.ib.connection import ConnectionTruth, IbSession
+from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.errors_table import Code
 from bot.brokers.ib.journal import masked
+from bot.brokers.ib.truth import ConnectionTruth
 from bot.clock import SystemClock, virtual_time
 from bot.errors import BotError, BrokerUnavailable, MarketDataMissing, WrongAccount
 from bot.exchange.exchange import Exchange

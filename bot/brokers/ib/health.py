@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from bot.brokers.ib.connection import Farm
 from bot.brokers.ib.library import Ticker
 from bot.brokers.ib.quotes import LIVE, newest_tick
+from bot.brokers.ib.truth import Farm
 from bot.errors import MarketDataMissing
 
 _FROZEN: Final = 2

@@ -155,6 +155,7 @@ async def test_a_time_zone_this_machine_does_not_know_loses_no_fill_silently(ben
     fields = ["11", "-1", "7", "11", "VIX", "OPT", "20200318", "25", "C", "100", "CBOE", "USD"]
     fields += ["VIX   200318C00025000", "VIX", "a.01", "20200203 10:00:10 Nowhere/Land", ACCOUNT]
     fields += ["CBOE", "BOT", "5", "0.5", "900", "1", "0", "5", "0.5", "ref", "", "", "", "2"]
+    fields += [""] * (bench.session.truth().server_version >= 178)  # pendingPriceRevision
     bench.session.ib.client.decoder.interpret(fields)
     with pytest.raises(HaltTrading, match="Nowhere/Land"):
         await bench.broker.fetch_fills(AT)
