@@ -55,7 +55,7 @@ lock:               ## pin every dependency by hash again
 	$(UV_COMPILE) pyproject.toml --group dev -o requirements-dev.lock
 	$(BIN)/python tests/clients/requirements/of_ib_async.py | $(UV_COMPILE) - -o tests/clients/requirements/ib_async.lock
 	echo "ibapi==9.81.1.post1" | $(UV_COMPILE) - -o tests/clients/requirements/ibapi.lock
-	echo "nautilus-ibapi==10.37.2" | $(UV_COMPILE) - -o tests/clients/requirements/nautilus_ibapi.lock
+	printf "nautilus-ibapi==10.37.2\nprotobuf>=5.29,<6\n" | $(UV_COMPILE) - -o tests/clients/requirements/nautilus_ibapi.lock
 
 clean:              ## remove the environment and every run-time file
 	rm -rf $(VENV) $(CLIENTS) var

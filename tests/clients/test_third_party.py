@@ -43,14 +43,17 @@ def gateway_port(tmp_path):
         *(sys.executable, "-m", "bot.app", "gateway", "--port", "0"),
         *("--market", "replay:2020-02-03..2020-02-07", "--speed", "60"),
     ]
-    with subprocess.Popen(
-        command,
-        cwd=_CHECKOUT,
-        stdout=subprocess.PIPE,
-        stderr=(tmp_path / "gateway.log").open("w"),
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    ) as process:
+    with (
+        (tmp_path / "gateway.log").open("w") as log,
+        subprocess.Popen(
+            command,
+            cwd=_CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        ) as process,
+    ):
         try:
             yield _announced_port(process)
         finally:
@@ -60,7 +63,7 @@ def gateway_port(tmp_path):
 
 def _announced_port(process: subprocess.Popen) -> int:
     for line in process.stdout:
-        if found := re.search(r"127\.0\.0\.1:(\d+)", line):
+        if found := re.search(r"port (\d+)", line):
             return int(found[1])
     raise AssertionError(f"the gateway ended with {process.wait()} and named no port")
 
