@@ -1,6 +1,6 @@
 """What the data connection streams: settled once a session, and whenever positions change."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -18,6 +18,7 @@ from bot.brokers.ib.listing import SessionListing, read_listing
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.quotes import Streams, first_prices, price
 from bot.brokers.ib.selection import Appetite, choose
+from bot.errors import BrokerUnavailable
 from bot.ports import Clock
 from strategies.model.calendars import TradingCalendar
 from strategies.model.instruments import (
@@ -165,21 +166,39 @@ class ChainStreams:
         lean_ticks.install(ib)
         if is_limited:  # strikes follow from the levels
             indices = self._listed().indices
-            await self._settle(self._streams.add(ib, indices))
+            await self._subscribe(ib, indices)
         wanted = await self._contracts(self._choose(held, working))
-        await self._settle(self._streams.keep(ib, wanted))
+        await self._unsubscribe(wanted)
+        await self._subscribe(ib, wanted)
+        if any(name not in self._streams for name in wanted):
+            raise BrokerUnavailable("the connection was lost while a chain was subscribed to")
         self._chosen_for = held, working
         self._chosen_at = {name: self.level(name) for name in _DRIFTS}
         self.generation += 1
 
-    async def _settle(self, new: Sequence[str]) -> None:
-        """Wait for the first prices of new streams."""
-        if not new:
-            return
-        await self._session.fence()
-        if self._settings.first_prices_s > 0:
+    async def _unsubscribe(self, wanted: Collection[str]) -> None:
+        """Stop streaming what is not wanted; the throttle must not hold back a fence too long."""
+        stale = [name for name in self._streams.tickers if name not in wanted]
+        for batch in self._batches(stale):
+            self._streams.drop(batch)
+            await self._session.fence()
+
+    async def _subscribe(self, ib: IB, wanted: Mapping[str, Contract]) -> None:
+        """Stream what is wanted and not streamed yet, and wait for its first prices."""
+        new = [name for name in wanted if name not in self._streams]
+        for batch in self._batches(new):
+            self._streams.add(ib, {name: wanted[name] for name in batch})
+            await self._session.fence()
+        if new and self._settings.first_prices_s > 0:
             tickers = [self._streams.tickers[name] for name in new if name in self._streams]
             await first_prices(tickers, self._clock, self._settings.first_prices_s)
+
+    def _batches(self, names: Sequence[str]) -> Iterator[Sequence[str]]:
+        """Yield names in portions that the throttle lets pass within a fence's patience."""
+        settings = self._session.settings
+        size = int(settings.requests_per_second * settings.answer_s / 2) or len(names)
+        for start in range(0, len(names), size or 1):
+            yield names[start : start + size]
 
     def _choose(
         self, held: frozenset[Instrument], working: frozenset[Instrument]

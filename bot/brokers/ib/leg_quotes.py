@@ -12,6 +12,7 @@ from bot.brokers.ib.hours import session_at
 from bot.brokers.ib.library import Contract
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.quotes import Streams, first_prices, quote_of
+from bot.errors import BrokerUnavailable
 from bot.exchange.listings import is_trading
 from bot.ports import Clock
 from strategies.model.calendars import TradingCalendar
@@ -58,10 +59,12 @@ class LegQuotes:
         new = self._streams.add(ib, contracts)
         await self._session.fence()
         tickers = self._streams.tickers
+        if any(symbol not in tickers for symbol in contracts):
+            raise BrokerUnavailable("the connection was lost while legs were subscribed to")
         if new and self._settings.first_prices_s > 0:
-            wanted = [tickers[name] for name in new if name in tickers]
+            wanted = [tickers[name] for name in new]
             await first_prices(wanted, self._clock, self._settings.first_prices_s)
-        watched = {symbol: tickers[symbol] for symbol in contracts if symbol in tickers}
+        watched = {symbol: tickers[symbol] for symbol in contracts}
         self._health.require(optional=(), tickers=watched, farms=self._session.truth().farms)
         now = self._clock.now()
         is_real = self._settings.grid is None

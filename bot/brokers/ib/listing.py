@@ -1,7 +1,7 @@
 """What is listed on a session: chains and futures, asked of IB once a session."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -59,26 +59,22 @@ async def read_listing(
         for name, contract in zip(INDEX_NAMES, known, strict=True)
         if contract is not None
     }
-    futures = [each for root in _FUTURE_ROOTS for each in await qualifier.futures(root)]
+    answers = await asyncio.gather(*(qualifier.futures(root) for root in _FUTURE_ROOTS))
+    futures = [future for answer in answers for future in answer]
     if not any(each.root == "VX" for each in futures):
         raise ContractUnknown("IB lists no monthly VX futures (FUT VIX CFE, class VX)")
-    series: list[SeriesRows] = []
-    for underlying in _REQUIRED:
-        classes = [
-            each
-            for each in await qualifier.expirations(underlying)
-            if each.root in ROOTS and ROOTS[each.root].underlying == underlying
-        ]
-        _require_roots(underlying, classes)
-        wanted = [
+    wanted: list[tuple[str, str]] = []
+    for underlying, roots in _REQUIRED.items():
+        classes = await qualifier.expirations(underlying)
+        _require_roots(underlying, roots, classes)
+        wanted += [
             (each.root, last_trade)
             for each in classes
+            if each.root in ROOTS and ROOTS[each.root].underlying == underlying
             for last_trade in each.last_trades
             if _is_wanted(each.root, last_trade, calendar, session, appetite, held)
         ]
-        for number, (root, last_trade) in enumerate(wanted, start=1):
-            progress(f"{root} options of {last_trade}, {number} of {len(wanted)} on {underlying}")
-            series += await qualifier.series(root, last_trade)
+    series = await _all_series(qualifier, wanted, progress)
     unique = {(each.expiry, each.root): each for each in series}
     return SessionListing(
         session=session,
@@ -88,9 +84,31 @@ async def read_listing(
     )
 
 
-def _require_roots(underlying: str, classes: Iterable[Expirations]) -> None:
+async def _all_series(
+    qualifier: Qualifier, wanted: Sequence[tuple[str, str]], progress: Progress
+) -> list[SeriesRows]:
+    """Ask for every series at once; the client's own throttle spreads the requests."""
+    done = 0
+
+    async def ask(root: str, last_trade: str) -> tuple[SeriesRows, ...]:
+        nonlocal done
+        found = await qualifier.series(root, last_trade)
+        done += 1
+        progress(f"{root} options of {last_trade}, {done} of {len(wanted)} series")
+        return found
+
+    answers = await asyncio.gather(*(ask(*each) for each in wanted), return_exceptions=True)
+    series: list[SeriesRows] = []
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+        series += answer
+    return series
+
+
+def _require_roots(underlying: str, roots: Iterable[str], classes: Iterable[Expirations]) -> None:
     found = {each.root for each in classes}
-    for root in _REQUIRED[underlying]:
+    for root in roots:
         if root not in found:
             offered = ", ".join(sorted(found)) or "none"
             raise ContractUnknown(

@@ -65,21 +65,13 @@ class Streams:
         self._tickers.clear()
         self._contracts.clear()
 
-    def keep(self, ib: IB, wanted: Mapping[str, Contract]) -> tuple[str, ...]:
-        """Stream exactly what is wanted, changing what has to change; return what is new.
+    def add(self, ib: IB, wanted: Mapping[str, Contract]) -> tuple[str, ...]:
+        """Stream what is wanted beside what is streamed already; return what is new.
 
         Args:
             ib: The client; another one than before has no subscriptions.
             wanted: Contracts by name or symbol.
         """
-        if ib is not self._ib:
-            self.forget()
-            self._ib = ib
-        self.drop(name for name in tuple(self._tickers) if name not in wanted)
-        return self.add(ib, wanted)
-
-    def add(self, ib: IB, wanted: Mapping[str, Contract]) -> tuple[str, ...]:
-        """Stream what is wanted beside what is streamed already; return what is new."""
         if ib is not self._ib:
             self.forget()
             self._ib = ib

@@ -124,6 +124,46 @@ async def test_data_that_ib_has_lost_is_asked_for_again():
         await same(bench)
 
 
+async def test_a_connection_lost_while_subscribing_is_no_market():
+    async with data_bench() as bench:
+        await bench.data.ready()
+        lost = bench.data.fence
+
+        async def fence() -> None:
+            if len(bench.market_data._streams.tickers) > 0:
+                bench.data.disconnect()
+            await lost()
+
+        bench.data.fence = fence  # type: ignore[method-assign]
+        with pytest.raises(BrokerUnavailable, match="lost while a chain was subscribed"):
+            await bench.market_data.fetch_market()
+        bench.data.fence = lost  # type: ignore[method-assign]
+        await same(bench)
+        again = bench.trading.fence
+
+        async def break_it() -> None:
+            bench.trading.disconnect()
+            await again()
+
+        await bench.trading.ready()
+        bench.trading.fence = break_it  # type: ignore[method-assign]
+        with pytest.raises(BrokerUnavailable, match="lost while legs were subscribed"):
+            await bench.market_data.fetch_quotes([LEG])
+        bench.trading.fence = again  # type: ignore[method-assign]
+        assert await bench.market_data.fetch_quotes([LEG])
+
+
+async def test_subscriptions_wait_for_what_the_throttle_lets_pass():
+    settings = replace(EMBEDDED, lines=60)
+    async with data_bench(settings=settings) as bench:
+        paced = replace(bench.data.settings, requests_per_second=4)
+        bench.data.settings = paced
+        assert [len(each) for each in bench.market_data._streams._batches(range(25))] == [10, 10, 5]
+        bench.data.settings = replace(paced, requests_per_second=0)
+        assert [len(each) for each in bench.market_data._streams._batches(range(25))] == [25]
+        assert [len(each) for each in bench.market_data._streams._batches([])] == []
+
+
 async def test_a_closed_socket_costs_a_new_chain_and_nothing_else():
     faults = plan(FaultKind.SOCKET_CLOSED)
     async with data_bench(faults=faults) as bench:

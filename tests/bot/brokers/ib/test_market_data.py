@@ -152,7 +152,7 @@ async def test_reading_a_chain_tells_how_far_it_has_come():
     async with data_bench(at=ny(TUESDAY, 10)) as bench:
         await bench.market_data.fetch_market()
         assert bench.progress[0] == "asking IB for indices and futures"
-        assert any("of 6 on VIX" in each for each in bench.progress)
+        assert any("VIX options of 20200317" in each for each in bench.progress)
 
 
 # --- legs -------------------------------------------------------------------------------------
