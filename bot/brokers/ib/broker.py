@@ -216,12 +216,7 @@ class IbBroker:
         ib = await self._session.ready()
         # From here to the send nothing waits, so what was checked holds
         ib_order.orderId = ib.client.getReqId()
-        self._book.send(
-            reference,
-            package_of(contract, ib_order),
-            order_id=ib_order.orderId,
-            client_id=self._session.settings.client_id,
-        )
+        self._book.send(reference, package_of(contract, ib_order), ib_order.orderId)
         try:
             ib.placeOrder(contract, ib_order)
         except ConnectionError as cause:
@@ -275,13 +270,23 @@ class IbBroker:
             return book.report(client_order_id)
         order = book.order(client_order_id)
         assert order is not None, "what was never sent is done"
+        if not (order.order_id or order.is_listed):
+            raise OutcomeUnknown(f"{client_order_id} was sent, and is in none of IB's lists")
         if not order.order_id:
-            raise OutcomeUnknown(f"{client_order_id}: IB lists it without a number to cancel it by")
+            raise OutcomeUnknown(
+                f"{client_order_id} is not an order of client id "
+                f"{self._session.settings.client_id}, so it cannot be cancelled from here; set "
+                "broker.client_id to that of its owner, or cancel it in TWS"
+            )
         order.cancel_refusal = ""
         ib = await self._session.ready()
         try:
             ib.cancelOrder(
-                Order(orderId=order.order_id, clientId=order.client_id, permId=order.perm_id)
+                Order(
+                    orderId=order.order_id,
+                    clientId=self._session.settings.client_id,
+                    permId=order.perm_id,
+                )
             )
         except ConnectionError as cause:
             raise BrokerUnavailable(
@@ -396,7 +401,7 @@ class IbBroker:
         account = self._session.settings.account
         return {
             self._symbol(item.contract): float(item.marketPrice)
-            for item in self._session.ib.wrapper.portfolio[account].values()
+            for item in self._session.ib.portfolio(account)
             if item.position
         }
 

@@ -276,7 +276,7 @@ class IbSession:
             # The list of all clients' orders goes by the same name as that of our own
             second = await asyncio.gather(
                 self.ask("all open orders", ib.reqAllOpenOrdersAsync),
-                self.ask("executions", ib.reqExecutionsAsync),
+                self._ask_executions(ib),
                 return_exceptions=True,
             )
             failures = [each for each in (*first, *second) if isinstance(each, BaseException)]
@@ -290,12 +290,19 @@ class IbSession:
             raise BrokerUnavailable(f"{told}. Nothing is traded on half a view")
         self._must_synchronise = False
 
+    async def _ask_executions(self, ib: IB) -> None:
+        """Ask for executions, twice if need be: where there are none, IB may forget to say so."""
+        try:
+            await self.ask("executions", ib.reqExecutionsAsync, within_s=self.settings.answer_s / 2)
+        except BrokerUnavailable:
+            await self.ask("executions", ib.reqExecutionsAsync)
+
     def disconnect(self) -> None:
         """Close the connection; the next question opens another."""
         self._stage = Stage.CLOSED
         self._arrived_at = None
         if self._ib is not None:
-            self._highest_id = max(self._highest_id, self._ib.client._reqIdSeq)  # noqa: SLF001
+            self._keep_highest_id(self._ib)
             self._ib.disconnect()
 
     def traffic(self) -> SocketTraffic | None:
@@ -335,7 +342,7 @@ class IbSession:
         ib = new_client(requests_per_second=self.settings.requests_per_second)
         install(ib, self, self._orders, self._log)
         if self._orders is not None:
-            self._orders.reconnected()
+            self._orders.reconnected(self.settings.client_id)
         ib.wrapper.clientId = self.settings.client_id
         self._ib = ib
         try:
@@ -393,6 +400,10 @@ class IbSession:
             with suppress(asyncio.CancelledError, OSError, TimeoutError):
                 await login
 
+    def _keep_highest_id(self, ib: IB) -> None:
+        """Remember which ids were used before the library forgets."""
+        self._highest_id = max(self._highest_id, ib.client._reqIdSeq)  # noqa: SLF001
+
     async def _resubscribe(self) -> None:
         self._must_resubscribe = False
         try:
@@ -412,6 +423,7 @@ class IbSession:
         """Take note that the connection is gone."""
         self._stage = Stage.CLOSED
         self._arrived_at = None
+        self._keep_highest_id(self.ib)
         if self._orders is not None:
             self._orders.wake()
 

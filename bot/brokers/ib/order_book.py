@@ -65,6 +65,7 @@ class OrderBook:
         self._refused_here: dict[ClientOrderId, OrderReport] = {}
         self._by_perm_id: dict[int, ClientOrderId] = {}
         self._by_order_id: dict[int, ClientOrderId] = {}  # of this connection
+        self._client_id = -1
         self._ownerless: dict[int, list[ExecutionLine]] = {}  # by permanent id
         self._unsettled: dict[ClientOrderId, None] = {}  # in the order in which they came
         self._open: dict[ClientOrderId, None] = {}  # not known to be over
@@ -169,13 +170,11 @@ class OrderBook:
 
     # --- what we do ---------------------------------------------------------------------------
 
-    def send(
-        self, reference: ClientOrderId, package: Package, *, order_id: int, client_id: int
-    ) -> None:
+    def send(self, reference: ClientOrderId, package: Package, order_id: int) -> None:
         """Take note of an order before its first byte leaves."""
         assert not self.knows(reference), "an order is sent once"
         order = TrackedOrder(reference=reference, package=package, is_watched=True)
-        order.order_id, order.client_id = order_id, client_id
+        order.order_id = order_id
         self._orders[reference] = order
         self.executions.expect(reference)
         self._by_order_id[order_id] = reference
@@ -209,9 +208,12 @@ class OrderBook:
 
     # --- lists --------------------------------------------------------------------------------
 
-    def reconnected(self) -> None:
+    def reconnected(self, client_id: int) -> None:
         """Forget the numbers that only meant something on the connection before."""
+        self._client_id = client_id
         self._by_order_id.clear()
+        for order in self._orders.values():
+            order.order_id = 0
 
     def begin_lists(self) -> None:
         """Take note that everything is about to be told."""
@@ -249,8 +251,8 @@ class OrderBook:
             log.warning("order changed at IB", sent=str(tracked.package), is_now=str(echo))
             tracked.package = echo
         tracked.is_watched |= state.status not in OVER
-        if order_id > 0:
-            tracked.order_id, tracked.client_id = order_id, order.clientId
+        if order_id > 0 and order.clientId == self._client_id:
+            tracked.order_id = order_id
             self._by_order_id[order_id] = reference
         self._say(tracked, state.status)
 

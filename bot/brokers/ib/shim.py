@@ -25,7 +25,7 @@ from bot.brokers.ib.library import (
 class OrderEvents(Protocol):
     """Who keeps book of what IB says about orders."""
 
-    def reconnected(self) -> None:
+    def reconnected(self, client_id: int) -> None:
         """Forget the numbers that only meant something on the connection before."""
         ...
 

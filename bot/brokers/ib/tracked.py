@@ -22,8 +22,7 @@ class TrackedOrder:
     reference: ClientOrderId
     package: Package | None = None  # None while only executions of it are known
     perm_id: int = 0
-    order_id: int = 0  # on the connection that sent it
-    client_id: int = -1
+    order_id: int = 0  # on this connection; 0 if it belongs to another client
     status: str = ""  # IB's last word
     filled_told: int = 0  # the most that a status said was filled
     note: str = ""

@@ -97,8 +97,8 @@ class WireBench:
         self.port = await self.gateway.start(0)
         self.attach()
 
-    def attach(self) -> None:
-        """Make the broker of a new process."""
+    def attach(self, **changes: object) -> None:
+        """Make the broker of a new process, with changes to its settings."""
         settings = IbSettings(
             **(
                 {
@@ -110,6 +110,7 @@ class WireBench:
                 }
             )
             | self._session_changes
+            | changes
         )
         self.events = EventJournal(self._journal.parent / "events", self.clock)
         self.data_session = IbSession(settings.for_data(), self.clock)

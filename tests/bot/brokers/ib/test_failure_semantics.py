@@ -74,6 +74,47 @@ def test_semantics_02_order_ids_given_out_again_are_not_mistaken_for_the_old_ord
     )
 
 
+def test_numbers_go_on_counting_where_the_gateway_has_forgotten_them(tmp_path):
+    """The same process connects again and is told a lower number than it has used."""
+
+    async def scenario(bench):
+        old = approved(CALL, 5, FAR)
+        await bench.broker.submit(old)
+        used = bench.book.order(old.client_order_id).order_id
+        await bench.clock.sleep(3)
+        new = await order(bench, CALL, 3, attempt=2)
+        await insist(lambda: bench.broker.submit(new), bench)
+        assert bench.book.order(new.client_order_id).order_id > used
+        await bench.clock.sleep(60)
+        await assert_agreement(bench)
+
+    run_in_virtual_time(
+        tmp_path,
+        scenario,
+        fault(FaultKind.SOCKET_CLOSED, after_s=2),
+        fault(FaultKind.ORDER_ID_ROLLBACK, orders=100, times=None),
+    )
+
+
+def test_an_order_of_another_client_id_is_known_and_left_to_its_owner(tmp_path):
+    """Somebody has changed the bot's client id over night."""
+
+    async def scenario(bench):
+        resting = approved(CALL, 5, FAR)
+        await bench.broker.submit(resting)
+        bench.detach()
+        await bench.clock.sleep(1)
+        bench.attach(client_id=31)
+        await bench.broker.connect()
+        assert await status_of(bench, resting.client_order_id) is OrderStatus.LIVE
+        assert (await bench.broker.submit(resting)).status is OrderStatus.LIVE
+        with pytest.raises(OutcomeUnknown, match="not an order of client id 31"):
+            await bench.broker.cancel(resting.client_order_id)
+        assert len(bench.exchange.orders()) == 1
+
+    run_in_virtual_time(tmp_path, scenario)
+
+
 def test_semantics_03_a_gateway_nobody_has_logged_in_is_named_and_not_hammered(tmp_path):
     """Sunday: the port is open, the greeting is answered, nothing follows."""
 

@@ -35,7 +35,8 @@ EVER = datetime(2020, 1, 1, tzinfo=UTC)
 def book() -> OrderBook:
     """A book with one order sent as number 7, which IB has as 900."""
     made = OrderBook(lambda contract: instrument_of(contract, calendar()))
-    made.send(OURS, ONE_LEG, order_id=7, client_id=1)
+    made.reconnected(1)
+    made.send(OURS, ONE_LEG, 7)
     made.order_status(7, "Submitted", 0, 900, 1)
     return made
 
@@ -118,10 +119,20 @@ def test_a_number_given_out_twice_raises_a_doubt_and_nothing_else(book):
 
 
 def test_an_order_of_another_connection_keeps_its_numbers_to_itself(book):
-    book.reconnected()
+    book.reconnected(1)
     assert not book.names(7)
     book.order_status(7, "Cancelled", 0, 0, 1)
     assert status(book) is OrderStatus.LIVE
+
+
+def test_an_order_of_another_client_has_no_number_here(book):
+    theirs = Order(
+        action="BUY", totalQuantity=1, lmtPrice=1.0, orderRef=OTHER, permId=950, clientId=2
+    )
+    book.open_order(7, CALL, theirs, OrderState(status="Submitted"))
+    assert book.order(OTHER).order_id == 0
+    book.order_error(7, code_of(201, about_order=True), "no")
+    assert status(book, OTHER) is OrderStatus.LIVE
 
 
 def test_a_correction_replaces_and_a_repetition_changes_nothing(book):
@@ -157,7 +168,7 @@ def test_an_unset_commission_is_no_commission(book):
 
 def test_the_line_of_a_bag_is_no_position_and_has_no_cost():
     book = OrderBook(lambda contract: instrument_of(contract, calendar()))
-    book.send(OURS, TWO_LEGS, order_id=7, client_id=1)
+    book.send(OURS, TWO_LEGS, 7)
     executed(book, "a.0.01", 3, contract=BAG)
     assert book.report(OURS).filled_quantity == 0
     executed(book, "a.1.01", 3)
@@ -194,7 +205,7 @@ def test_executions_and_orders_of_others_are_left_alone(book):
 @pytest.mark.parametrize("word", ["Inactive", "Cancelled", "ApiCancelled", "PendingSubmit"])
 def test_a_refusal_counts_where_the_order_does_not_work(word):
     book = OrderBook(lambda contract: instrument_of(contract, calendar()))
-    book.send(OURS, ONE_LEG, order_id=7, client_id=1)
+    book.send(OURS, ONE_LEG, 7)
     book.order_error(7, code_of(201, about_order=True), "Order rejected - reason:no")
     assert status(book) is OrderStatus.REJECTED
     book.order_status(7, word, 0, 900, 1)
@@ -230,7 +241,7 @@ def test_an_order_ib_does_not_list_is_not_listed(book):
 
 def test_what_was_sent_and_never_answered_is_in_doubt_and_not_listed():
     book = OrderBook(lambda contract: instrument_of(contract, calendar()))
-    book.send(OURS, ONE_LEG, order_id=7, client_id=1)
+    book.send(OURS, ONE_LEG, 7)
     assert book.has_doubts()
     assert book.reports() == ()
     book.unsend(OURS)
