@@ -45,9 +45,10 @@ class SystemClock:
 class _JumpingSelector(selectors.BaseSelector):
     """A selector that moves virtual time where a real one would wait."""
 
-    def __init__(self, start: datetime, speed: float | None) -> None:
+    def __init__(self, start: datetime, speed: float | None, *, runs_free: bool) -> None:
         self._inner = selectors.DefaultSelector()
         self._speed = speed
+        self._runs_free = runs_free
         self._start = start
         self._micros = 0
         self._moved_at = time.perf_counter()
@@ -63,6 +64,8 @@ class _JumpingSelector(selectors.BaseSelector):
 
         Raises: BytesStuck.
         """
+        if self._runs_free:
+            return self._select_free(timeout)
         ready = self._inner.select(0)
         if timeout is not None and timeout <= 0:
             return ready
@@ -92,6 +95,15 @@ class _JumpingSelector(selectors.BaseSelector):
             self._advance(passed if timeout is None else min(timeout, passed))
         else:
             self._advance(timeout)
+        return ready
+
+    def _select_free(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait like a real selector, while time passes at its speed whatever happens."""
+        assert self._speed is not None, "time that runs free has a speed"
+        ready = self._inner.select(_IDLE_POLL_S if timeout is None else timeout / self._speed)
+        passed = (time.perf_counter() - self._moved_at) * self._speed
+        self._moved_at += passed / self._speed
+        self._advance(passed)
         return ready
 
     def _arrivals(self) -> list[tuple[selectors.SelectorKey, int]]:
@@ -162,14 +174,18 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 @contextmanager
-def virtual_time(start: datetime, *, speed: float | None = None) -> Iterator[VirtualTimeLoop]:
+def virtual_time(
+    start: datetime, *, speed: float | None = None, runs_free: bool = False
+) -> Iterator[VirtualTimeLoop]:
     """Yield an event loop whose clock stands at ``start`` and jumps from timer to timer.
 
     It is the thread's event loop meanwhile: ib_insync asks asyncio for that one.
-    ``speed`` limits it to that many virtual seconds a second; None means as fast as it can.
+    ``speed`` limits it to that many virtual seconds a second; None means as fast as it can. Then
+    time still waits for whoever is at work, so that no timer is late; ``runs_free`` lets it pass as
+    real time does, which is what a peer in another process expects.
     """
     assert start.tzinfo is not None, "virtual time starts at an aware instant"
-    selector = _JumpingSelector(start.astimezone(UTC), speed)
+    selector = _JumpingSelector(start.astimezone(UTC), speed, runs_free=runs_free)
     with time_machine.travel(start, tick=False) as traveller:
         selector.traveller = traveller
         loop = VirtualTimeLoop(selector)

@@ -368,7 +368,8 @@ class _Life:
             self._outcome.cash_difference_usd = profit.cash_usd - self._ledger.cash_usd()
         except (BotError, StateError, DomainError) as failure:
             log.exception("the books could not be compared at the end")
-            self._outcome.halted = self._outcome.halted or str(failure)
+            if not isinstance(failure, RetryLater):  # a broker that is away is no difference
+                self._outcome.halted = self._outcome.halted or str(failure)
             self._outcome.differences = (f"could not be compared: {failure}",)
 
     # --- telling the observer -----------------------------------------------------------------

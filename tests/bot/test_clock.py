@@ -1,6 +1,7 @@
 """The virtual clock drives the real scheduler, asyncio and every reader of the wall clock."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -186,7 +187,8 @@ def test_time_can_be_moved_over_a_night():
     assert timedelta(0) <= woken - start - timedelta(hours=17) < timedelta(seconds=1)
 
 
-def test_at_a_speed_time_moves_while_sockets_are_busy():
+@pytest.mark.parametrize("runs_free", [False, True])
+def test_at_a_speed_time_moves_while_sockets_are_busy(runs_free):
     """A client that asks without a pause must not stop the clock of who answers it."""
     link = Link()
 
@@ -206,5 +208,19 @@ def test_at_a_speed_time_moves_while_sockets_are_busy():
         await server.wait_closed()
         return loop.time() - began
 
-    with virtual_time(datetime(2020, 2, 3, tzinfo=UTC), speed=1000) as loop:
-        assert 100 <= loop.run_until_complete(main()) < 110
+    with virtual_time(datetime(2020, 2, 3, tzinfo=UTC), speed=1000, runs_free=runs_free) as loop:
+        assert 100 <= loop.run_until_complete(main()) < 200
+
+
+def test_time_that_runs_free_passes_while_somebody_works():
+    async def main(loop):
+        began = loop.time()
+        ends_at = time.perf_counter() + 0.02
+        while time.perf_counter() < ends_at:
+            pass
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return loop.time() - began
+
+    with virtual_time(datetime(2020, 2, 3, tzinfo=UTC), speed=1000, runs_free=True) as loop:
+        assert loop.run_until_complete(main(loop)) >= 20

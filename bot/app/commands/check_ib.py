@@ -149,7 +149,7 @@ def _farms(truth: ConnectionTruth) -> Finding:
 async def _contracts(end: IbEnd) -> AsyncIterator[Finding]:
     """Say of every class that is traded whether IB has it and means the same by it."""
     for name in _INDICES:
-        yield await _found(name, _index(end, name))
+        yield await _found(f"{name} index", _index(end, name))
     for underlying, classes in _CLASSES.items():
         try:
             listed = {each.root: each for each in await end.qualifier.expirations(underlying)}

@@ -125,7 +125,7 @@ def gateway_command(options: GatewayOptions) -> ExitCode:
     )
     begins_at = max(_beginning(market, options.at), exchange.now)
     clock = SystemClock()
-    with virtual_time(begins_at, speed=options.speed) as loop:
+    with virtual_time(begins_at, speed=options.speed, runs_free=True) as loop:
         gateway = Gateway(exchange, market.calendar, clock, gateway_settings(options), plan)
         standing = _Standing(gateway=gateway, plan=plan, market=market, title=title)
         return loop.run_until_complete(_run(standing, options, loop, clock))
