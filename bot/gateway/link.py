@@ -16,6 +16,7 @@ from bot.gateway.protocol.frames import ClientStream, Greeting
 from bot.gateway.settings import GatewaySettings
 
 _PIECE_BYTES = 32 * 1024
+_PROMPT_BYTES = 4 * 1024  # an answer this short leaves before the next request is looked at
 _UNHURRIED_BYTES = 1 << 20  # with more than this waiting for it, a peer is not listened to
 
 
@@ -209,6 +210,8 @@ class Link(asyncio.Protocol):
                     self._receiver.greeted(item)
                 else:
                     self._receiver.payload(item)
+                    if 0 < self._waiting_bytes <= _PROMPT_BYTES:
+                        self._flush()
         finally:
             self._is_reading = False
 
