@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+import structlog
+
 from bot.brokers.ib.contracts import INDEX_NAMES, ContractUnknown
 from bot.brokers.ib.library import Contract
 from bot.brokers.ib.qualifier import Expirations, Qualifier
@@ -15,9 +17,12 @@ from strategies.model.instruments import ROOTS, FutureContract, Instrument, Sett
 
 Progress = Callable[[str], None]
 
+_log = structlog.get_logger(__name__)
+
 # Roots without which there is nothing to trade; VIXW and VXM may be missing
 _REQUIRED: Final = {"SPX": ("SPX", "SPXW"), "VIX": ("VIX",)}
 _FUTURE_ROOTS: Final = ("VX", "VXM")
+_CALENDAR_MARGIN: Final = timedelta(days=10)
 _SPREAD: Final = timedelta(days=1)  # IB's dates move by one with the gateway's time zone
 
 
@@ -74,7 +79,12 @@ async def read_listing(
             for last_trade in each.last_trades
             if _is_wanted(each.root, last_trade, calendar, session, appetite, held)
         ]
-    series = await _all_series(qualifier, wanted, progress)
+    series = [
+        each
+        for each in await _all_series(qualifier, wanted, progress)
+        if _is_session(each.expiry, calendar, each.root)
+    ]
+    futures = [each for each in futures if _is_session(each.expiry, calendar, each.root)]
     unique = {(each.expiry, each.root): each for each in series}
     return SessionListing(
         session=session,
@@ -117,6 +127,15 @@ def _require_roots(underlying: str, roots: Iterable[str], classes: Iterable[Expi
             )
 
 
+def _is_session(expiry: date, calendar: TradingCalendar, root: str) -> bool:
+    """Return whether a contract expires on a session; one that does not cannot be reckoned with."""
+    is_known = calendar.sessions[0] <= expiry <= calendar.sessions[-1]
+    if is_known and calendar.is_session(expiry):
+        return True
+    _log.warning("expiry_on_no_session", root=root, expiry=str(expiry))
+    return False
+
+
 def _is_wanted(
     root: str,
     last_trade: str,
@@ -126,9 +145,11 @@ def _is_wanted(
     held: Collection[Instrument],
 ) -> bool:
     """Return whether any expiry that IB's date may stand for is of interest."""
+    stated = datetime.strptime(last_trade[:8], "%Y%m%d").date()  # noqa: DTZ007 a date, no zone
+    if stated > calendar.sessions[-1] - _CALENDAR_MARGIN:
+        return False  # options are listed for years, calendars are known for less
     if appetite is None:
         return True
-    stated = datetime.strptime(last_trade[:8], "%Y%m%d").date()  # noqa: DTZ007 a date, no zone
     possible = [stated - _SPREAD, stated, stated + _SPREAD]
     if ROOTS[root].settlement is Settlement.AM:
         possible += [calendar.next_session(day) for day in possible]

@@ -13,6 +13,7 @@ from bot.brokers.ib.library import Ticker
 from bot.brokers.ib.listing import read_listing
 from bot.brokers.ib.qualifier import Expirations
 from bot.brokers.ib.quotes import first_prices, newest_tick, price, quote_of
+from bot.brokers.ib.selection import SeriesRows
 from bot.errors import MarketDataMissing
 from strategies.model.calendars import at_exchange
 from strategies.model.instruments import FutureContract
@@ -215,3 +216,34 @@ async def test_lean_ticks_are_those_of_the_library():
 def test_the_embedded_feed_needs_no_patience():
     assert EMBEDDED.lines is None
     assert EMBEDDED.first_prices_s == 0
+
+
+async def test_expiries_past_the_calendar_or_on_no_session_are_left_alone():
+    async with data_bench() as bench:
+        qualifier = bench.qualifier
+        whole, series = qualifier.expirations, qualifier.series
+
+        async def years(underlying: str) -> tuple[Expirations, ...]:
+            found = await whole(underlying)
+            return tuple(Expirations(each.root, (*each.last_trades, "20301220")) for each in found)
+
+        async def moved(root: str, last_trade: str) -> tuple[SeriesRows, ...]:
+            found = await series(root, last_trade)
+            return tuple(
+                each._replace(expiry=date(2020, 3, 21))
+                if (root, each.expiry) == ("SPXW", date(2020, 3, 20))
+                else each
+                for each in found
+            )
+
+        qualifier.expirations = years  # type: ignore[method-assign]
+        qualifier.series = moved  # type: ignore[method-assign]
+        market = await bench.market_data.fetch_market()
+        expected = bench.in_process()
+        gone = ("SPXW", date(2020, 3, 20))
+        assert [(each.root, each.expiry) for each in market.spx_options.series] == [
+            (each.root, each.expiry)
+            for each in expected.spx_options.series
+            if (each.root, each.expiry) != gone
+        ]
+        assert not any("20301220" in each for each in bench.progress)
