@@ -4,15 +4,20 @@ from datetime import date, timedelta
 
 import pytest
 
-from bot.brokers.ib.bulk_details import BulkDetails
+from bot.brokers.ib.bulk_details import BulkDetails, DetailRow
 from bot.brokers.ib.contracts import ContractAmbiguous, ContractUnknown, series_contract
-from bot.brokers.ib.library import Contract, ContractDetails
+from bot.brokers.ib.library import Contract, ContractDetails, Position, RequestError
 from bot.brokers.ib.listing import read_listing
 from bot.errors import BrokerUnavailable
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
 from bot.gateway.faults import FaultKind
 from strategies.model.instruments import parse_symbol
-from tests.bot.brokers.ib.data_bench import APPETITE, DataBench, data_bench
+from tests.bot.brokers.ib.data_bench import (
+    APPETITE,
+    DataBench,
+    assert_same_market,
+    data_bench,
+)
 from tests.bot.brokers.ib.worlds import calendar
 from tests.builders import AT, instrument
 
@@ -199,3 +204,97 @@ async def test_ids_of_yesterday_serve_today():
         await bench.market_data.fetch_market()
         for symbol, contract in found.items():
             assert bench.qualifier.known(symbol) is contract
+
+
+class ScriptedDetails:
+    """Answers requests for a series with given rows, or refuses them."""
+
+    def __init__(self, rows: list[DetailRow], refusal: RequestError | None = None) -> None:
+        self._rows = rows
+        self._refusal = refusal
+
+    async def ask(self, contract: Contract, about: str, *, within_s: float) -> list[DetailRow]:
+        if self._refusal is not None:
+            raise self._refusal
+        return self._rows
+
+
+def row(symbol: str, **changes: object) -> DetailRow:
+    usual = DetailRow(
+        con_id=int(symbol[13:]),
+        local_symbol=symbol,
+        last_trade="20200320",
+        trading_class=symbol[:4],
+        multiplier="100",
+        currency="USD",
+    )
+    return usual._replace(**changes)
+
+
+async def test_rows_that_are_not_what_they_should_be_are_left_out():
+    async with data_bench() as bench:
+        ib = await bench.data.ready()
+        good = "SPXW  200320P03000000"
+        rows = [
+            row(good),
+            row("XSP   200320P00300000"),
+            row("SPXW  200320P03010000", multiplier="10"),
+            row("SPXW  200320P03020000", currency="EUR"),
+        ]
+        bench.qualifier._bulk = (ib, ScriptedDetails(rows))
+        (series,) = await bench.qualifier.series("SPXW", "20200320")
+        assert series.symbols == (good,)
+        other = row(good, con_id=77_777)
+        bench.qualifier._bulk = (ib, ScriptedDetails([other]))  # an id that has changed
+        await bench.qualifier.series("SPXW", "20200320")
+        known = bench.qualifier.known(good)
+        assert known is not None
+        assert known.conId == 77_777
+
+
+async def test_a_refusal_of_a_series_is_told_in_ib_s_words():
+    async with data_bench() as bench:
+        ib = await bench.data.ready()
+        refusal = RequestError(1, 321, "Error validating request")
+        bench.qualifier._bulk = (ib, ScriptedDetails([], refusal))
+        with pytest.raises(ContractUnknown, match=r"Error validating request \(321\)"):
+            await bench.qualifier.series("SPXW", "20200320")
+
+        async def refuse(*arguments: object) -> None:
+            raise refusal
+
+        ib.reqSecDefOptParamsAsync = refuse
+        with pytest.raises(ContractUnknown, match=r"option chain of SPX: IB says .* \(321\)"):
+            await bench.qualifier.expirations("SPX")
+        ib.reqContractDetailsAsync = refuse
+        with pytest.raises(ContractUnknown, match=r"the futures of VX: IB says .* \(321\)"):
+            await bench.qualifier.futures("VX")
+
+
+async def test_contracts_that_are_not_traded_here_are_passed_over():
+    async with data_bench() as bench:
+        ib = await bench.data.ready()
+        ask = ib.reqContractDetailsAsync
+        weekly = Contract(
+            secType="FUT", conId=5, symbol="VIX", localSymbol="VX06G0", tradingClass="VX06"
+        )
+        mini = Contract(secType="OPT", conId=6, symbol="XSP", localSymbol="XSP   200320P00300000")
+
+        async def with_others(contract: Contract) -> list[ContractDetails]:
+            strangers = [ContractDetails(contract=weekly), ContractDetails(contract=mini)]
+            return [*strangers, *(await ask(contract))]
+
+        ib.reqContractDetailsAsync = with_others
+        futures = await bench.qualifier.futures("VX")
+        assert futures
+        assert {each.root for each in futures} == {"VX"}
+        found = await bench.qualifier.qualify([CONDOR[0]])
+        assert bench.qualifier.instrument(found[CONDOR[0].symbol]) == CONDOR[0]
+
+
+async def test_a_position_in_something_else_is_not_streamed():
+    async with data_bench() as bench:
+        ib = await bench.data.ready()
+        stock = Position(bench.data.settings.account, Contract(secType="STK", symbol="SPY"), 1, 2.0)
+        ib.positions = lambda account="": [stock]
+        assert_same_market(await bench.market_data.fetch_market(), bench.in_process())
