@@ -78,6 +78,7 @@ class Patience:
         margin_s: For a what-if; some are never answered.
         drain_s: For executions and commissions that IB's own figures say are under way.
         legs_s: For the other legs of a package of which one has traded.
+        recheck_s: After so long IB's lists are asked for again while an order is open.
     """
 
     acknowledge_s: float = 10.0
@@ -85,6 +86,7 @@ class Patience:
     margin_s: float = 5.0
     drain_s: float = 3.0
     legs_s: float = 30.0
+    recheck_s: float = 300.0
 
 
 class IbBroker:
@@ -131,11 +133,16 @@ class IbBroker:
             self._cash = self._open_cash((await self.fetch_account()).cash_usd)
 
     async def _arrive(self) -> None:
-        """Have everything IB said until now, and its lists where something is in doubt."""
+        """Have everything IB said until now, and its lists where something is in doubt.
+
+        A message can be lost without a trace, so while an order is open the lists are asked for
+        every few minutes in any case.
+        """
         if not self._is_started:
             raise BrokerUnavailable("not connected; nothing was sent")
         await self._session.arrive()
-        if self._book.has_doubts():
+        is_old = self._session.view_age_s > self._patience.recheck_s
+        if self._book.has_doubts() or (is_old and self._book.has_open_orders()):
             await self._session.synchronise()
 
     # --- orders -------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ class IbSession:
         self._server_version = 0
         self._highest_id = 0
         self._arrived_at: float | None = None  # by the event loop's clock
+        self._told_at = float("-inf")  # when everything was told to the end, by the same
         self._resubscribers: list[Resubscribe] = []
         self._request_listeners: list[RequestListener] = []
         self._connecting = asyncio.Lock()
@@ -134,6 +135,11 @@ class IbSession:
     def is_frozen(self) -> bool:
         """Whether the gateway has lost IB, so that nothing may be sent."""
         return self._is_frozen
+
+    @property
+    def view_age_s(self) -> float:
+        """How long ago orders, executions, positions and account were told to the end."""
+        return asyncio.get_running_loop().time() - self._told_at
 
     def on_resubscribe(self, callback: Resubscribe) -> None:
         """Call ``callback`` after each new connection, and when IB has lost subscriptions."""
@@ -289,6 +295,7 @@ class IbSession:
             told = "; ".join(str(failure) for failure in failures)
             raise BrokerUnavailable(f"{told}. Nothing is traded on half a view")
         self._must_synchronise = False
+        self._told_at = asyncio.get_running_loop().time()
 
     async def _ask_executions(self, ib: IB) -> None:
         """Ask for executions, twice if need be: where there are none, IB may forget to say so."""

@@ -97,6 +97,10 @@ class OrderBook:
         """Whether nothing can come of an order any more, by status and by adding up."""
         return self.report(reference).status in DONE
 
+    def has_open_orders(self) -> bool:
+        """Whether something may still come of an order."""
+        return bool(self._open)
+
     def has_doubts(self) -> bool:
         """Whether IB's lists should be asked for: something was sent and not answered."""
         return any(
