@@ -276,6 +276,11 @@ class Exchange:
         """Where inputs are written down."""
         return None if self._journal is None else self._journal.path
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it does not go on from a journal that was there."""
+        return self._journal is None or self._journal.is_new
+
     def record(self, client_order_id: ClientOrderId) -> OrderRecord | None:
         """Return what is kept of an order, for reading only; None if its id was never seen."""
         return self._orders.get(client_order_id)

@@ -100,7 +100,8 @@ class Journal:
             for number, line in enumerate(lines, start=_LINES_BEFORE_INPUTS + 1)
         )
         self.path = path
-        if not whole:
+        self.is_new = not whole
+        if self.is_new:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(header)
 

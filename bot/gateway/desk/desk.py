@@ -65,7 +65,7 @@ class OrderDesk:
     ) -> None:
         self._exchange = exchange
         self._faults = faults
-        self._memory = Memory(exchange.journal_path, is_new=not exchange.records())
+        self._memory = Memory(exchange.journal_path, is_new=exchange.is_new)
         self._blotter = Blotter(self._memory.ended)
         self._executions = ExecutionBook(account_id)
         self._announcer = Announcer(publish, faults, self._executions, self._memory)
@@ -78,7 +78,14 @@ class OrderDesk:
         )
         self._intake = Intake(exchange, contracts, self._blotter, account_id)
         self._midnight = midnight_after(exchange.now)
-        restorer = Restorer(exchange, contracts, self._blotter, self._executions, account_id)
+        restorer = Restorer(
+            exchange,
+            contracts,
+            self._blotter,
+            self._executions,
+            account_id,
+            holds_orders=holds_orders,
+        )
         for ticket in restorer.restore(self._memory.facts()):
             self._floor.resume(ticket)
         self._floor.fills_seen = len(exchange.fills_from(0))

@@ -260,7 +260,7 @@ class Floor:
         if ticket.live:
             self._look_again(ticket)
         else:
-            ticket.next_look = self._exchange.now
+            ticket.next_look = max(self._exchange.now, ticket.placed_at)
 
     def withdraw(self, ticket: Ticket) -> None:
         """Take all its orders back from the exchange."""

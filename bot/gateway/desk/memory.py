@@ -76,8 +76,7 @@ class Memory:
 
         Args:
             journal_path: The exchange's journal.
-            is_new: Whether the exchange has not had an order yet; what an older one left is
-                removed.
+            is_new: Whether that journal was begun just now; what an older one left is removed.
         """
         self._path = None if journal_path is None else journal_path.with_suffix(_SUFFIX)
         if is_new and self._path is not None:

@@ -49,12 +49,15 @@ class Restorer:
         blotter: Blotter,
         executions: ExecutionBook,
         account_id: str,
+        *,
+        holds_orders: bool,
     ) -> None:
         self._exchange = exchange
         self._contracts = contracts
         self._blotter = blotter
         self._executions = executions
         self._account_id = account_id
+        self._holds_orders = holds_orders
         now = exchange.now.astimezone(EXCHANGE_ZONE)
         self._today = datetime.combine(now.date(), time(0), EXCHANGE_ZONE).astimezone(UTC)
 
@@ -87,7 +90,8 @@ class Restorer:
             return None
         if past.placed is None or past.order is None:
             return self._manual(key, past) if past.records else None
-        if not past.records and past.ended is None and _goes_at_once(past.order):
+        is_lost = not self._holds_orders and _goes_at_once(past.order)
+        if not past.records and past.ended is None and is_lost:
             return None  # it was on its way when the process ended
         try:
             contract, lines = self._described(past)
@@ -159,7 +163,9 @@ class Restorer:
         ]
         ticket.is_told = True
         ticket.is_changed = past.placed is not None and past.order != past.placed.order
-        ticket.is_triggered = ticket.has_seen_session = bool(past.records)
+        ticket.is_triggered = bool(past.records)
+        had_session = self._exchange.session_at(ticket.placed_at) is not None
+        ticket.has_seen_session = bool(past.records) or had_session
         ticket.working_since = ticket.placed_at if past.records else None
         return ticket
 

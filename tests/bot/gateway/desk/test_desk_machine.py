@@ -1,7 +1,9 @@
 """Random days at the desk: what clients hear is what happened, whoever asks and when."""
 
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bot.gateway.faults import Fault, FaultKind
 from bot.gateway.protocol.message import Message
-from tests.bot.exchange.venue.fakes import CALL, CONDOR, restless_market
+from tests.bot.exchange.venue.fakes import CALL, CONDOR, open_exchange, restless_market
 from tests.bot.gateway.desk.trading import EVERYTHING, Case, Script, order
 
 CONTRACTS = {  # and a price near which something happens
@@ -53,13 +55,17 @@ class Desk(RuleBasedStateMachine):
     @initialize(holds=st.booleans())
     def open(self, holds):
         self.holds = holds
-        self.case, self.script = self.new_case()
+        self.folder = tempfile.TemporaryDirectory()
+        self.journal = Path(self.folder.name) / "sim.exchange.jsonl"
+        self.has_faults = False
+        self.case, self.script = self.new_case(self.journal)
         self.inputs: list[Callable[[Case, Script], None]] = []
         self.placed: list[tuple[int, int, str]] = []
 
-    def new_case(self) -> tuple[Case, Script]:
+    def new_case(self, journal: Path | None = None) -> tuple[Case, Script]:
         script = Script()
-        return Case(restless_market(), script, holds_orders=self.holds), script
+        exchange = open_exchange(restless_market(), journal_path=journal)
+        return Case(faults=script, holds_orders=self.holds, exchange=exchange), script
 
     def tell(self, act: Callable[[Case, Script], None]) -> None:
         self.inputs.append(act)
@@ -140,6 +146,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(KINDS), seconds=st.sampled_from([0, 1, 15]))
     def arm(self, kind, seconds):
+        self.has_faults = True
         struck = Fault(kind=kind, details={"seconds": seconds})
         self.tell(lambda _, script: script.faults.append(struck))
 
@@ -190,8 +197,11 @@ class Desk(RuleBasedStateMachine):
             assert filled.get(ticket.perm_id, Decimal(0)) <= ticket.filled
 
     def teardown(self):
-        if not hasattr(self, "case"):
-            return
+        if hasattr(self, "case"):
+            with self.folder:
+                self.compare()
+
+    def compare(self):
         self.tell(lambda case, script: (script.faults.clear(), case.wait(60)))
         self.what_was_heard_is_what_was_executed()
         other, script = self.new_case()
@@ -202,6 +212,7 @@ class Desk(RuleBasedStateMachine):
                 other.wait(0)
         assert other.heard == self.case.heard
         self.more_looks_make_no_difference()
+        self.a_new_process_knows_the_same()
 
     def what_was_heard_is_what_was_executed(self):
         heard = self.case.messages("execDetails")
@@ -218,6 +229,21 @@ class Desk(RuleBasedStateMachine):
             assert told["side"] == {"BUY": "BOT", "SELL": "SLD"}[fill.side]
             assert (told["shares"], told["price"]) == (fill.quantity, fill.price)
 
+    def a_new_process_knows_the_same(self):
+        other, _ = self.new_case(self.journal)
+        other.at = self.case.at
+        other.wait(0)
+        ours, theirs = (
+            [line for _, line in each.desk._executions.asked({})] for each in (self.case, other)
+        )
+        assert sorted(map(repr, theirs)) == sorted(map(repr, ours))
+        if not self.has_faults:
+            for theirs, ours in zip(known(other), known(self.case), strict=True):
+                assert theirs ^ ours == set()
+        for _ in range(3):
+            other.wait(24 * 3600)
+        assert other.desk._executions.asked({}) == []
+
     def more_looks_make_no_difference(self):
         other, script = self.new_case()
         for act in self.inputs:
@@ -232,6 +258,15 @@ class Desk(RuleBasedStateMachine):
             act(other, script)
             other.wait = other_wait
         assert other.heard == self.case.heard
+
+
+def known(case: Case) -> tuple[set, set]:
+    """The orders of a desk, open and done, with what matters of them."""
+    blotter = case.desk._blotter
+    return tuple(
+        {(t.client_id, t.order_id, t.perm_id, t.status, t.filled, t.total) for t in tickets}
+        for tickets in (blotter.open(), blotter.done())
+    )
 
 
 TestDesk = Desk.TestCase

@@ -1,8 +1,16 @@
 """The desk behind a socket: orders of an unmodified client, from placing to reports."""
 
-from ib_insync import ComboLeg, Contract, LimitOrder, MarketOrder, Option, Order, StopOrder, Trade
-
 from tests.bot.gateway.running import Running, running_gateway, settle
+from tests.ib_client import (
+    ComboLeg,
+    Contract,
+    LimitOrder,
+    MarketOrder,
+    Option,
+    Order,
+    StopOrder,
+    Trade,
+)
 
 CONDOR = ((2900, "P", 1), (2950, "P", -1), (3450, "C", -1), (3500, "C", 1))
 

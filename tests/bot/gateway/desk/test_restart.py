@@ -63,7 +63,6 @@ def test_a_change_is_remembered(reborn):
 
 def test_what_waits_goes_on_waiting(reborn):
     case = Case(exchange=reborn())
-    case.place(1, CONDOR, limit("BUY", 1, "-20.00"))
     case.place(2, f"+1 {CALL}", order("BUY", 1, "STP", aux_price=Decimal("2.00")))
     other = Case(exchange=reborn(), at=case.at)
     other.wait(60)
