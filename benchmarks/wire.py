@@ -5,12 +5,14 @@ process of its own, the client is plain ib_insync with its throttle off. Measure
 second that reach the client's tickers, beside the same bytes put into the library without a socket;
 connecting, with everything the library asks for at the start; an order placed until it rests, and
 cancelled until that is confirmed, beside a bare peer that answers with canned frames (same library,
-same machine, rounds in turn); contract details a second; and what decoding costs the library.
+same machine, rounds in turn), also as processor time, which suffers less from other load; contract
+details a second; and what decoding costs the library.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,14 +33,27 @@ WORKING, DONE = ("Submitted",), ("Cancelled",)
 TOGETHER = 15  # orders; of one contract and side an exchange has at most fifteen
 
 
+class Port(int):
+    """Where a peer listens, with the process it is."""
+
+    pid: int
+
+    def processor_s(self) -> float:
+        """Return the processor time the peer has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def peer(*words: str) -> Iterator[int]:
+def peer(*words: str) -> Iterator[Port]:
     """Run a peer and yield its port."""
     command = [sys.executable, "-m", "benchmarks.wire_peers", *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield int(process.stdout.readline())
+            port = Port(process.stdout.readline())
+            port.pid = process.pid
+            yield port
         finally:
             process.kill()
 
@@ -194,6 +209,7 @@ async def trading(orders: int, rounds: int) -> dict[str, object]:
     connects: dict[str, list[float]] = {"gateway": [], "bare": []}
     single: dict[str, list[float]] = {"gateway": [], "bare": []}
     pooled: dict[str, list[float]] = {"gateway": [], "bare": []}
+    clients, peers = {"gateway": 0.0, "bare": 0.0}, {"gateway": 0.0, "bare": 0.0}
     with peer("gateway") as gateway, peer("bare") as bare:
         for _ in range(rounds):  # before the day has orders that a client is told of
             for name, port in (("gateway", gateway), ("bare", bare)):
@@ -204,11 +220,21 @@ async def trading(orders: int, rounds: int) -> dict[str, object]:
         ib.disconnect()
         for _ in range(rounds):
             for name, port in (("gateway", gateway), ("bare", bare)):
+                used = time.process_time(), port.processor_s()
                 single[name] += await round_trips(port, orders, contract, 1)
+                clients[name] += time.process_time() - used[0]
+                peers[name] += port.processor_s() - used[1]
                 pooled[name] += await round_trips(port, orders // TOGETHER, contract, TOGETHER)
     return {
         "connect_ms": compared(connects),
         "order_round_trip_ms": compared(single),
+        "processor_ms_an_order": {
+            name: {
+                "library": round(clients[name] / len(single[name]) * 1000, 3),
+                "peer": round(peers[name] / len(single[name]) * 1000, 3),
+            }
+            for name in single
+        },
         f"order_round_trip_of_{TOGETHER}_at_once_ms": compared(pooled),
     }
 
