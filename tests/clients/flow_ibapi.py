@@ -289,10 +289,11 @@ def flow(port, client_id):
     client.reqHistoricalData(22, spx, "", "5 D", "1 day", "TRADES", 1, 1, False, [])
     until(lambda: 22 in ended, "daily bars")
     seen["daily_bars"] = len(heard[("bars", 22)])
+    reader = client.reader
     client.disconnect()
+    reader.join()  # the socket stays open, and the client id in use, until it has noticed
     errors = client.errors
 
-    time.sleep(0.2)
     client = connect(port, client_id)
     client.reqPositions()
     until(lambda: "positions" in client.ended, "positions after the reconnect")
