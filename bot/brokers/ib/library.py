@@ -88,7 +88,8 @@ def new_client(*, requests_per_second: int) -> IB:
     ib.RaiseRequestErrors = True
     # The library sends a second's worth at once and counts anew; then two bursts fall into a second
     # of IB's. A tenth of it at a time is the same rate, and at most a tenth too many.
-    ib.client.MaxRequests = -(-requests_per_second // _BURSTS_PER_SECOND)
+    burst = max(1, requests_per_second // _BURSTS_PER_SECOND)
+    ib.client.MaxRequests = min(burst, requests_per_second)
     ib.client.RequestsInterval = ib.client.MaxRequests / (requests_per_second or 1)
     return ib
 
