@@ -6,13 +6,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from ib_insync import IB, Contract, Future, LimitOrder, Option
 
 from strategies.model.fills import CashKind
 from strategies.model.instruments import parse_symbol
 from tests.bot.gateway.running import ACCOUNT, Running, running_gateway
 from tests.bot.gateway.wire import Wire
 from tests.builders import instant
+from tests.ib_client import IB, Contract, Future, LimitOrder, Option
 
 PUT = Option("SPX", "20200320", 3200, "P", "SMART", tradingClass="SPXW", currency="USD")
 FUTURE = Future("VIX", "20200318", "CFE", tradingClass="VX")
@@ -234,6 +234,36 @@ class TestProfitAndLoss:
         await ib.reqCurrentTimeAsync()
         assert single.position == 0
         assert single.value > 1e300
+
+
+async def test_what_is_cancelled_is_told_no_more(running):
+    ib = await running.connect()
+    wire = await Wire.started(running.port, 2)
+    account = {"account": ACCOUNT, "modelCode": ""}
+    wire.ask("reqAccountUpdates", subscribe=True, account=ACCOUNT)
+    wire.ask("reqPositions")
+    wire.ask("reqAccountUpdatesMulti", reqId=1, **account, ledgerAndNLV=True)
+    wire.ask("reqPositionsMulti", reqId=2, **account)
+    wire.ask("reqPnL", reqId=3, **account)
+    wire.ask("reqPnLSingle", reqId=4, **account, conId=416904)
+    wire.ask("reqAccountSummary", reqId=5, group="All", tags="NetLiquidation,$LEDGER:ALL")
+    await wire.fence()
+    await trade(running, ib, PUT, "BUY", 1)
+    told = {each.kind for each in await wire.fence()}
+    assert told == {
+        *("updateAccountValue", "updatePortfolio", "updateAccountTime", "position", "pnl"),
+        *("accountUpdateMulti", "positionMulti", "accountSummary"),
+    }
+    wire.ask("reqAccountUpdates", subscribe=False, account=ACCOUNT)
+    wire.ask("cancelPositions")
+    wire.ask("cancelAccountUpdatesMulti", reqId=1)
+    wire.ask("cancelPositionsMulti", reqId=2)
+    wire.ask("cancelPnL", reqId=3)
+    wire.ask("cancelPnLSingle", reqId=4)
+    wire.ask("cancelAccountSummary", reqId=5)
+    await trade(running, ib, PUT, "SELL", 1)
+    assert await wire.fence() == []
+    await wire.close()
 
 
 async def test_an_expired_contract_realizes_its_value(running):
