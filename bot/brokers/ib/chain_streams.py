@@ -121,8 +121,7 @@ class ChainStreams:
         self._chosen_for = None
 
     def _hear(self, request_id: int, code: Code, text: str) -> None:
-        name = self._streams.name_of(request_id)
-        self._health.hear(name, code.code, text, self._streams.tickers)
+        self._health.hear(self._streams.name_of(request_id), code.code, text)
 
     async def _held(self) -> frozenset[Instrument]:
         """Return open positions as this connection knows them, as fresh as the last fence."""

@@ -9,7 +9,7 @@ from bot.brokers.ib.quotes import LIVE, newest_tick
 from bot.brokers.ib.truth import Farm
 from bot.errors import MarketDataMissing
 
-_FROZEN: Final = 2
+_FROZEN: Final = frozenset({2, 4})  # 4 is delayed besides
 _COMPETING: Final = 10197
 _FARMS_DOWN: Final = frozenset({2103, 2110, 2119})
 _SUBSCRIBE: Final = (
@@ -51,25 +51,24 @@ class FeedHealth:
         self._allows_delayed = allows_delayed
         self._refused: dict[str, Refusal] = {}
         self._is_competing = False
-        self._last_tick: datetime | None = None  # when another session took over
+        self._has_heard_of_another = False  # since the last look
+        self._last_tick: datetime | None = None  # when another session had taken over
 
     @property
     def refused(self) -> frozenset[str]:
         """The names and symbols IB will not stream."""
         return frozenset(self._refused)
 
-    def hear(self, name: str | None, code: int, text: str, tickers: Mapping[str, Ticker]) -> None:
+    def hear(self, name: str | None, code: int, text: str) -> None:
         """Take a message about a request.
 
         Args:
             name: What is streamed by that request; None if it is not one of these streams.
             code: IB's.
             text: IB's.
-            tickers: Everything that is streamed.
         """
-        if code == _COMPETING:
-            self._is_competing = True
-            self._last_tick = newest_tick(tickers.values())
+        if code == _COMPETING:  # it comes for each stream
+            self._has_heard_of_another = True
             return
         if name is None or code not in _REFUSALS:
             return
@@ -80,7 +79,7 @@ class FeedHealth:
     def forget(self) -> None:
         """Suspect nothing: everything is asked for anew."""
         self._refused.clear()
-        self._is_competing = False
+        self._is_competing = self._has_heard_of_another = False
 
     def forgive(self, names: Iterable[str]) -> None:
         """Suspect these no longer: they are asked for anew."""
@@ -119,10 +118,13 @@ class FeedHealth:
         self._require_live(tickers)
 
     def _require_alone(self, tickers: Mapping[str, Ticker]) -> None:
-        if not self._is_competing:
-            return
-        if newest_tick(tickers.values()) != self._last_tick:
+        if self._has_heard_of_another:
+            self._has_heard_of_another = False
+            self._is_competing = True
+            self._last_tick = newest_tick(tickers.values())
+        elif self._is_competing and newest_tick(tickers.values()) != self._last_tick:
             self._is_competing = False  # quotes come again
+        if not self._is_competing:
             return
         raise MarketDataMissing(
             "another session of this login takes the market data (10197); log it out, or give the "
@@ -130,16 +132,14 @@ class FeedHealth:
         )
 
     def _require_live(self, tickers: Mapping[str, Ticker]) -> None:
-        if all(each.marketDataType == LIVE for each in tickers.values()):
-            return
-        name, ticker = next(
-            (name, each) for name, each in tickers.items() if each.marketDataType != LIVE
-        )
-        if ticker.marketDataType == _FROZEN:
-            raise MarketDataMissing(
-                f"quotes of {name} are frozen, those of the last close; there is no market now"
-            )
-        if not self._allows_delayed:
-            raise MarketDataMissing(
-                f"quotes of {name} are delayed; {_SUBSCRIBE}, or allow delayed quotes on paper"
-            )
+        kinds = {each.marketDataType for each in tickers.values()} - {LIVE}
+        for kind in sorted(kinds, key=lambda kind: kind not in _FROZEN):
+            name = next(name for name, each in tickers.items() if each.marketDataType == kind)
+            if kind in _FROZEN:
+                raise MarketDataMissing(
+                    f"quotes of {name} are frozen, those of the last close; there is no market now"
+                )
+            if not self._allows_delayed:
+                raise MarketDataMissing(
+                    f"quotes of {name} are delayed; {_SUBSCRIBE}, or allow delayed quotes on paper"
+                )

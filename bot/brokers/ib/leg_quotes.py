@@ -64,13 +64,12 @@ class LegQuotes:
         if new and self._settings.first_prices_s > 0:
             wanted = [tickers[name] for name in new]
             await first_prices(wanted, self._clock, self._settings.first_prices_s)
-        watched = {symbol: tickers[symbol] for symbol in contracts}
-        self._health.require(optional=(), tickers=watched, farms=self._session.truth().farms)
+        self._health.require(optional=(), tickers=tickers, farms=self._session.truth().farms)
         now = self._clock.now()
         is_real = self._settings.grid is None
         quotes = {
-            symbol: quote_of(ticker, (ticker.time or now) if is_real else now)
-            for symbol, ticker in watched.items()
+            symbol: quote_of(tickers[symbol], (tickers[symbol].time or now) if is_real else now)
+            for symbol in contracts
         }
         return {symbol: each for symbol, each in quotes.items() if each.bid or each.ask}
 
@@ -109,5 +108,4 @@ class LegQuotes:
         self._used.clear()
 
     def _hear(self, request_id: int, code: Code, text: str) -> None:
-        name = self._streams.name_of(request_id)
-        self._health.hear(name, code.code, text, self._streams.tickers)
+        self._health.hear(self._streams.name_of(request_id), code.code, text)

@@ -39,6 +39,7 @@ class Streams:
         self._ib: IB | None = None
         self._tickers: dict[str, Ticker] = {}
         self._contracts: dict[str, Contract] = {}
+        self._names: dict[int, str] = {}  # by the identity of the ticker
 
     def __len__(self) -> int:
         return len(self._tickers)
@@ -56,7 +57,7 @@ class Streams:
         if self._ib is None:
             return None
         ticker = self._ib.wrapper.reqId2Ticker.get(request_id)
-        return next((name for name, each in self._tickers.items() if each is ticker), None)
+        return None if ticker is None else self._names.get(id(ticker))
 
     def forget(self) -> None:
         """Take note that every subscription is gone: the connection or IB's data was lost."""
@@ -64,6 +65,7 @@ class Streams:
             _blank(ticker)
         self._tickers.clear()
         self._contracts.clear()
+        self._names.clear()
 
     def add(self, ib: IB, wanted: Mapping[str, Contract]) -> tuple[str, ...]:
         """Stream what is wanted beside what is streamed already; return what is new.
@@ -77,7 +79,8 @@ class Streams:
             self._ib = ib
         new = tuple(name for name in wanted if name not in self._tickers)
         for name in new:
-            self._tickers[name] = ib.reqMktData(wanted[name])
+            ticker = self._tickers[name] = ib.reqMktData(wanted[name])
+            self._names[id(ticker)] = name
             self._contracts[name] = wanted[name]
         return new
 
@@ -86,7 +89,9 @@ class Streams:
         for name in names:
             assert self._ib is not None, "what is streamed was asked of a client"
             self._ib.cancelMktData(self._contracts.pop(name))
-            _blank(self._tickers.pop(name))
+            ticker = self._tickers.pop(name)
+            del self._names[id(ticker)]
+            _blank(ticker)
 
 
 async def first_prices(tickers: Iterable[Ticker], clock: Clock, within_s: float) -> None:

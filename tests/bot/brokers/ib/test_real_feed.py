@@ -95,10 +95,13 @@ async def test_a_future_nobody_quotes_is_left_out():
         assert again.futures == market.futures[1:]
 
 
-async def test_frozen_quotes_are_no_market():
-    async with data_bench() as bench:
+@pytest.mark.parametrize("kind", [2, 4])
+async def test_frozen_quotes_are_no_market_even_where_delayed_ones_will_do(kind):
+    async with data_bench(settings=replace(REAL, allows_delayed=True)) as bench:
         await bench.market_data.fetch_market()
-        tickers(bench)["SPX"].marketDataType = 2
+        tickers(bench)["VIX"].marketDataType = 3
+        await bench.market_data.fetch_market()
+        tickers(bench)["SPX"].marketDataType = kind
         with pytest.raises(MarketDataMissing, match="quotes of SPX are frozen"):
             await bench.market_data.fetch_market()
 
