@@ -21,13 +21,6 @@ class Roster:
     def __contains__(self, client_id: int) -> bool:
         return client_id in self._sessions
 
-    def __len__(self) -> int:
-        return len(self._sessions)
-
-    def get(self, client_id: int) -> Session | None:
-        """Return the session of a client, if it is here."""
-        return self._sessions.get(client_id)
-
     def join(self, session: Session) -> None:
         """Add a client whose id is free."""
         assert session.client_id not in self._sessions, "client ids are unique"
