@@ -410,6 +410,18 @@ def gateway(
     master: Annotated[
         int | None, typer.Option(metavar="CLIENT_ID", help="A client that sees every order.")
     ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Stand before that gateway and write down what is said."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of --record's files.")] = Path(
+        "transcripts"
+    ),
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Say what --record wrote down.")
+    ] = None,
     all_hours: Annotated[
         bool, typer.Option("--all-hours", help="Let nights and weekends last as long as they do.")
     ] = False,
@@ -420,7 +432,12 @@ def gateway(
 ) -> None:
     """Run a simulated IB Gateway for any client of the TWS API (docs/gateway.md)."""
     from bot.app.commands.gateway import gateway_command, read_options
+    from bot.app.commands.transcripts import record_command, replay_command
 
+    if record is not None:
+        raise typer.Exit(record_command(record, out, port=port))
+    if replay is not None:
+        raise typer.Exit(replay_command(replay, port=port))
     options = read_options(
         port=port,
         market=market,
