@@ -26,7 +26,6 @@ class Roster:
 
     starts: Mapping[SeriesKey, tuple[int, FloatArray]]  # place of the first put, strikes
     futures: Mapping[FutureContract, int]
-    first_future: int
 
     def places(self, key: SeriesKey, strikes: FloatArray, columns: IntArray) -> IntArray:
         """Return the places of options of one series; ``NOT_THERE`` where it has no such row."""
@@ -71,7 +70,7 @@ class Boards:
 
     def __init__(self) -> None:
         self._listing: tuple[object, ...] = ()
-        self._roster = Roster({}, {}, 1)
+        self._roster = Roster({}, {})
         self._board: Board | None = None
 
     def of(self, quotes: MarketQuotes) -> Board:
@@ -109,4 +108,4 @@ def _roster(chains: Sequence[OptionChain], futures: Sequence[FutureContract]) ->
                 starts[series.root, series.expiry] = (first + 2 * start, chain.strike[start:stop])
         first += 2 * len(chain.strike)
     places = {contract: first + number for number, contract in enumerate(futures)}
-    return Roster(starts=starts, futures=places, first_future=first)
+    return Roster(starts=starts, futures=places)

@@ -1,10 +1,11 @@
-"""What tick 9 says: the close of an index, the daily settlement of a future."""
+"""What tick 9 says: the close of an index or a stock, the daily settlement of a future."""
 
 from datetime import date, datetime, timedelta
 
 from bot.errors import MarketDataMissing
 from bot.exchange.market import Market
 from bot.gateway.contracts.listed import Listed
+from bot.gateway.contracts.symbols import STANDS
 from bot.gateway.feed.hours import TradingHours
 from strategies.model.instruments import FutureContract
 
@@ -19,7 +20,7 @@ class Closes:
         self._known: dict[int, float | None] = {}
 
     def of(self, listed: Listed, at: datetime) -> float | None:
-        """Return the last close of an index or settlement of a future; None = nobody knows."""
+        """Return the last close, or the last settlement of a future; None = nobody knows."""
         session = self._hours.closed_session(at)
         if session is None:
             return None
@@ -35,7 +36,12 @@ class Closes:
                 return self._market.daily_settle(listed.instrument, session)
             except MarketDataMissing:
                 return None
-        if listed.index is None:
+        stand = STANDS.get(listed.con_id)
+        name = "SPX" if stand is not None and stand.per_spx else listed.index
+        if name is None:
             return None
-        closes = self._market.closes(listed.index, session + timedelta(days=1))
-        return float(closes.close[-1]) if closes is not None and len(closes.close) else None
+        closes = self._market.closes(name, session + timedelta(days=1))
+        if closes is None or not len(closes.close):
+            return None
+        close = float(closes.close[-1])
+        return close if stand is None else round(stand.base + stand.per_spx * close, 2)

@@ -17,7 +17,7 @@ from bot.gateway.feed.frames import tick_generic, tick_price, tick_size, tick_st
 from bot.gateway.feed.lines import Line
 from bot.gateway.feed.values import ASK, BID, LAST, NO_TICK, NOBODY
 from strategies.model.calendars import EXCHANGE_ZONE
-from strategies.model.instruments import OptionContract, Right
+from strategies.model.instruments import Right
 
 LEGAL: Final = frozenset(
     {
@@ -28,7 +28,7 @@ LEGAL: Final = frozenset(
     }
 )
 OPTION_VOLUME: Final = 100  # contracts a day, of every option
-OPEN_INTEREST: Final = 1000  # contracts, of every option
+OPEN_INTEREST: Final = 1000  # contracts, of every option: invented, nobody knows it here
 _VOL_INDEX: Final = {"SPX": "VIX", "VIX": "VVIX"}
 _DAYS: Final = 30
 _SESSIONS_PER_YEAR: Final = 252
@@ -57,8 +57,8 @@ class GenericTicks:
 
     def constants(self, line: Line) -> Iterator[str]:
         """Yield what never changes, once a subscription."""
-        contract = line.listed.instrument
-        if not isinstance(contract, OptionContract):
+        contract = line.listed.option
+        if contract is None:
             return
         is_call = contract.right is Right.CALL
         if 100 in line.generics:  # noqa: PLR2004 IB's number

@@ -9,9 +9,11 @@ from typing import Final
 import numpy as np
 
 from bot.gateway.contracts.listed import Listed
+from bot.gateway.contracts.tenths import tenth_asks, tenth_bids, tenth_computations
 from bot.gateway.feed.board import NOT_THERE, Board, Roster, SeriesKey
+from bot.gateway.feed.greeks import NOT_COMPUTED
 from bot.gateway.feed.values import KINDS, NO_TICK, NOBODY, Legs, Values, size_of
-from strategies.model.instruments import OptionContract, Right
+from strategies.model.instruments import Right
 from strategies.model.quotes import CALL, PUT, FloatArray, IntArray
 
 FEW: Final = 24  # options that are cheaper to ask for one by one than the whole market
@@ -35,7 +37,7 @@ class Line:
     @property
     def is_option(self) -> bool:
         """Whether it is a single option."""
-        return isinstance(self.listed.instrument, OptionContract)
+        return self.listed.option is not None
 
 
 class Arrangement:
@@ -48,6 +50,9 @@ class Arrangement:
         )
         self.singles = [(number, line) for number, line in enumerate(lines) if not line.is_option]
         self.spoken = [(number, line) for number, line in enumerate(lines) if line.generics]
+        self._tenths = np.array(
+            [line.listed.tenth_of is not None for line in lines], dtype=np.bool_
+        )  # priced a tenth of what the board says
         self._groups = _grouped(lines)
         self._roster: Roster | None = None
         self._places = np.zeros(len(lines), dtype=np.int64)
@@ -76,11 +81,24 @@ class Arrangement:
         if board is not None:
             places = self.places(board.roster)[self.options]
             prices = np.stack([board.bid[places], board.ask[places]], axis=1)
+            if self._tenths.any():
+                rows = self._tenths[self.options]
+                prices[rows, 0] = tenth_bids(prices[rows, 0])
+                prices[rows, 1] = tenth_asks(prices[rows, 1])
             ticks[self.options, :2] = np.where(prices > 0, prices, NOBODY)
             alone = self.options[places == NOT_THERE]
         for number in alone.tolist():
             ticks[number] = values.ticks(self.lines[number].listed, (), at, now)
         return ticks
+
+    def computed(self, board: Board, options: IntArray) -> FloatArray:
+        """Return the option computations of some lines by number, (n, 3, 8)."""
+        places = self.places(board.roster)[options]
+        known = board.computations.table[:, places].transpose(1, 0, 2)
+        rows = self._tenths[options]
+        if rows.any():
+            known[rows] = tenth_computations(known[rows], np.array(NOT_COMPUTED))
+        return known
 
     def closes(self, values: Values, now: datetime) -> FloatArray:
         """Return what is left to say when nothing is quoted: the closes, (n, 4)."""
@@ -95,8 +113,8 @@ def _grouped(lines: Sequence[Line]) -> dict[SeriesKey, tuple[IntArray, FloatArra
     """Return the options by series: their numbers, strikes and columns."""
     groups: defaultdict[SeriesKey, list[tuple[int, float, int]]] = defaultdict(list)
     for number, line in enumerate(lines):
-        contract = line.listed.instrument
-        if isinstance(contract, OptionContract):
+        contract = line.listed.option
+        if contract is not None:
             column = PUT if contract.right is Right.PUT else CALL
             entry = (number, float(contract.strike), column)
             groups[contract.root, contract.expiry].append(entry)

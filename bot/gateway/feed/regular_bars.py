@@ -33,9 +33,6 @@ class RegularBars:
         self._hours = hours
         self._watched: dict[int, _Bars] = {}
 
-    def __contains__(self, req_id: int) -> bool:
-        return req_id in self._watched
-
     def add(self, line: Line, what: str, at: datetime) -> None:
         """Watch a contract from the bar on that begins next."""
         self._watched[line.req_id] = _Bars(line, what, _bar_start(at) + BAR)

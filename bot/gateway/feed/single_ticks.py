@@ -27,9 +27,6 @@ class SingleTicks:
         self._hours = hours
         self._watched: dict[int, _Ticks] = {}
 
-    def __contains__(self, req_id: int) -> bool:
-        return req_id in self._watched
-
     def add(self, line: Line, tick_type: str) -> None:
         """Watch a contract; the tick type is one of ``TYPES``."""
         assert tick_type in TYPES, f"{tick_type} is a tick type"

@@ -192,8 +192,7 @@ class Stream:
         types = DELAYED_TICK_TYPES if delayed else TICK_TYPES
         wanted = np.array([table.lines[n].wants_greeks for n in table.options.tolist()])
         options = table.options[wanted]
-        places = table.places(board.roster)[options]
-        known = board.computations.table[:, places].transpose(1, 0, 2)  # (n, 3, 8)
+        known = table.computed(board, options)
         before = sent[options]
         is_new = (known != before).any(axis=2)
         is_new &= (known[:, :, _PRICE] > 0) | ~np.isnan(before[:, :, _PRICE])

@@ -9,7 +9,8 @@ from typing import Final
 from bot.errors import MarketDataMissing
 from bot.exchange.market import Market
 from bot.gateway.contracts.listed import Listed
-from bot.gateway.contracts.symbols import SETTLEMENT_INDICES, STANDS
+from bot.gateway.contracts.stands import stand_quote
+from bot.gateway.contracts.symbols import SETTLEMENT_INDICES
 from bot.gateway.feed.closes import Closes
 from strategies.model.instruments import FutureContract, OptionContract
 from strategies.model.quotes import Quote
@@ -43,9 +44,7 @@ class Values:
         if listed.instrument is not None:
             return self._market.quote(listed.instrument, at) or NOTHING_QUOTED
         if listed.stand_in is not None:
-            middle = self._stand_value(listed, at)
-            tick = float(listed.min_tick)
-            return Quote(bid=round(middle - tick, 5), ask=round(middle + tick, 5))
+            return stand_quote(self._market, listed, at) or NOTHING_QUOTED
         return NOTHING_QUOTED
 
     def ticks(self, listed: Listed, legs: Legs, at: datetime, now: datetime) -> Ticks:
@@ -68,7 +67,7 @@ class Values:
 
     def close(self, listed: Listed, at: datetime) -> float:
         """Return the last close, or ``NO_TICK``."""
-        if isinstance(listed.instrument, OptionContract):
+        if listed.option is not None:
             return NO_TICK
         close = self._closes.of(listed, at)
         return NO_TICK if close is None else close
@@ -81,13 +80,6 @@ class Values:
             return self._market.index_at(name, at)
         except MarketDataMissing:
             return None
-
-    def _stand_value(self, listed: Listed, at: datetime) -> float:
-        stand = STANDS[listed.con_id]
-        spx = self._market.index_at("SPX", at) if stand.per_spx else 0.0
-        tick = Decimal(stand.min_tick)
-        value = Decimal(repr(stand.base + stand.per_spx * spx))
-        return float((value / tick).to_integral_value() * tick)
 
     def _package(self, legs: Legs, at: datetime) -> Ticks:
         """Return what a package costs and brings, leg by leg at their own quotes."""
@@ -106,7 +98,7 @@ def of_quote(listed: Listed, bid: float, ask: float, close: float) -> Ticks:
     last = NO_TICK
     if 0 < bid <= ask and isinstance(listed.instrument, FutureContract):
         last = traded_price(listed.instrument, bid, ask)
-    elif listed.stand_in is not None:
+    elif listed.stand_in is not None and listed.option is None:
         last = bid
     return bid or NOBODY, ask or NOBODY, last, close
 

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from ib_insync import Contract
 
 from bot.gateway import words
 from bot.gateway.feed.settings import FeedSettings
@@ -14,6 +13,7 @@ from strategies.pricing.forwards import future_forwards, parity_forwards
 from strategies.pricing.implied_vol import implied_greeks
 from tests.bot.gateway.feed.conftest import World
 from tests.builders import future, instant, option
+from tests.ib_client import Contract
 
 MORNING = instant("2020-03-03 10:00")
 PUT_3000 = option("SPXW 20MAR20 3000 P")
@@ -248,3 +248,18 @@ def test_stand_ins_follow_the_index(full, client):
     assert ticker.hasBidAsk()
     spx = full.exchange.market.index_at("SPX", MORNING)
     assert share.midpoint() == pytest.approx(spx / 10, abs=0.01)
+
+
+def test_bars_and_ticks_have_kinds_and_come_in_session_hours_only(full, client):
+    evening = instant("2020-03-03 18:00")
+    about = asked(full, PUT_3000)
+    full.ask(client, "reqRealTimeBars", MORNING, reqId=1, whatToShow="YIELD", **about)
+    full.ask(client, "reqTickByTickData", MORNING, reqId=2, tickType="Everything", **about)
+    assert client.errors() == [(1, 321), (2, 321)]
+    full.ask(client, "reqRealTimeBars", evening, reqId=3, whatToShow="TRADES", **about)
+    full.ask(client, "reqTickByTickData", evening, reqId=4, tickType="Last", **about)
+    full.refresh(evening + timedelta(minutes=1))
+    assert client.frames == []
+    full.feed.drop(client)
+    full.refresh(instant("2020-03-04 10:00"))
+    assert client.frames == []

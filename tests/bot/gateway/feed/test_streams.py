@@ -173,6 +173,27 @@ def test_outside_session_hours_a_live_stream_is_silent_and_a_frozen_one_shows_th
     assert live.bid == frozen.bid == world.exchange.market.quote(contract.instrument, morning).bid
 
 
+def test_before_the_first_session_there_is_nothing_to_show(world, client):
+    early = instant("2020-03-01 12:00")
+    for number in (1, 2):  # live and frozen
+        world.feed.handle(client, _message("reqMarketDataType", type=number), early)
+        world.stream(client, number, world.index("SPX"), early)
+    world.refresh(early)
+    assert {each[3] for each in client.frames if each[0] == "1"} == {"9"}  # the close before
+    client.forget()
+    world.refresh(early + timedelta(minutes=1))
+    assert client.frames == []
+
+
+def test_a_night_brings_settlements_and_nothing_else(world, client):
+    world.stream(client, 1, world.book.of(future("VX 18MAR20")), MORNING)
+    world.refresh(instant("2020-03-03 16:14"))
+    client.forget()
+    for clock in ("16:20", "16:21", "23:00"):
+        world.refresh(instant(f"2020-03-03 {clock}"))
+    assert [each[3] for each in client.frames] == ["9"]
+
+
 def test_a_snapshot_ends_and_uses_no_line(world, client):
     ticker = client.watch(3)
     world.feed.subscribe(client, 3, world.index("VIX"), "", True, MORNING)
