@@ -55,6 +55,8 @@ class IbSettings:
         connect_s: How long a gateway may take to greet, and again to log this client in.
         answer_s: How long an answer may take.
         attempts: How often connecting is tried before it is given up.
+        frozen_s: After so long without another word about a lost connection to IB, ours is made
+            anew: the word that it is back may have been lost.
         fresh_s: For so long nothing is waited for again once it has arrived; at 0 only within one
             instant of the event loop's time.
     """
@@ -69,6 +71,7 @@ class IbSettings:
     connect_s: float = 4.0
     answer_s: float = 10.0
     attempts: int = 4
+    frozen_s: float = 120.0
     fresh_s: float = 0.25
 
     def for_data(self) -> "IbSettings":
@@ -102,6 +105,7 @@ class IbSession:
         self._stage = Stage.CLOSED
         self._last_code: tuple[Code, str] | None = None
         self._is_frozen = False
+        self._frozen_at = 0.0  # when 1100 was heard last, by the event loop's clock
         self._must_synchronise = False
         self._must_resubscribe = False
         self._failure: BaseException | None = None
@@ -139,7 +143,7 @@ class IbSession:
     @property
     def view_age_s(self) -> float:
         """How long ago orders, executions, positions and account were told to the end."""
-        return asyncio.get_running_loop().time() - self._told_at
+        return self._now() - self._told_at
 
     def on_resubscribe(self, callback: Resubscribe) -> None:
         """Call ``callback`` after each new connection, and when IB has lost subscriptions."""
@@ -175,6 +179,9 @@ class IbSession:
                 f"a message from IB could not be dealt with: {self._failure!r}. What it was stands "
                 "in the journal of events; the view of the account may lack it"
             ) from self._failure
+        if self._is_frozen and self._now() - self._frozen_at > self.settings.frozen_s:
+            log.warning("no word that IB is back; connecting anew")
+            self.disconnect()
         if not self.is_connected:
             await self.connect()
         if self._is_frozen:
@@ -224,7 +231,7 @@ class IbSession:
         """
         ib = await self.ready()
         async with self._turn:
-            asked_at = asyncio.get_running_loop().time()
+            asked_at = self._now()
             answer = await self.ask(what, question, ib)
             self._arrived_at = asked_at
             return answer
@@ -235,7 +242,7 @@ class IbSession:
         Raises: BrokerUnavailable, WrongAccount.
         """
         await self.ready()
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         if self._arrived_at is None or now - self._arrived_at > self.settings.fresh_s:
             await self.fence()
 
@@ -248,7 +255,7 @@ class IbSession:
         """
         ib = await self.ready()
         async with self._turn:
-            asked_at = asyncio.get_running_loop().time()
+            asked_at = self._now()
             try:
                 at: datetime = await self.ask("the time", ib.reqCurrentTimeAsync)
             except BrokerUnavailable:
@@ -295,7 +302,7 @@ class IbSession:
             told = "; ".join(str(failure) for failure in failures)
             raise BrokerUnavailable(f"{told}. Nothing is traded on half a view")
         self._must_synchronise = False
-        self._told_at = asyncio.get_running_loop().time()
+        self._told_at = self._now()
 
     async def _ask_executions(self, ib: IB) -> None:
         """Ask for executions, twice if need be: where there are none, IB may forget to say so."""
@@ -338,6 +345,9 @@ class IbSession:
             data_types=frozenset(self._data_types),
             clock_ahead=self._clock_ahead,
         )
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     # --- making the connection ----------------------------------------------------------------
 
@@ -454,6 +464,7 @@ class IbSession:
         match code.reaction:
             case Reaction.FROZEN:
                 self._is_frozen = True
+                self._frozen_at = self._now()
             case Reaction.RESUBSCRIBE:
                 self._is_frozen = False
                 self._must_synchronise = self._must_resubscribe = True

@@ -156,6 +156,27 @@ def test_semantics_04_nothing_is_sent_while_the_gateway_has_lost_ib(tmp_path):
     )
 
 
+def test_a_lost_word_that_ib_is_back_does_not_freeze_for_ever(tmp_path):
+    """1100 is heard, 1102 falls into a silent minute of the socket."""
+
+    async def scenario(bench):
+        await bench.clock.sleep(10)
+        with pytest.raises(BrokerUnavailable):
+            await bench.broker.fetch_orders()
+        await bench.clock.sleep(60)
+        with pytest.raises(BrokerUnavailable, match="1100"):
+            await bench.broker.fetch_orders()
+        await bench.clock.sleep(60)
+        assert await bench.broker.fetch_orders() == ()
+
+    run_in_virtual_time(
+        tmp_path,
+        scenario,
+        fault(FaultKind.CONNECTIVITY_LOST, after_s=2, seconds=40),
+        fault(FaultKind.HALF_OPEN, after_s=20, seconds=30),
+    )
+
+
 def test_semantics_05_lost_subscriptions_are_made_again(tmp_path):
     """1101: whoever subscribed is called, and orders and executions are asked for again."""
 
