@@ -65,7 +65,12 @@ class Prices:
 
 
 def shows(listed: Listed, shown: str) -> bool:
-    """Return whether a contract has that view: indices and SET have no sides, pairs no trades."""
+    """Return whether a contract has that view: indices and SET have no sides, pairs no trades.
+
+    Options of stand-ins have no bars.
+    """
+    if listed.tenth_of is not None:
+        return False
     if listed.index is not None:
         return shown == "TRADES"
     if listed.contract.sec_type == "CASH":

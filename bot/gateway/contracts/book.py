@@ -30,13 +30,14 @@ from bot.gateway.contracts.details import DetailsWriter
 from bot.gateway.contracts.errors import Ambiguous, NoDefinition
 from bot.gateway.contracts.frames import DetailsFrames
 from bot.gateway.contracts.listed import Listed
-from bot.gateway.contracts.numbers import instrument_of
+from bot.gateway.contracts.numbers import con_id_of, instrument_of
 from bot.gateway.contracts.others import Others
 from bot.gateway.contracts.overviews import option_params, samples
 from bot.gateway.contracts.rules import market_rule
 from bot.gateway.contracts.symbols import (
     future_local_symbol,
 )
+from bot.gateway.contracts.tenths import is_asked, tenth_listed, whole_description, whole_option
 from bot.gateway.contracts.universe import (
     SeriesKey,
     Universe,
@@ -95,6 +96,9 @@ class ContractBook:
             if found is None or not self._is_alive(found, at, contract.include_expired):
                 return ()
             return (self._routed(found, contract.exchange.strip().upper()),)
+        if is_asked(contract):
+            wholes = self.find(whole_description(contract), at)
+            return tuple(tenth for whole in wholes if (tenth := tenth_listed(whole)) is not None)
         wanted = read_description(contract)
         if wanted.currency not in {"", "USD"}:
             return ()
@@ -125,6 +129,10 @@ class ContractBook:
         other = self._others.by_con_id(con_id)
         if other is not None:
             return other
+        if (option := whole_option(con_id)) is not None:
+            whole = con_id_of(option)
+            found = None if whole is None else self.by_con_id(whole)
+            return None if found is None else tenth_listed(found)
         instrument = instrument_of(con_id)
         if instrument is None:
             return None
@@ -322,7 +330,7 @@ class ContractBook:
         return listed
 
     def _is_alive(self, listed: Listed, at: datetime, include_expired: bool) -> bool:
-        instrument = listed.instrument
+        instrument = listed.instrument or listed.tenth_of
         if instrument is None:
             return True
         if isinstance(instrument, FutureContract) and include_expired:

@@ -11,14 +11,15 @@ from bot.gateway.contracts.hours import hours_text, local_day
 from bot.gateway.contracts.listed import Listed
 from bot.gateway.contracts.numbers import named_con_id
 from bot.gateway.contracts.rules import rule_id_of
-from bot.gateway.contracts.symbols import INDEX_NAMES, STANDS, eight_digits
+from bot.gateway.contracts.stands import is_tradable
+from bot.gateway.contracts.symbols import INDEX_NAMES, SPY, STANDS, eight_digits
 from strategies.model.calendars import EXCHANGE_ZONE
-from strategies.model.instruments import OptionContract
 
 _ORDER_TYPES: Final = (
     "ACTIVETIM,ALGO,ALLOC,AVGCOST,DAY,FOK,GTC,GTD,IOC,LMT,LOC,MIDPX,MKT,MOC,OCA,REL,STP,STPLMT,"
     "WHATIF"
 )
+_STAND_IN_ORDER_TYPES: Final = "ACTIVETIM,ALGO,AVGCOST,DAY,GTC,IOC,LMT,MKT"
 _OPTION_EXCHANGES: Final = "SMART,CBOE"
 _EV_NONE: Final = 0.0
 _AGGREGATION_GROUP: Final = 1
@@ -43,7 +44,7 @@ class DetailsWriter:
             self._hours_known.clear()
         contract = listed.contract
         key = (contract.sec_type, contract.trading_class or contract.symbol, "")
-        if listed.instrument is not None:
+        if contract.last_trade_date:
             key = (key[0], key[1], contract.last_trade_date)
         shared = self._shared.get(key)
         if shared is None:
@@ -87,7 +88,7 @@ class DetailsWriter:
             "conId": listed.con_id,
             "minTick": listed.min_tick,
             "multiplier": contract.multiplier,
-            "orderTypes": _ORDER_TYPES if listed.instrument is not None else "",
+            "orderTypes": _order_types(listed),
             "validExchanges": exchanges,
             "priceMagnifier": 1,
             "underConId": 0,
@@ -141,13 +142,29 @@ def _nature(listed: Listed) -> dict[str, Any]:
             "category": "Broad Range Equity Index",
             "subcategory": "*",
         }
+    if listed.tenth_of is not None:
+        expiry = listed.tenth_of.expiry
+        return {
+            "longName": STANDS[SPY].long_name,
+            "contractMonth": f"{expiry:%Y%m}",
+            "underConId": SPY,
+            "underSymbol": STANDS[SPY].symbol,
+            "underSecType": "STK",
+            "realExpirationDate": eight_digits(expiry),
+        }
     stand = STANDS[listed.con_id]
     is_stock = stand.sec_type == "STK"
     return {"longName": stand.long_name, "stockType": "COMMON" if is_stock else ""}
 
 
+def _order_types(listed: Listed) -> str:
+    if listed.instrument is not None:
+        return _ORDER_TYPES
+    return _STAND_IN_ORDER_TYPES if is_tradable(listed) else ""
+
+
 def _exchanges(listed: Listed) -> str:
-    if isinstance(listed.instrument, OptionContract):
+    if listed.option is not None:
         return _OPTION_EXCHANGES
     if listed.stand_in is not None:
         return STANDS[listed.con_id].exchanges

@@ -4,18 +4,35 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from bot.gateway.contracts.canonical import index_listed
 from bot.gateway.contracts.listed import Listed
-from bot.gateway.contracts.symbols import INDEX_NAMES, STANDS, eight_digits
+from bot.gateway.contracts.symbols import INDEX_NAMES, SPY, STANDS, eight_digits
+from bot.gateway.contracts.tenths import SYMBOL, WHOLE_ROOT
 from bot.gateway.contracts.universe import Universe
 from strategies.model.instruments import ROOTS
 
 _EXCHANGES: Final = ("SMART", "CBOE")
 _SAMPLES_MOST: Final = 16
-_DERIVATIVES: Final = {"SPX": ("OPT",), "VIX": ("OPT", "FUT")}
+_DERIVATIVES: Final = {"SPX": ("OPT",), "VIX": ("OPT", "FUT"), "SPY": ("OPT",)}
 
 
 def option_params(universe: Universe, underlying: Listed) -> tuple[Mapping[str, Any], ...]:
-    """Return the values of the secDefOptParam messages of an index, one an exchange and class."""
+    """Return the values of the secDefOptParam messages of an index or of SPY.
+
+    One an exchange and class.
+    """
+    if underlying.con_id == SPY:
+        whole = option_params(universe, index_listed("SPX"))
+        return tuple(
+            {
+                **values,
+                "underConId": SPY,
+                "tradingClass": SYMBOL,
+                "strikes": tuple(round(strike / 10, 1) for strike in values["strikes"]),
+            }
+            for values in whole
+            if values["tradingClass"] == WHOLE_ROOT
+        )
     classes: dict[str, tuple[set[str], set[Decimal]]] = {}
     for terms in universe.series_of(tuple(ROOTS)):
         if ROOTS[terms.root].underlying == underlying.index:

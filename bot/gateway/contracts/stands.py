@@ -1,15 +1,24 @@
-"""Prices of the contracts nobody trades here: stocks follow SPX, a currency pair stands still."""
+"""Prices of what the exchange does not have: stocks follow SPX, a currency pair stands still."""
 
 from datetime import datetime
 from typing import Final
 
+import numpy as np
+
 from bot.errors import MarketDataMissing
 from bot.exchange.market import Market
 from bot.gateway.contracts.listed import Listed
-from bot.gateway.contracts.symbols import STANDS
+from bot.gateway.contracts.symbols import SPY, STANDS
+from bot.gateway.contracts.tenths import tenth_asks, tenth_bids
+from strategies.model.instruments import OptionContract
 from strategies.model.quotes import Quote
 
 _HALF_SPREAD_TICKS: Final = 1
+
+
+def is_tradable(listed: Listed) -> bool:
+    """Return whether orders for a stand-in are taken: SPY and its options."""
+    return listed.tenth_of is not None or listed.con_id == SPY
 
 
 def stand_value(market: Market, listed: Listed, at: datetime) -> float:
@@ -22,9 +31,22 @@ def stand_value(market: Market, listed: Listed, at: datetime) -> float:
 
 def stand_quote(market: Market, listed: Listed, at: datetime) -> Quote | None:
     """Return a quote a tick around the price; None outside session hours."""
+    if listed.tenth_of is not None:
+        return _tenth_quote(market, listed.tenth_of, at)
     try:
         value = stand_value(market, listed, at)
     except MarketDataMissing:
         return None
     half = float(listed.min_tick) * _HALF_SPREAD_TICKS
     return Quote(bid=round(value - half, 5), ask=round(value + half, 5))
+
+
+def _tenth_quote(market: Market, whole: OptionContract, at: datetime) -> Quote | None:
+    try:
+        quote = market.quote(whole, at)
+    except MarketDataMissing:
+        return None
+    if quote is None:
+        return None
+    bid, ask = np.array(quote.bid), np.array(quote.ask)
+    return Quote(bid=float(tenth_bids(bid)), ask=float(tenth_asks(ask)))

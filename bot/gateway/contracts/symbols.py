@@ -25,7 +25,7 @@ MONTH_CODES: Final = "FGHJKMNQUVXZ"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stand:
-    """Something known as a contract only: clients probe for it, nobody trades it here."""
+    """Something the exchange does not have, known because clients probe for it."""
 
     symbol: str
     sec_type: str
@@ -42,8 +42,9 @@ class Stand:
 
 
 # IB's own ids of these three, as its users quote them
+SPY: Final = 756733
 STANDS: Final = {
-    756733: Stand(
+    SPY: Stand(
         symbol="SPY",
         sec_type="STK",
         exchange="SMART",
