@@ -61,7 +61,7 @@ class ChainStreams:
         self._working = working
         self._progress = progress or _report
         self._health = FeedHealth(allows_delayed=settings.allows_delayed)
-        self._streams = Streams()
+        self._streams = Streams(allows_delayed=settings.allows_delayed)
         self._listing: SessionListing | None = None
         self._with_positions: IB | None = None
         self._chosen_for: tuple[frozenset[Instrument], frozenset[Instrument]] | None = None

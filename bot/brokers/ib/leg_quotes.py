@@ -42,7 +42,7 @@ class LegQuotes:
         self._settings = settings
         self._terms = terms
         self._health = FeedHealth(allows_delayed=settings.allows_delayed)
-        self._streams = Streams()
+        self._streams = Streams(allows_delayed=settings.allows_delayed)
         self._used: dict[str, None] = {}  # symbols, the longest unused first
         session.on_resubscribe(self._start_over)
         session.on_request_code(self._hear)

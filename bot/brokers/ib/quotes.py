@@ -10,6 +10,7 @@ from bot.ports import Clock
 from strategies.model.quotes import Quote
 
 _LOOK_AGAIN_S: Final = 0.05
+_DELAYED: Final = 3  # asked for: live where there is live
 LIVE: Final = 1  # market data types: 2 is frozen, 3 delayed, 4 delayed and frozen
 
 
@@ -35,7 +36,13 @@ class Streams:
     same all along; they are kept here beside their tickers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, allows_delayed: bool = False) -> None:
+        """Stream nothing yet.
+
+        Args:
+            allows_delayed: Whether IB may show delayed quotes where it shows no live ones.
+        """
+        self._allows_delayed = allows_delayed
         self._ib: IB | None = None
         self._tickers: dict[str, Ticker] = {}
         self._contracts: dict[str, Contract] = {}
@@ -66,6 +73,7 @@ class Streams:
         self._tickers.clear()
         self._contracts.clear()
         self._names.clear()
+        self._ib = None
 
     def add(self, ib: IB, wanted: Mapping[str, Contract]) -> tuple[str, ...]:
         """Stream what is wanted beside what is streamed already; return what is new.
@@ -77,6 +85,8 @@ class Streams:
         if ib is not self._ib:
             self.forget()
             self._ib = ib
+            if self._allows_delayed:
+                ib.reqMarketDataType(_DELAYED)
         new = tuple(name for name in wanted if name not in self._tickers)
         for name in new:
             ticker = self._tickers[name] = ib.reqMktData(wanted[name])

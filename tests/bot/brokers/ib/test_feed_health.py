@@ -93,6 +93,18 @@ async def test_a_missing_subscription_is_named_with_the_fix(product, name):
             await bench.market_data.fetch_market()
 
 
+async def test_delayed_quotes_are_asked_for_where_they_are_allowed():
+    feed = FeedSettings(greeks=False, permissions=frozenset(Product) - {Product.OPTIONS})
+    settings = replace(LIMITED, allows_delayed=True)
+    async with data_bench(gateway=limited(feed=feed), settings=settings) as bench:
+        market = await bench.market_data.fetch_market()
+        assert (market.vix_options.ask > 0).any()
+        legs = await bench.market_data.fetch_quotes([LEG])
+        assert legs[LEG.symbol].ask > 0
+        kinds = {each.marketDataType for each in bench.market_data._streams.tickers.values()}
+        assert kinds == {1, 3}
+
+
 async def test_too_few_lines_are_named_with_the_setting():
     settings = replace(EMBEDDED, lines=60)
     async with data_bench(gateway=limited(market_data_lines=20), settings=settings) as bench:
