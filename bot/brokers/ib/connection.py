@@ -8,7 +8,6 @@ library remembers outlives it.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -17,7 +16,6 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from bot.brokers.ib.account_proof import prove_account
-from bot.brokers.ib.diagnosis import Stage, explain
 from bot.brokers.ib.errors_table import Code, Reaction, Scope, code_of
 from bot.brokers.ib.journal import EventLog, NoLog
 from bot.brokers.ib.library import (
@@ -27,6 +25,7 @@ from bot.brokers.ib.library import (
     RequestError,
     new_client,
 )
+from bot.brokers.ib.login import Stage, explain, log_in
 from bot.brokers.ib.shim import OrderEvents, install
 from bot.brokers.ib.truth import ConnectionTruth, Farm, SocketTraffic
 from bot.errors import BrokerUnavailable, HaltTrading
@@ -380,42 +379,23 @@ class IbSession:
         log.info("connected", port=self.settings.port, server_version=self._server_version)
 
     async def _log_in(self, ib: IB) -> None:
-        """Open the socket, greet, and wait until the gateway has told accounts and order ids."""
         settings = self.settings
-        lost = asyncio.get_running_loop().create_future()
-
-        def on_lost(_: str) -> None:
-            if not lost.done():
-                lost.set_result(None)
-
-        async def open_socket(host: str, port: int) -> None:
-            await connect_socket(host, port)
-            self._stage = Stage.OPEN
-
-        connect_socket = ib.client.conn.connectAsync
-        ib.client.conn.connectAsync = open_socket
-        ib.client.conn.disconnected += on_lost
-        login = asyncio.ensure_future(
-            ib.client.connectAsync(
-                settings.host, settings.port, settings.client_id, settings.connect_s
-            )
-        )
         try:
-            await asyncio.wait({login, lost}, return_when=asyncio.FIRST_COMPLETED)
-            if not login.done():
-                raise ConnectionResetError("closed by the peer")
-            login.result()
-        except (OSError, TimeoutError) as cause:
-            refused = self._last_code
-            why = explain(
-                f"{settings.host}:{settings.port}", settings.client_id, self._stage, cause, refused
+            await log_in(
+                ib,
+                settings.host,
+                settings.port,
+                settings.client_id,
+                within_s=settings.connect_s,
+                on_open=self._opened,
             )
+        except (OSError, TimeoutError) as cause:
+            place = f"{settings.host}:{settings.port}"
+            why = explain(place, settings.client_id, self._stage, cause, self._last_code)
             raise BrokerUnavailable(why) from cause
-        finally:
-            ib.client.conn.disconnected -= on_lost
-            login.cancel()
-            with suppress(asyncio.CancelledError, OSError, TimeoutError):
-                await login
+
+    def _opened(self) -> None:
+        self._stage = Stage.OPEN
 
     def _keep_highest_id(self, ib: IB) -> None:
         """Remember which ids were used before the library forgets."""

@@ -1,8 +1,12 @@
-"""Why a connection could not be made, and what a person can do about it."""
+"""Logging in to a gateway, and why it did not work: what a person can do about it."""
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 
 from bot.brokers.ib.errors_table import Code, Reaction
+from bot.brokers.ib.library import IB
 
 _CLIENT_ID_IN_USE = 326
 
@@ -65,3 +69,44 @@ def explain(
                 f"the gateway on {place} answers but is not logged in to IB: open it and log in "
                 "(a new login with the second factor is needed each Sunday)"
             )
+
+
+async def log_in(
+    ib: IB, host: str, port: int, client_id: int, *, within_s: float, on_open: Callable[[], None]
+) -> None:
+    """Open the socket, greet, and wait until the gateway has told accounts and order ids.
+
+    Args:
+        ib: A client that is not connected.
+        host: Where the gateway is.
+        port: Its API port.
+        client_id: Ours.
+        within_s: How long each half may take: the greeting, and what follows it.
+        on_open: Called when somebody has accepted the connection.
+
+    Raises: OSError, TimeoutError; the library would wait on where the peer has closed.
+    """
+    lost = asyncio.get_running_loop().create_future()
+
+    def on_lost(_: str) -> None:
+        if not lost.done():
+            lost.set_result(None)
+
+    async def open_socket(host: str, port: int) -> None:
+        await connect_socket(host, port)
+        on_open()
+
+    connect_socket = ib.client.conn.connectAsync
+    ib.client.conn.connectAsync = open_socket
+    ib.client.conn.disconnected += on_lost
+    login = asyncio.ensure_future(ib.client.connectAsync(host, port, client_id, within_s))
+    try:
+        await asyncio.wait({login, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not login.done():
+            raise ConnectionResetError("closed by the peer")
+        login.result()
+    finally:
+        ib.client.conn.disconnected -= on_lost
+        login.cancel()
+        with suppress(asyncio.CancelledError, OSError, TimeoutError):
+            await login
