@@ -8,8 +8,6 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
-from ib_insync import IB
-
 from bot.calendars.build import build_calendar
 from bot.exchange.exchange import Exchange
 from bot.exchange.replay import ReplayMarket
@@ -21,6 +19,7 @@ from bot.history.store import History
 from strategies.model.calendars import TradingCalendar
 from tests.bot.brokers.benches import ManualClock
 from tests.builders import AT
+from tests.ib_client import IB
 
 ACCOUNT = "DU0000001"
 CASH = Decimal(1_000_000)

@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ib_insync.decoder import Decoder
-from ib_insync.util import parseIBDatetime
-from ib_insync.wrapper import Wrapper
 
 from bot.calendars.build import build_calendar
 from bot.exchange.replay import ReplayMarket
@@ -23,6 +20,7 @@ from bot.gateway.protocol.codec import encode_reply
 from bot.history.store import History
 from strategies.model.calendars import at_exchange
 from strategies.model.instruments import FutureContract, OptionContract, Right
+from tests.ib_client import Decoder, Wrapper, parse_ib_datetime
 
 FIRST, LAST = date(2025, 6, 2), date(2025, 6, 30)
 FRIDAY = date(2025, 6, 20)  # the third one: SET is published; Juneteenth was the day before
@@ -471,7 +469,7 @@ def test_ib_insync_reads_bars_as_they_are_meant(size, form, first):
 
     assert len(reading.heard) == len(told.values["bars"])
     bar, meant = reading.heard[0], told.values["bars"][0]
-    assert parseIBDatetime(bar.date) == first
+    assert parse_ib_datetime(bar.date) == first
     assert [bar.open, bar.high, bar.low, bar.close] == [
         meant[key] for key in ("open", "high", "low", "close")
     ]

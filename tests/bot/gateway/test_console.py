@@ -5,11 +5,11 @@ import stat
 from collections.abc import AsyncIterator
 
 import pytest
-from ib_insync import LimitOrder, Option
 
 from bot.gateway.console import Console, ControlSocket, ask
 from bot.gateway.fault_plan import FaultPlan
 from tests.bot.gateway.running import Running, running_gateway, settle
+from tests.ib_client import LimitOrder, Option
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import asyncio
 import socket
 from datetime import timedelta
 
-from ib_insync import LimitOrder, Option
-
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
 from bot.gateway.faults import FaultKind
 from bot.gateway.protocol.codec import encode_request
@@ -14,6 +12,7 @@ from bot.gateway.protocol.message import Message
 from strategies.model.instruments import parse_symbol
 from tests.bot.gateway.running import limited, running_gateway, settle
 from tests.builders import AT
+from tests.ib_client import LimitOrder, Option
 
 CHAIN = {"symbol": "SPX", "secType": "OPT", "tradingClass": "SPXW"}
 PUT = Option("SPX", "20200320", 3200, "P", "SMART", tradingClass="SPXW", currency="USD")

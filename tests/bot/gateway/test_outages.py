@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from ib_insync import IB, Index, LimitOrder, Option
 
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
 from bot.gateway.faults import FaultKind
 from tests.bot.gateway.running import running_gateway, settle
 from tests.bot.gateway.wire import Wire
 from tests.builders import AT
+from tests.ib_client import IB, Index, LimitOrder, Option
 
 SPX = Index("SPX", "CBOE")
 PUT = Option("SPX", "20200320", 3200, "P", "SMART", tradingClass="SPXW", currency="USD")

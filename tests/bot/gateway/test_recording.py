@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from ib_insync import IB, Index, LimitOrder, MarketOrder, Option
 
 from bot.gateway.protocol.message import Message
 from bot.gateway.recording import Recorder
@@ -22,6 +21,7 @@ from bot.gateway.transcripts import (
 )
 from tests.bot.gateway.running import Running, running_gateway, settle
 from tests.bot.gateway.wire import Wire
+from tests.ib_client import IB, Index, LimitOrder, MarketOrder, Option
 
 ACCOUNT = "DU7654321"
 MASKED_ACCOUNT = "DU0000001"

@@ -6,7 +6,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from ib_insync import IB, Contract, Index, LimitOrder, Option
 
 from bot.gateway.dispatch.table import HANDLERS
 from bot.gateway.protocol.requests import REQUESTS
@@ -15,6 +14,7 @@ from bot.gateway.words import Order
 from strategies.model.instruments import parse_symbol
 from tests.bot.gateway.running import ACCOUNT, Running, limited, running_gateway
 from tests.bot.gateway.wire import Wire
+from tests.ib_client import IB, Contract, Index, LimitOrder, Option
 
 PUT = Option("SPX", "20200320", 3200, "P", "SMART", tradingClass="SPXW", currency="USD")
 SPX = Index("SPX", "CBOE")

@@ -3,8 +3,6 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from ib_insync import IB, LimitOrder, Option
-
 from bot.clock import SystemClock, virtual_time
 from bot.exchange.exchange import Exchange
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
@@ -12,6 +10,7 @@ from bot.gateway.faults import FaultKind
 from bot.gateway.gateway import Gateway
 from tests.bot.gateway.running import ACCOUNT, CASH, FAST, spring_2020
 from tests.builders import AT
+from tests.ib_client import IB, LimitOrder, Option
 
 PUT = Option("SPX", "20200320", 3200, "P", "SMART", tradingClass="SPXW", currency="USD")
 

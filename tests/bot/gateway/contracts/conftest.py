@@ -5,9 +5,6 @@ from datetime import date, datetime, time
 from typing import Any
 
 import pytest
-from ib_insync import ContractDetails
-from ib_insync.decoder import Decoder
-from ib_insync.wrapper import Wrapper
 
 from bot.calendars.build import build_calendar
 from bot.exchange.replay import ReplayMarket
@@ -18,6 +15,7 @@ from bot.gateway.protocol.codec import encode_reply
 from bot.gateway.protocol.message import Message
 from bot.history.store import History
 from strategies.model.calendars import at_exchange
+from tests.ib_client import ContractDetails, Decoder, Wrapper
 
 FIRST, LAST = date(2025, 6, 2), date(2025, 6, 30)
 VERSION = 176

@@ -3,9 +3,9 @@
 from datetime import date
 
 import pytest
-from ib_insync import Contract, Forex, Future, Index, Option, Stock
 
 from tests.bot.gateway.running import running_gateway
+from tests.ib_client import Contract, Forex, Future, Index, Option, Stock
 
 SPX = Index("SPX", "CBOE", "USD")
 

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-from ib_insync import IB, Contract, Ticker
 
 from bot.calendars.build import build_calendar
 from bot.exchange.exchange import Exchange
@@ -18,6 +17,7 @@ from bot.gateway.feed.feed import MarketDataFeed
 from bot.gateway.feed.settings import FeedSettings
 from bot.gateway.protocol.message import Message
 from bot.history.store import History
+from tests.ib_client import IB, Contract, Ticker
 
 FIRST, LAST = date(2020, 3, 2), date(2020, 3, 20)
 
