@@ -97,8 +97,7 @@ class ContractBook:
                 return ()
             return (self._routed(found, contract.exchange.strip().upper()),)
         if is_asked(contract):
-            wholes = self.find(whole_description(contract), at)
-            return tuple(tenth for whole in wholes if (tenth := tenth_listed(whole)) is not None)
+            return tuple(self._tenths(contract, at))
         wanted = read_description(contract)
         if wanted.currency not in {"", "USD"}:
             return ()
@@ -274,6 +273,16 @@ class ContractBook:
                 chain.extend(rows[strike])
             self._chains[key] = tuple(chain)
         return self._chains[key]
+
+    def _tenths(self, contract: words.Contract, at: datetime) -> Iterator[Listed]:
+        """Yield the SPY options a description fits: tenths of listed strikes only."""
+        for whole in self.find(whole_description(contract), at):
+            option = whole.option
+            assert option is not None, "that description is one of options"
+            if self._listing(at).has_strike((option.root, option.expiry), option.strike):
+                tenth = tenth_listed(whole)
+                if tenth is not None:
+                    yield tenth
 
     # --- futures ------------------------------------------------------------------------------
 
