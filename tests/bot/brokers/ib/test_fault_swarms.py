@@ -18,6 +18,7 @@ from tests.builders import AT
 K = FaultKind
 CANCELS = 3  # what the engine tries
 OVER = (OrderStatus.CANCELLED, OrderStatus.FILLED, OrderStatus.REJECTED)
+# not the end of account values: with it late, they are right as of when they were told
 DISTURBED = (
     "execDetails",
     "orderStatus",
@@ -27,7 +28,6 @@ DISTURBED = (
     "completedOrder",
     "execDetailsEnd",
     "openOrderEnd",
-    "accountDownloadEnd",
 )
 CONNECTION = (K.NIGHTLY_RESET, K.CONNECTIVITY_LOST, K.SOCKET_CLOSED, K.HALF_OPEN, K.WEEKLY_LOGIN)
 MESSAGES = (K.CALLBACK_DUPLICATED, K.CALLBACK_REORDERED, K.CALLBACK_DELAYED)
