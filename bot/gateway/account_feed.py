@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from bot.gateway.accounts import AccountBook, Holding, PositionLine, Value
 from bot.gateway.contracts.book import ContractBook
+from bot.gateway.contracts.stands import StandIn, is_tradable
 from bot.gateway.protocol.builders import contract_values
 from bot.gateway.protocol.message import Message
 from bot.gateway.session import Session
@@ -259,8 +260,11 @@ class AccountFeed:
 
     def _send_single_profit(self, req_id: int) -> None:
         listed = self._contracts.by_con_id(self._single_profits[req_id])
-        instrument = None if listed is None else listed.instrument
-        found = None if instrument is None else self._book.profit_of(instrument.symbol)
+        found = None
+        if listed is not None and listed.instrument is not None:
+            found = self._book.profit_of(listed.instrument.symbol)
+        elif listed is not None and is_tradable(listed):
+            found = self._book.profit_of(StandIn(listed).symbol)
         for line in self._news(("single", req_id), {0: found}):
             if line is None:
                 self._send("pnlSingle", reqId=req_id, position=0, value=None, **_NO_PROFIT)
@@ -276,11 +280,11 @@ class AccountFeed:
                 value=holding.market_value_usd,
             )
 
-    def _positions(self) -> dict[str, PositionLine]:
-        return {line.instrument.symbol: line for line in self._book.position_lines()}
+    def _positions(self) -> dict[int, PositionLine]:
+        return {line.listed.con_id: line for line in self._book.position_lines()}
 
     def _position(self, line: PositionLine) -> dict[str, Any]:
-        described = contract_values(self._contracts.of(line.instrument).contract)
+        described = contract_values(line.listed.contract)
         del described["primaryExchange"]
         return described | {
             "exchange": "",

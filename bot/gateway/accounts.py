@@ -16,11 +16,14 @@ from bot.exchange.matching import quote_in_cents
 from bot.exchange.settlement import final_value, intrinsic
 from bot.gateway.contracts.book import ContractBook
 from bot.gateway.contracts.listed import Listed
+from bot.gateway.contracts.stands import StandIn
+from bot.gateway.contracts.tenths import SYMBOL
 from bot.gateway.costs import Costs, Position
+from bot.gateway.stand_ins.book import StandInBook
 from strategies.model.book import Account
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.errors import MissingData
-from strategies.model.instruments import FutureContract, Instrument, OptionContract
+from strategies.model.instruments import FutureContract, Instrument
 
 CURRENCY = "USD"
 BASE = "BASE"
@@ -39,7 +42,7 @@ _ZERO_KEYS = (
 _ZERO_LEDGER_KEYS = (
     *("AccruedCash", "CorporateBondValue", "Cryptocurrency", "FundValue", "FutureOptionValue"),
     *("FxCashBalance", "IssuerOptionValue", "MoneyMarketFundValue", "MutualFundValue"),
-    *("NetDividend", "StockMarketValue", "TBillValue", "TBondValue", "WarrantValue"),
+    *("NetDividend", "TBillValue", "TBondValue", "WarrantValue"),
 )
 
 
@@ -67,7 +70,7 @@ class Holding:
 class PositionLine(NamedTuple):
     """One position."""
 
-    instrument: Instrument
+    listed: Listed
     contracts: int
     average_cost_usd: Decimal
 
@@ -82,14 +85,19 @@ class Profit:
 
 
 class AccountBook:
-    """Reads an exchange's account; changes nothing."""
+    """Reads an exchange's account, and what is held of stand-ins beside it; changes nothing."""
 
     def __init__(
-        self, exchange: Exchange, contracts: ContractBook, calendar: TradingCalendar
+        self,
+        exchange: Exchange,
+        contracts: ContractBook,
+        calendar: TradingCalendar,
+        stand_ins: StandInBook,
     ) -> None:
         self._exchange = exchange
         self._contracts = contracts
         self._calendar = calendar
+        self._stand_ins = stand_ins
         self._costs = Costs(exchange)
         self._marks_before: dict[tuple[str, date], Decimal] = {}
         self._looked_at: tuple[datetime, int] | None = None
@@ -100,12 +108,12 @@ class AccountBook:
     def version(self) -> int:
         """A number that changes with every execution, settlement and booking of cash."""
         self._costs.refresh()
-        return self._costs.version
+        return self._costs.version + self._stand_ins.version
 
     def position_lines(self) -> tuple[PositionLine, ...]:
         """Return the open positions, by symbol, and those closed today with nothing left."""
         return tuple(
-            PositionLine(each.instrument, each.net_contracts, _average_cost(each))
+            PositionLine(self._listed(each), each.net_contracts, _average_cost(each))
             for each in self._positions()
         )
 
@@ -120,13 +128,13 @@ class AccountBook:
         if looked_at == self._looked_at:
             return
         self._looked_at = looked_at
-        marks = self._exchange.marks()
+        marks = self._marks()
         today = self._today()
         self._portfolio = tuple(
             self._holding(position, marks.get(position.instrument.symbol, 0.0), today)
             for position in self._positions()
         )
-        self._account = self._exchange.account()
+        self._account = self._stand_ins.added_to(self._exchange.account(), marks)
 
     # --- values -------------------------------------------------------------------------------
 
@@ -200,8 +208,9 @@ class AccountBook:
         yield from self._ledger(account, portfolio)
 
     def _ledger(self, account: Account, portfolio: tuple[Holding, ...]) -> Iterator[Value]:
-        options = [each for each in portfolio if _is_option(each)]
-        futures = [each for each in portfolio if not _is_option(each)]
+        options = [each for each in portfolio if _type(each) == "OPT"]
+        futures = [each for each in portfolio if _type(each) == "FUT"]
+        stocks = [each for each in portfolio if _type(each) == "STK"]
         amounts = {
             "CashBalance": account.cash_usd,
             "ExchangeRate": Decimal(1),
@@ -209,6 +218,7 @@ class AccountBook:
             "NetLiquidationByCurrency": account.net_liquidation_usd,
             "OptionMarketValue": sum((each.market_value_usd for each in options), _ZERO),
             "RealizedPnL": sum((each.realized_usd for each in portfolio), _ZERO),
+            "StockMarketValue": sum((each.market_value_usd for each in stocks), _ZERO),
             "TotalCashBalance": account.cash_usd,
             "UnrealizedPnL": sum((each.unrealized_usd for each in portfolio), _ZERO),
         }
@@ -226,7 +236,7 @@ class AccountBook:
     def profit(self) -> Profit:
         """Return profit and loss of the whole account, of today and of what is open."""
         today = self._today()
-        marks = self._exchange.marks()
+        marks = self._marks()
         every = [self._profit(position, marks, today) for position in self._positions()]
         return Profit(
             daily=sum((each.daily for each in every), _ZERO),
@@ -238,23 +248,28 @@ class AccountBook:
         """Return one contract's line of the portfolio and its profit; None if it was never held."""
         today = self._today()
         self._costs.refresh()
-        position = self._costs.position(symbol)
+        if symbol.startswith(SYMBOL):
+            position = self._stand_ins.position(symbol)
+        else:
+            position = self._costs.position(symbol)
+        if position is None:
+            return None
         if not position.net_contracts and position.day != today:
             return None
-        marks = self._exchange.marks()
+        marks = self._marks()
         holding = self._holding(position, marks.get(symbol, 0.0), today)
         return holding, self._profit(position, marks, today)
 
     def _positions(self) -> list[Position]:
         self._costs.refresh()
         today = self._today()
-        every = self._costs.positions()
+        every = (*self._costs.positions(), *self._stand_ins.positions())
         return [each for each in every if each.net_contracts or each.day == today]
 
     def _holding(self, position: Position, mark: float, today: date) -> Holding:
         value = _value(position.instrument, position.net_contracts, Decimal(repr(mark)))
         return Holding(
-            listed=self._contracts.of(position.instrument),
+            listed=self._listed(position),
             contracts=position.net_contracts,
             mark=mark,
             market_value_usd=value,
@@ -280,13 +295,25 @@ class AccountBook:
             realized=position.realized_on(today).quantize(_FINE).normalize(),
         )
 
-    def _mark_before(self, instrument: Instrument, today: date) -> Decimal:
+    def _listed(self, position: Position) -> Listed:
+        if isinstance(position.instrument, StandIn):
+            return position.instrument.listed
+        return self._contracts.of(position.instrument)
+
+    def _marks(self) -> dict[str, float]:
+        return {**self._exchange.marks(), **self._stand_ins.marks()}
+
+    def _mark_before(self, instrument: Instrument | StandIn, today: date) -> Decimal:
         """Return an instrument's mark at the last close before ``today``; zero before them all."""
         key = instrument.symbol, today
         if key not in self._marks_before:
             try:
                 close = self._calendar.closes_at(self._calendar.previous_session(today))
-                mark = _mark_at(self._exchange, instrument, close)
+                mark = (
+                    self._stand_ins.mark_at(instrument.listed, close)
+                    if isinstance(instrument, StandIn)
+                    else _mark_at(self._exchange, instrument, close)
+                )
             except (MissingData, MarketDataMissing):
                 mark = _ZERO
             self._marks_before[key] = mark
@@ -315,11 +342,11 @@ def _average_cost(position: Position) -> Decimal:
     return position.average_cost_usd.quantize(_FINE).normalize()
 
 
-def _is_option(holding: Holding) -> bool:
-    return isinstance(holding.listed.instrument, OptionContract)
+def _type(holding: Holding) -> str:
+    return holding.listed.contract.sec_type
 
 
-def _value(instrument: Instrument, contracts: int, price: Decimal) -> Decimal:
+def _value(instrument: Instrument | StandIn, contracts: int, price: Decimal) -> Decimal:
     return contracts * price * instrument.multiplier
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bot.exchange.exchange import Exchange
+from bot.gateway.contracts.stands import StandIn
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.fills import CashKind
 from strategies.model.instruments import Instrument, parse_symbol
@@ -34,7 +35,7 @@ class Trade:
 class Position:
     """One contract the account holds, or has held."""
 
-    instrument: Instrument
+    instrument: Instrument | StandIn
     net_contracts: int = 0
     cost_usd: Decimal = _ZERO  # of the open contracts; negative for what was sold
     realized_usd: Decimal = _ZERO  # since ``day`` began

@@ -36,6 +36,8 @@ from bot.gateway.roster import Roster
 from bot.gateway.server import HOST, Server
 from bot.gateway.session import Session
 from bot.gateway.settings import GatewaySettings
+from bot.gateway.stand_ins.book import StandInBook
+from bot.gateway.stand_ins.desk import StandInDesk
 from bot.gateway.weather import Weather
 from bot.ports import Clock
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
@@ -77,20 +79,28 @@ class Gateway:
         self._held: list[tuple[Session, Message]] = []  # orders while IB cannot be reached
         self._timer: asyncio.TimerHandle | None = None
         contracts = ContractBook(exchange.market)
+        stand_ins = StandInBook(exchange)
         self.parts = Parts(
             exchange=exchange,
             contracts=contracts,
-            desk=OrderDesk(
+            desk=StandInDesk(
+                OrderDesk(
+                    exchange,
+                    contracts,
+                    self._faults,
+                    self._roster.publish,
+                    exchange.account_id,
+                    holds_orders=self.settings.holds_orders,
+                ),
+                stand_ins,
                 exchange,
                 contracts,
                 self._faults,
                 self._roster.publish,
-                exchange.account_id,
-                holds_orders=self.settings.holds_orders,
             ),
             feed=MarketDataFeed(exchange, contracts, self.settings.feed),
             kept_bars=KeptBars(exchange.market),
-            accounts=AccountBook(exchange, contracts, calendar),
+            accounts=AccountBook(exchange, contracts, calendar, stand_ins),
             roster=self._roster,
             weather=Weather(),
             agenda=self._agenda,

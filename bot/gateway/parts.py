@@ -7,13 +7,13 @@ from bot.gateway.account_feed import AccountFeed
 from bot.gateway.accounts import AccountBook
 from bot.gateway.agenda import Agenda
 from bot.gateway.contracts.book import ContractBook
-from bot.gateway.desk.desk import OrderDesk
 from bot.gateway.faults import Faults
 from bot.gateway.feed.feed import MarketDataFeed
 from bot.gateway.kept_bars import KeptBars
 from bot.gateway.roster import Roster
 from bot.gateway.session import Session
 from bot.gateway.settings import GatewaySettings
+from bot.gateway.stand_ins.desk import StandInDesk
 from bot.gateway.weather import Weather
 
 
@@ -23,7 +23,7 @@ class Parts:
 
     exchange: Exchange
     contracts: ContractBook
-    desk: OrderDesk
+    desk: StandInDesk
     feed: MarketDataFeed
     kept_bars: KeptBars
     accounts: AccountBook

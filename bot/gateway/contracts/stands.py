@@ -1,5 +1,6 @@
 """Prices of what the exchange does not have: stocks follow SPX, a currency pair stands still."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -7,13 +8,39 @@ import numpy as np
 
 from bot.errors import MarketDataMissing
 from bot.exchange.market import Market
+from bot.gateway import words
 from bot.gateway.contracts.listed import Listed
 from bot.gateway.contracts.symbols import SPY, STANDS
-from bot.gateway.contracts.tenths import tenth_asks, tenth_bids
+from bot.gateway.contracts.tenths import SYMBOL, is_asked, tenth_asks, tenth_bids, whole_option
 from strategies.model.instruments import OptionContract
 from strategies.model.quotes import Quote
 
 _HALF_SPREAD_TICKS: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """A stand-in as something to hold."""
+
+    listed: Listed
+
+    @property
+    def symbol(self) -> str:
+        """Its local symbol."""
+        return self.listed.contract.local_symbol
+
+    @property
+    def multiplier(self) -> int:
+        """USD a point."""
+        return int(self.listed.contract.multiplier or 1)
+
+
+def may_be_tradable(contract: words.Contract) -> bool:
+    """Return whether a description may be one of SPY or its options; cheap."""
+    if contract.con_id:
+        return contract.con_id == SPY or whole_option(contract.con_id) is not None
+    is_stock = contract.sec_type.upper() == "STK"
+    return is_asked(contract) or (is_stock and contract.symbol.strip().upper() == SYMBOL)
 
 
 def is_tradable(listed: Listed) -> bool:

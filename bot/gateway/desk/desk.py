@@ -342,6 +342,12 @@ class OrderDesk:
 
     # --- questions ----------------------------------------------------------------------------
 
+    def take_id(self, client_id: int, order_id: int) -> bool:
+        """Use an order id up for an order that is not the desk's; False if it was used."""
+        is_free = not self._blotter.is_used(client_id, order_id)
+        self._blotter.use_id(client_id, order_id)
+        return is_free
+
     def next_valid_id(self, client_id: int) -> int:
         """Return the lowest order id above all a client has used."""
         return self._blotter.next_valid_id(client_id)

@@ -128,6 +128,11 @@ class ExecutionBook:
             self._lines[_root(line)] = (ticket, line)
         return tuple(lines)
 
+    def add(self, ticket: Ticket, line: Reported) -> None:
+        """Put a line on record that was made elsewhere."""
+        self._begin_day(line.execution.executed_at)
+        self._lines[_root(line)] = (ticket, line)
+
     def correct(self, ticket: Ticket, line: Reported) -> None:
         """Let a line in a later revision replace the one on record."""
         self._lines[_root(line)] = (ticket, line)
