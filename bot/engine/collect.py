@@ -11,7 +11,7 @@ from strategies.model.factors import absent, known_before
 from strategies.model.rules import FactorRule
 from strategies.model.snapshots import EventAhead, FactorSeries, MarketSnapshot
 
-# How far the feed's clock may be ahead of ours; it is also asked after ``now`` was read
+# How far the feed's clock may be ahead of ours
 _CLOCK_SKEW = timedelta(seconds=2)
 
 EventsAhead = Callable[[date], tuple[EventAhead, ...] | None]
@@ -68,7 +68,7 @@ async def collect_snapshot(
     calendar: TradingCalendar,
     events_ahead: EventsAhead,
     factors: Factors,
-    now: datetime,
+    now: Callable[[], datetime],
     max_age: timedelta,
     decided_on: datetime | None,
 ) -> MarketSnapshot:
@@ -81,21 +81,23 @@ async def collect_snapshot(
         calendar: When the session opens and closes.
         events_ahead: What is scheduled.
         factors: The factor feeds.
-        now: The instant of the interval.
+        now: The clock, read once the quotes are there: to have a chain listed takes seconds.
         max_age: Quotes older than this are no market.
         decided_on: The market of the last decision; a feed that stands still is not a new one.
 
     Raises: MarketDataMissing, BrokerUnavailable (nothing has happened; the interval is skipped).
     """
+    # What is asked for once a session comes first: it takes seconds then, and quotes get old
+    history = await market_data.fetch_history(session)
+    feeds = await factors.before(session, market_data)
     try:
         market = await market_data.fetch_market()
     except InvalidQuote as cause:  # one broken print ends the interval, not the bot
         raise MarketDataMissing(f"the market data makes no sense: {cause}") from cause
-    if not -_CLOCK_SKEW <= now - market.at <= max_age:
+    if not -_CLOCK_SKEW <= now() - market.at <= max_age:
         raise MarketDataMissing(f"the market data is of {market.at.isoformat()}, not of now")
     if decided_on is not None and market.at <= decided_on:
         raise MarketDataMissing(f"the market data stands still since {market.at.isoformat()}")
-    history = await market_data.fetch_history(session)
     return MarketSnapshot(
         session=session,
         opens_at=calendar.opens_at(session),
@@ -105,7 +107,7 @@ async def collect_snapshot(
         market=market,
         events=events_ahead(session),
         history=history,
-        factors=await factors.before(session, market_data),
+        factors=feeds,
     )
 
 

@@ -149,7 +149,7 @@ class Engine:
                 calendar=self._settings.calendar,
                 events_ahead=self._settings.events_ahead,
                 factors=self._factors,
-                now=self._clock.now(),
+                now=self._clock.now,
                 max_age=self._settings.limits.quote_age_max,
                 decided_on=None if last is None else last.at,
             )

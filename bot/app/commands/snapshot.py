@@ -139,7 +139,7 @@ def inputs_from_history(config: LoadedConfig, at: datetime | None) -> DecisionIn
             calendar=calendar,
             events_ahead=events_ahead,
             factors=Factors(config.rules.panel.factors, factor_files(config, history).before),
-            now=at,
+            now=lambda: at,
             max_age=config.limits.quote_age_max,
             decided_on=None,
         )

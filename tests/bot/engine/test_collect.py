@@ -37,7 +37,7 @@ def collect(*, late_s=0.0, decided_on=None, refusal=None):
             calendar=builders.weekday_calendar(builders.TODAY, builders.TODAY),
             events_ahead=lambda session: None,
             factors=Factors((), nothing_fed),
-            now=snapshot.at + timedelta(seconds=late_s),
+            now=lambda: snapshot.at + timedelta(seconds=late_s),
             max_age=timedelta(seconds=120),
             decided_on=decided_on,
         )
