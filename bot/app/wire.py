@@ -25,21 +25,16 @@ from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.rules import Rules
 
 _CLIENT_ID = 1
-# No limits, and no greeks: the bot works out its own
-_EMBEDDED = GatewaySettings(
-    messages_per_second=None,
-    market_data_lines=None,
-    historical_per_ten_minutes=None,
-    feed=FeedSettings(greeks=False),
-)
 
 
-def over_the_wire(exchange: Exchange, clock: SystemClock, rules: Rules) -> Connect:
-    """Return how to reach an exchange through a gateway of its own."""
+def over_the_wire(
+    exchange: Exchange, clock: SystemClock, rules: Rules, lines: int | None
+) -> Connect:
+    """Return how to reach an exchange through a gateway of its own; see ``embedded``."""
 
     @asynccontextmanager
     async def connect(ledger: Ledger) -> AsyncIterator[Ports]:
-        async with embedded(exchange, clock, rules, ledger) as end:
+        async with embedded(exchange, clock, rules, ledger, lines) as end:
             yield end.ports
 
     return connect
@@ -47,17 +42,35 @@ def over_the_wire(exchange: Exchange, clock: SystemClock, rules: Rules) -> Conne
 
 @asynccontextmanager
 async def embedded(
-    exchange: Exchange, clock: SystemClock, rules: Rules, ledger: Ledger | None
+    exchange: Exchange,
+    clock: SystemClock,
+    rules: Rules,
+    ledger: Ledger | None,
+    lines: int | None,
 ) -> AsyncIterator[IbEnd]:
-    """Start a gateway in front of an exchange, and give our end of connections to it."""
+    """Start a gateway in front of an exchange, and give our end of connections to it.
+
+    Args:
+        exchange: Where orders trade.
+        clock: Virtual time.
+        rules: They say which quotes matter where lines are few.
+        ledger: The books; who only looks has none.
+        lines: How many quotes the gateway streams at once; None = all there are.
+    """
     market = exchange.market
-    gateway = Gateway(exchange, market.calendar, clock, _EMBEDDED)
+    settings = GatewaySettings(  # no other limits, and no greeks: the bot works out its own
+        messages_per_second=None,
+        market_data_lines=lines,
+        historical_per_ten_minutes=None,
+        feed=FeedSettings(greeks=False),
+    )
+    gateway = Gateway(exchange, market.calendar, clock, settings)
     port = await gateway.start()
     access = IbAccess(
         settings=IbSettings(
             port=port, client_id=_CLIENT_ID, account=exchange.account_id, requests_per_second=0
         ),
-        data=IbDataSettings(lines=None, grid=timedelta(seconds=GRID_SECONDS), first_prices_s=0.0),
+        data=IbDataSettings(lines=lines, grid=timedelta(seconds=GRID_SECONDS), first_prices_s=0.0),
         calendar=market.calendar,
         first_session=market.first_session,
         rules=rules,

@@ -221,7 +221,7 @@ def _transport(
         case "wire":
             from bot.app.wire import over_the_wire  # the client library takes a while to import
 
-            return over_the_wire(exchange, clock, rules)
+            return over_the_wire(exchange, clock, rules, broker.market_data_lines)
 
 
 def require_same_world(broker: SimulatedBrokerSection, market: Market, paths: RunPaths) -> None:

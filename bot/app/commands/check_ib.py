@@ -49,7 +49,7 @@ def check_wire(broker: SimulatedBrokerSection, market: Market, rules: Rules) -> 
     with virtual_time(market.calendar.opens_at(market.first_session) + _AFTER_OPEN) as loop:
 
         async def look() -> list[Finding]:
-            async with embedded(exchange, clock, rules, None) as end:
+            async with embedded(exchange, clock, rules, None, broker.market_data_lines) as end:
                 try:
                     await end.trading.connect()
                     quotes = await end.ports.market_data.fetch_market()

@@ -94,6 +94,11 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
             "`wire`: through a simulated IB Gateway inside the program and the real ib_insync; "
             "`in_process`: straight, for the same fills in a third of the time"
         ),
+        "market_data_lines": _Words(
+            "quotes that `wire` lets the bot see at once, to rehearse a login's limit; none: all "
+            "([ib.md](ib.md#what-100-lines-see))",
+            bounds="40 .. 10,000",
+        ),
         "account": _Words("names the database under `var/`", bounds="DU and 3 to 10 digits"),
         **_EXCHANGE,
     },

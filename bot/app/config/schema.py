@@ -89,6 +89,7 @@ class SimulatedBrokerSection(Section):
 
     kind: Literal["simulated"]
     transport: Literal["wire", "in_process"] = "wire"
+    market_data_lines: Annotated[Whole, within(40, 10_000)] | None = None
     account: Annotated[Text, Field(pattern=r"^DU\d{3,10}$")] = "DU0000001"
     starting_cash_usd: Annotated[Money, within(10_000, 1_000_000_000)]
     seed: Annotated[Whole, within(0, _SEED_MAX)]
@@ -96,6 +97,12 @@ class SimulatedBrokerSection(Section):
     fees: FeeValues = DEFAULT_FEES
     fill_model: FillModelValues = DEFAULT_FILL_MODEL
     market: MarketSection
+
+    @model_validator(mode="after")
+    def _lines_are_of_the_wire(self) -> Self:
+        if self.transport == "in_process" and self.market_data_lines is not None:
+            raise misplaced("market_data_lines", "in_process sees everything; use transport: wire")
+        return self
 
 
 class _IbBrokerSection(Section):
