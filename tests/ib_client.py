@@ -23,6 +23,16 @@ StopOrder = library.StopOrder
 Ticker = library.Ticker
 Trade = library.Trade
 
+GREETS_UP_TO: int = IB().client.MaxClientVersion
+
 Decoder = library.decoder.Decoder
 Wrapper = library.wrapper.Wrapper
 parse_ib_datetime = library.util.parseIBDatetime
+
+
+def ticker_with(**prices: float) -> Ticker:
+    """Return a ticker with prices; ib_async makes it blank whatever it is made with."""
+    made = Ticker()
+    for name, price in prices.items():
+        setattr(made, name, price)
+    return made

@@ -18,6 +18,7 @@ from bot.brokers.ib.library import (
     Execution,
     Order,
     OrderState,
+    RequestError,
     is_set,
 )
 
@@ -270,18 +271,24 @@ class _Shim:
         if meaning.scope is Scope.CONNECTION:
             self._session.connection_code(meaning, text)
             if is_request and meaning.reaction is not Reaction.NOTICE:
-                self._library["error"](number, code, text, advanced)
+                self._refuse(number, code, text)
             return
         if is_order:
             assert self._orders is not None
             self._orders.order_error(number, meaning, text)
         elif is_request and meaning.reaction is not Reaction.NOTICE:
-            self._library["error"](number, code, text, advanced)
+            self._refuse(number, code, text)
         self._session.request_code(number, meaning, text)
         if is_order or meaning.reaction is Reaction.NOTICE:
             self._ib.errorEvent.emit(number, code, text, None)
         elif not is_request:
             self._library["error"](number, code, text, advanced)
+
+    def _refuse(self, number: int, code: int, text: str) -> None:
+        """End a request; each library takes some refusals for remarks, and would wait on."""
+        refusal = RequestError(number, code, text)
+        self._wrapper._endReq(number, refusal, success=False)  # noqa: SLF001 as the library does
+        self._ib.errorEvent.emit(number, code, text, None)
 
     # --- the connection -----------------------------------------------------------------------
 

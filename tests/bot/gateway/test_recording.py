@@ -21,7 +21,7 @@ from bot.gateway.transcripts import (
 )
 from tests.bot.gateway.running import Running, running_gateway, settle
 from tests.bot.gateway.wire import Wire
-from tests.ib_client import IB, Index, LimitOrder, MarketOrder, Option
+from tests.ib_client import GREETS_UP_TO, IB, Index, LimitOrder, MarketOrder, Option
 
 ACCOUNT = "DU7654321"
 MASKED_ACCOUNT = "DU0000001"
@@ -118,7 +118,7 @@ class TestRecorder:
             "session-001.jsonl",
             "session-002.jsonl",
         ]
-        assert all(Transcript.read(path).version == 176 for path in recorder.transcripts)
+        assert all(Transcript.read(path).version == GREETS_UP_TO for path in recorder.transcripts)
 
     async def test_a_gateway_that_closes_closes_the_client_too(self, recorder, running):
         ib = await connected(await recorder.start())

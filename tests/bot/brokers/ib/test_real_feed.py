@@ -22,6 +22,7 @@ from tests.bot.brokers.benches import ManualClock
 from tests.bot.brokers.ib.data_bench import EMBEDDED, DataBench, data_bench
 from tests.bot.brokers.ib.worlds import calendar
 from tests.builders import AT, instrument
+from tests.ib_client import ticker_with
 
 REAL = IbDataSettings(lines=100, leg_lines=12, first_prices_s=0.2)
 
@@ -163,7 +164,7 @@ async def test_a_root_that_is_gone_is_named(missing, problem):
 
 async def test_first_prices_are_waited_for_no_longer_than_they_may_take():
     clock = ManualClock(AT)
-    silent, priced, unquoted = Ticker(), Ticker(last=1.0), Ticker(bid=-1.0, ask=-1.0)
+    silent, priced, unquoted = Ticker(), ticker_with(last=1.0), ticker_with(bid=-1.0, ask=-1.0)
     await first_prices([priced, unquoted], clock, 5)
     assert clock.now() == AT
     await first_prices([priced, silent], clock, 5)
@@ -178,7 +179,7 @@ def test_what_ib_spells_as_nothing_is_zero(sent, read):
 
 
 def test_a_crossed_quote_comes_as_it_is():
-    crossed = quote_of(Ticker(bid=2.0, ask=1.0), AT)
+    crossed = quote_of(ticker_with(bid=2.0, ask=1.0), AT)
     assert crossed == Quote(bid=2.0, ask=1.0, quoted_at=AT)
     assert not crossed.is_two_sided
 

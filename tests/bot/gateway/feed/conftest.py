@@ -43,7 +43,7 @@ class Client:
 
     def watch(self, req_id: int) -> Ticker:
         """Return the ticker of a request that is about to be made."""
-        return self.ib.wrapper.startTicker(req_id, Contract(conId=req_id), "mktData")
+        return self.ib.wrapper.startTicker(req_id, Contract(conId=1 + req_id), "mktData")
 
     def send(self, message: Message) -> None:
         """Keep a message."""
