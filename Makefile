@@ -10,10 +10,10 @@ UV_COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate
 	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports tests clients coverage soak bench cases lock fix clean
+.PHONY: help run test lint types imports tests clients clients-heavy coverage soak bench cases lock fix clean
 
 help:               ## list targets
-	@grep -hE '^[a-z]+:.*##' Makefile
+	@grep -hE '^[a-z-]+:.*##' Makefile
 
 run: $(VENV)/run.stamp        ## set up, replay the shipped configuration, print a summary
 	$(BIN)/alvh run --config paper_config.yaml
@@ -34,11 +34,13 @@ tests: $(VENV)/dev.stamp clients  ## all tests but the slow ones
 
 clients: $(addprefix $(CLIENTS)/,ib_async.stamp ibapi.stamp nautilus_ibapi.stamp node.stamp)  ## set up other IB clients
 
+clients-heavy: $(CLIENTS)/thetagang.stamp  ## set up a whole bot of somebody else's
+
 coverage: $(VENV)/dev.stamp   ## every branch of strategies/ is taken by its own tests, or it fails
 	$(BIN)/pytest tests/strategies tests/golden tests/test_rules_page.py -n auto -m "not slow" \
 	  --cov=strategies --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-soak: $(VENV)/dev.stamp       ## the slow tests: kills at random moments, whole runs
+soak: $(VENV)/dev.stamp clients-heavy  ## the slow tests: kills at random moments, whole runs
 	$(BIN)/pytest -m slow
 
 bench: $(VENV)/dev.stamp      ## benchmarks, one JSON document each
@@ -55,6 +57,7 @@ lock:               ## pin every dependency by hash again
 	$(UV_COMPILE) pyproject.toml --group dev -o requirements-dev.lock
 	$(BIN)/python tests/clients/requirements/of_ib_async.py | $(UV_COMPILE) - -o tests/clients/requirements/ib_async.lock
 	echo "ibapi==9.81.1.post1" | $(UV_COMPILE) - -o tests/clients/requirements/ibapi.lock
+	printf "thetagang==2.1.1\ntime-machine==3.6.0\n" | $(UV_COMPILE) - -o tests/clients/requirements/thetagang.lock
 	printf "nautilus-ibapi==10.37.2\nprotobuf>=5.29,<6\n" | $(UV_COMPILE) - -o tests/clients/requirements/nautilus_ibapi.lock
 
 clean:              ## remove the environment and every run-time file

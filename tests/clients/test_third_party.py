@@ -36,38 +36,6 @@ def _absent(client: str) -> str | None:
     return None if path.exists() else f"{path.relative_to(_CHECKOUT)} is not there; make clients"
 
 
-@pytest.fixture
-def gateway_port(tmp_path):
-    """The port of `alvh gateway` in a process of its own, a minute of market a second."""
-    command = [
-        *(sys.executable, "-m", "bot.app", "gateway", "--port", "0"),
-        *("--market", "replay:2020-02-03..2020-02-07", "--speed", "60"),
-    ]
-    with (
-        (tmp_path / "gateway.log").open("w") as log,
-        subprocess.Popen(
-            command,
-            cwd=_CHECKOUT,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        ) as process,
-    ):
-        try:
-            yield _announced_port(process)
-        finally:
-            process.terminate()
-            process.wait(timeout=10)
-
-
-def _announced_port(process: subprocess.Popen) -> int:
-    for line in process.stdout:
-        if found := re.search(r"port (\d+)", line):
-            return int(found[1])
-    raise AssertionError(f"the gateway ended with {process.wait()} and named no port")
-
-
 @pytest.mark.parametrize("client", _CLIENTS)
 def test_the_whole_flow(client, gateway_port):
     if (why := _absent(client)) is not None:

@@ -1,0 +1,43 @@
+"""`alvh gateway` in a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def gateway_port(tmp_path):
+    """The port of `alvh gateway` in a process of its own, a minute of market a second."""
+    command = [
+        *(sys.executable, "-m", "bot.app", "gateway", "--port", "0"),
+        *("--market", "replay:2020-02-03..2020-02-07", "--speed", "60"),
+    ]
+    with (
+        (tmp_path / "gateway.log").open("w") as log,
+        subprocess.Popen(
+            command,
+            cwd=_CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        ) as process,
+    ):
+        try:
+            yield _announced_port(process)
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def _announced_port(process: subprocess.Popen) -> int:
+    for line in process.stdout:
+        if found := re.search(r"port (\d+)", line):
+            return int(found[1])
+    raise AssertionError(f"the gateway ended with {process.wait()} and named no port")
