@@ -1,21 +1,16 @@
-"""Holds the codec to a client library: what it hears of our replies, what we hear of its requests.
+"""Holds the codec to the client library that is installed, ib_insync or ib_async.
 
-Runs inside the tests with ib_insync; and, because ib_async cannot be installed beside it, as a
-script with a Python that has it::
-
-    PYTHONPATH=. /path/to/python tests/bot/gateway/protocol/client_library.py ib_async
+What it hears of our replies, and what we hear of its requests.
 """
 
-import asyncio
-import importlib
 import itertools
 import logging
-import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from bot.brokers.ib.library import library
 from bot.gateway.protocol.builders import (
     commission_message,
     completed_order_message,
@@ -32,11 +27,11 @@ from bot.gateway.protocol.layouts import Constant, Field, Group, Item, Maybe, Va
 from bot.gateway.protocol.message import Message
 from bot.gateway.protocol.replies import REPLIES
 from bot.gateway.words import ComboLeg, Commission, Contract, Execution, Order, OrderState
+from tests.ib_client import GREETS_UP_TO
 
-VERSIONS = {
-    "ib_insync": (157, 160, 163, 164, 166, 170, 176),
-    "ib_async": (157, 160, 163, 164, 166, 170, 176, 177, 178),
-}
+VERSIONS = tuple(
+    version for version in (157, 160, 163, 164, 166, 170, 176, 177, 178) if version <= GREETS_UP_TO
+)
 
 SPXW = Contract(
     con_id=700001,
@@ -78,11 +73,8 @@ CREDIT = Order(
 class Peer:
     """A client library without a socket."""
 
-    def __init__(self, library: str) -> None:
-        if sys.version_info >= (3, 12):  # importing it asks for a loop
-            asyncio.set_event_loop(asyncio.new_event_loop())
-        self.library = importlib.import_module(library)
-        self.name = library
+    def __init__(self) -> None:
+        self.library = library
 
     def hear(self, message: Message, version: int) -> list[tuple[str, tuple[Any, ...]]]:
         """Return which callbacks with which arguments the library makes of a reply."""
@@ -92,11 +84,13 @@ class Peer:
         decoder = self.library.decoder.Decoder(calls, version)
         complaints = _Complaints()
         decoder.logger.addHandler(complaints)
+        decoder.logger.setLevel(logging.WARNING)  # the adapter has the library be silent
         decoder.logger.propagate = False
         try:
             decoder.interpret(fields)
         finally:
             decoder.logger.removeHandler(complaints)
+            decoder.logger.setLevel(logging.NOTSET)
             decoder.logger.propagate = True
         assert not complaints.said, (message, complaints.said)
         return calls.made
@@ -654,17 +648,3 @@ CHECKS: tuple[Callable[[Peer, int], None], ...] = (
     check_place_order_with_everything,
     check_pegged_orders,
 )
-
-
-def main() -> None:
-    """Run every check with the library named on the command line."""
-    peer = Peer(sys.argv[1])
-    for check in CHECKS:
-        for version in VERSIONS[peer.name]:
-            check(peer, version)
-    count = len(CHECKS) * len(VERSIONS[peer.name])
-    sys.stdout.write(f"{count} checks passed with {peer.name} {peer.library.__version__}\n")
-
-
-if __name__ == "__main__":
-    main()
