@@ -10,7 +10,7 @@ UV_COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate
 	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports tests clients clients-heavy coverage soak bench cases lock fix clean
+.PHONY: help run test lint types imports tests test-ib-async clients clients-heavy coverage soak bench cases lock fix clean
 
 help:               ## list targets
 	@grep -hE '^[a-z-]+:.*##' Makefile
@@ -18,7 +18,7 @@ help:               ## list targets
 run: $(VENV)/run.stamp        ## set up, replay the shipped configuration, print a summary
 	$(BIN)/alvh run --config paper_config.yaml
 
-test: lint types imports tests  ## set up, then style, types, floors and tests: what CI runs
+test: lint types imports tests test-ib-async  ## set up, then style, types, floors and tests: what CI runs
 
 lint: $(VENV)/dev.stamp       ## style
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
@@ -31,6 +31,11 @@ imports: $(VENV)/dev.stamp    ## floors and homes of libraries
 
 tests: $(VENV)/dev.stamp clients  ## all tests but the slow ones
 	ALVH_CLIENTS=required $(BIN)/pytest -n auto -m "not slow"
+
+test-ib-async: $(CLIENTS)/ib_async.stamp  ## the tests that use the client library, with ib_async in its place
+	$(CLIENTS)/ib_async/bin/python -m pytest -n auto -m "not slow" tests/bot/brokers \
+	  tests/bot/gateway/test_*.py tests/bot/gateway/feed tests/bot/gateway/*/test_over_the_wire.py \
+	  tests/bot/gateway/protocol/test_client_libraries.py
 
 clients: $(addprefix $(CLIENTS)/,ib_async.stamp ibapi.stamp nautilus_ibapi.stamp node.stamp)  ## set up other IB clients
 
