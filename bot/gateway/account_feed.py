@@ -185,8 +185,10 @@ class AccountFeed:
         )
 
     def _mark(self, at: datetime) -> None:
+        """Take note that everything is said now, once what a trade of this instant changed is."""
+        if self._book.version != self._version:
+            self.refresh(at)
         self._values_at = at
-        self._version = self._book.version
 
     # --- messages -----------------------------------------------------------------------------
 
