@@ -202,7 +202,8 @@ def _beginning(market: Market, at: str | None) -> datetime:
     begins_at = SystemClock().now() if at == "now" else parse_time(at, "--at")
     assert begins_at is not None, "None only comes of None"
     day = begins_at.astimezone(EXCHANGE_ZONE).date()
-    if not market.first_session <= day <= market.last_session:
+    is_early = day < market.first_session and at != "now"  # now may be a weekend
+    if is_early or day > market.last_session:
         days = f"{market.first_session} .. {market.last_session}"
         raise CommandFailed(f"--at: {day} is outside the market, {days}", ExitCode.USAGE)
     return begins_at
