@@ -117,7 +117,7 @@ def test_a_missing_config_is_bad_usage(invoke, command):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("seed: 7 ", "seed: seven ", "paper_config.yaml:21:9: broker.seed: expected a whole"),
+        ("seed: 7 ", "seed: seven ", "paper_config.yaml:22:9: broker.seed: expected a whole"),
         ("name: paper", "name: [paper", "not YAML"),
         ("short_delta", "short_dleta", "did you mean 'short_delta'?"),
         ("short_delta: 0.16", "short_delta: 0.5", "0.5 is outside 0.15 .. 0.2 (rule C3"),
@@ -153,7 +153,7 @@ def test_the_unedited_live_config_is_refused_for_safety(invoke, folder):
         assert "broker.account: empty; fill in the live account" in result.stderr
 
 
-def test_a_filled_in_live_config_says_that_this_version_only_simulates(invoke, folder):
+def test_a_filled_in_live_config_says_that_no_real_money_is_traded(invoke, folder):
     path = folder / "live_config.yaml"
     text = path.read_text().replace('account: ""', "account: U1234567")
     path.write_text(
@@ -161,7 +161,7 @@ def test_a_filled_in_live_config_says_that_this_version_only_simulates(invoke, f
     )
     result = invoke("run", "--config", "live_config.yaml")
     assert result.exit_code == 2
-    assert "simulated exchange only" in result.stderr
+    assert "trades no real money" in result.stderr
 
 
 def test_show_origin_lists_every_value_and_who_said_so(invoke, folder):
