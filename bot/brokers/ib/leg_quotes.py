@@ -1,7 +1,9 @@
 """Quotes of the few legs being worked, streamed on the connection that trades."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Final
 
 from bot.brokers.ib.columns import SeriesTerms
 from bot.brokers.ib.connection import IbSession
@@ -19,6 +21,9 @@ from strategies.model.calendars import TradingCalendar
 from strategies.model.expiries import future_instants
 from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.quotes import Quote
+
+# A quote this old may stand or be lost; the gate refuses what is too old to trade on
+_STANDS: Final = timedelta(seconds=30)
 
 
 class LegQuotes:
@@ -50,8 +55,17 @@ class LegQuotes:
     async def fetch(self, instruments: Sequence[Instrument]) -> dict[str, Quote]:
         """Return current quotes by symbol; see ``IbMarketData.fetch_quotes``."""
         session_at(self._calendar, self._clock.now())
-        contracts = await self._contracts(instruments)
+        contracts = list((await self._contracts(instruments)).items())
+        size = len(contracts) if self._settings.lines is None else self._settings.leg_lines
+        quotes: dict[str, Quote] = {}
+        for start in range(0, len(contracts), size or 1):
+            quotes |= await self._quotes(dict(contracts[start : start + size]))
+        return quotes
+
+    async def _quotes(self, contracts: dict[str, Contract]) -> dict[str, Quote]:
+        """Return quotes of no more contracts than there are lines for."""
         ib = await self._session.ready()
+        self._streams.drop(self._standing(contracts))
         refused = [name for name in self._health.refused if name in self._streams]
         self._streams.drop(refused)
         self._health.forgive(refused)
@@ -72,6 +86,18 @@ class LegQuotes:
             for symbol in contracts
         }
         return {symbol: each for symbol, each in quotes.items() if each.bid or each.ask}
+
+    def _standing(self, names: Iterable[str]) -> list[str]:
+        """Return legs without a tick of late: streamed anew, IB says whether their quotes stand."""
+        if self._settings.grid is not None:
+            return []
+        since = self._clock.now() - _STANDS
+        streamed = ((name, self._streams.tickers.get(name)) for name in names)
+        return [
+            name
+            for name, ticker in streamed
+            if ticker is not None and (ticker.time is None or ticker.time < since)
+        ]
 
     async def _contracts(self, instruments: Sequence[Instrument]) -> dict[str, Contract]:
         """Return the contracts of what still trades; what IB does not know nobody quotes."""
@@ -94,8 +120,7 @@ class LegQuotes:
             self._used[symbol] = None
         if self._settings.lines is None:
             return
-        most = max(self._settings.leg_lines, len(contracts))
-        while len(self._used) > most:
+        while len(self._used) > self._settings.leg_lines:
             oldest = next(iter(self._used))
             del self._used[oldest]
             if oldest in self._streams:
