@@ -33,7 +33,7 @@ from bot.app.reports import (
     RunSummary,
     SessionReport,
 )
-from bot.app.schedule import Schedule, ScheduledJob
+from bot.app.schedule import JobFunction, Schedule, ScheduledJob
 from bot.app.wiring import Wiring, build_world, wire
 from bot.clock import SystemClock, virtual_time
 from bot.engine.engine import Engine, EngineSettings, Interval
@@ -58,6 +58,7 @@ _Report = TypeVar("_Report", IntervalReport, SessionReport)
 _RUN_ID_LENGTH = 12
 _HOUSEKEEPING_AT = clock_time(17, 0)
 _LAST_DAY_ENDS = clock_time(18, 0)
+_BOOK_AGAIN_AFTER = timedelta(minutes=10)
 _KIB_PER_MIB = 1024
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -266,10 +267,10 @@ class _Life:
         return self._outcome
 
     def _build_schedule(self) -> Schedule:
-        plan = self._config.bot.schedule
+        plan, wiring = self._config.bot.schedule, self._wiring
         schedule = Schedule(
             self._ledger,
-            self._wiring.clock,
+            wiring.clock,
             misfire_grace_s=plan.interval_minutes * 30,
             halt=self._halt,
         )
@@ -279,6 +280,11 @@ class _Life:
 
         async def interval(at: datetime) -> str:
             return await self._interval(at, schedule, entry_due=False)
+
+        async def end_of_day(at: datetime) -> str:
+            outcome = await self._engine.end_of_day(at)
+            self._book_again(schedule, end_of_day)
+            return outcome
 
         async def housekeeping(_at: datetime) -> str:
             return self._engine.keep_house()
@@ -290,7 +296,7 @@ class _Life:
         duties = {
             "entry": entry,
             "interval": interval,
-            "end_of_day": self._engine.end_of_day,
+            "end_of_day": end_of_day,
             "housekeeping": housekeeping,
         }
         for name, trigger in scheduled_triggers(plan).items():
@@ -299,7 +305,21 @@ class _Life:
             # A start may find its end gone by, after finishing what was under way
             end = DateTrigger(run_date=self._ends_at)
             schedule.add(ScheduledJob(name="finish", trigger=end, run=finish, however_late=True))
+        if wiring.in_real_time:  # simulated time has no evenings to miss
+            self._book_again(schedule, end_of_day)
         return schedule
+
+    def _book_again(self, schedule: Schedule, end_of_day: JobFunction) -> None:
+        """Book a day later that was traded and is not booked: the broker was away, or the bot."""
+        now = self._wiring.clock.now().astimezone(EXCHANGE_ZONE)
+        session, last = now.date(), self._ledger.last_decision()
+        was_traded = last is not None and last.at.astimezone(EXCHANGE_ZONE).date() == session
+        is_over = now.time() >= self._config.bot.schedule.end_of_day
+        again = now + _BOOK_AGAIN_AFTER
+        is_tonight = again.date() == session
+        if was_traded and is_over and is_tonight and self._ledger.daily_pnl(session) is None:
+            trigger = DateTrigger(run_date=again)
+            schedule.add(ScheduledJob(name="end_of_day_again", trigger=trigger, run=end_of_day))
 
     async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:
         self._look_at_configuration(at)

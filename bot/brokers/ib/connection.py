@@ -418,6 +418,8 @@ class IbSession:
 
     def lost(self) -> None:
         """Take note that the connection is gone."""
+        if self._stage is Stage.READY:
+            log.warning("connection lost; the next question opens another", port=self.settings.port)
         self._stage = Stage.CLOSED
         self._arrived_at = None
         self._keep_highest_id(self.ib)
@@ -439,7 +441,8 @@ class IbSession:
 
     def connection_code(self, code: Code, text: str) -> None:
         """Change state as a message about the connection says."""
-        log.info("ib says", code=code.code, text=text)
+        if self._last_code != (code, text):  # IB repeats itself all weekend, or for each stream
+            log.info("ib says", code=code.code, text=text)
         self._last_code = (code, text)
         match code.reaction:
             case Reaction.FROZEN:
