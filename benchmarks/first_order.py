@@ -4,8 +4,8 @@
 runs in a process of its own, behind a relay that keeps every answer for 50 ms; the bot's own
 engine, ledger and IB adapter run here, in real time. Contracts are known and quotes are streaming
 since an interval before; from then on requests are throttled to 45 a second, and the clock strikes
-the entry at 10:00. Counted is the time from there to the bytes of the first placeOrder, and
-how much of it was spent before, on and after the decision.
+the entry at 10:00. Counted is the time from there to the bytes of the first placeOrder that is not
+the what-if which goes before it, and how much of it was spent before, on and after the decision.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from bot.brokers.ib.data_settings import IbDataSettings
 from bot.calendars.build import build_calendar
 from bot.engine.engine import Engine, EngineSettings
 from bot.engine.prices import WalkPolicy
+from bot.gateway.protocol.codec import decode_request
 from bot.history.store import History
 from state.ledger import Ledger
 from strategies.decide import decide
@@ -59,12 +60,13 @@ class Stopwatch:
         """Listen to what both sessions send."""
         for session in (end.trading, end.data):
             connection = session.ib.client.conn
-            connection.sendMsg = self._listening(connection.sendMsg)
+            version = session.ib.client.serverVersion()
+            connection.sendMsg = self._listening(connection.sendMsg, version)
 
-    def _listening(self, send):
+    def _listening(self, send, version: int):
         def sent(message: bytes) -> None:
             send(message)
-            if message[LENGTH_BYTES:].startswith(PLACE_ORDER) and self.first_order is None:
+            if self.first_order is None and is_an_order(message[LENGTH_BYTES:], version):
                 self.first_order = time.perf_counter()
                 self.is_sent.set()
 
@@ -76,6 +78,11 @@ class Stopwatch:
         result = decide(*inputs)
         self.decided.append((began, time.perf_counter()))
         return result
+
+
+def is_an_order(payload: bytes, version: int) -> bool:
+    """Return whether a message places an order, and not only asks what one would do."""
+    return payload.startswith(PLACE_ORDER) and not decode_request(payload, version).values["whatIf"]
 
 
 def engine_of(
