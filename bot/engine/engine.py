@@ -1,9 +1,11 @@
 """The engine: one interval is collect, decide, remember, act, remember. It knows ports only."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -33,6 +35,7 @@ from state.ledger import DailyPnl, LastDecision, Ledger
 from strategies.decide import decide
 from strategies.model.book import Account, Book
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
+from strategies.model.lifecycle import OPEN_STATUSES
 from strategies.model.limits import HaltScope, Limits, Readiness, SystemState
 from strategies.model.memory import Memory
 from strategies.model.overrides import Override
@@ -41,6 +44,9 @@ from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
 
 log = structlog.get_logger(__name__)
+
+# What is asked at once may take so long to be of one moment
+_ONE_MOMENT = timedelta(seconds=2)
 
 # ``strategies.decide.decide``, or what a test puts in its place
 Decide = Callable[[MarketSnapshot, Book, Account, Memory, Rules], tuple[Plan, Memory]]
@@ -141,19 +147,13 @@ class Engine:
         if last is not None and last.at >= scheduled_at:
             return "skipped: decided before"
         try:
-            await self._catch_up(last)
-            snapshot = await collect_snapshot(
-                self._market_data,
-                session=_session_of(scheduled_at),
+            if self._is_behind(last):
+                await self._catch_up(last)
+            snapshot, account = await self._look(
+                _session_of(scheduled_at),
                 entry_due=entry_due,
-                calendar=self._settings.calendar,
-                events_ahead=self._settings.events_ahead,
-                factors=self._factors,
-                now=self._clock.now,
-                max_age=self._settings.limits.quote_age_max,
                 decided_on=None if last is None else last.at,
             )
-            account = await self._broker.fetch_account()
         except (SkipInterval, RetryLater) as cause:
             log.warning("interval skipped", reason=str(cause))
             return f"skipped: {cause}"
@@ -244,6 +244,45 @@ class Engine:
             raise BooksDisagree("; ".join(str(difference) for difference in differences))
         return "ran"
 
+    async def _look(
+        self, session: date, *, entry_due: bool, decided_on: datetime | None
+    ) -> tuple[MarketSnapshot, Account]:
+        """Return market and account, asked for at once, with the ledger in step with the broker.
+
+        The first look of a session takes seconds; what was asked beside it is asked again then.
+
+        Raises: RetryLater, SkipInterval, HaltTrading.
+        """
+        asked_at = self._clock.now()
+        market = asyncio.ensure_future(
+            collect_snapshot(
+                self._market_data,
+                session=session,
+                entry_due=entry_due,
+                calendar=self._settings.calendar,
+                events_ahead=self._settings.events_ahead,
+                factors=self._factors,
+                now=self._clock.now,
+                max_age=self._settings.limits.quote_age_max,
+                decided_on=decided_on,
+            )
+        )
+        account = asyncio.ensure_future(self._broker.fetch_account())
+        in_step = asyncio.ensure_future(synchronise(self._ledger, self._broker, asked_at))
+        await _all_answered(market, account, in_step)
+        if self._clock.now() - asked_at <= _ONE_MOMENT:
+            return market.result(), account.result()
+        await synchronise(self._ledger, self._broker, self._clock.now())
+        return market.result(), await self._broker.fetch_account()
+
+    def _is_behind(self, last: LastDecision | None) -> bool:
+        """Whether a halt was lifted, or an interval or an order is left from before."""
+        return (
+            self._ledger.system_state().state is SystemState.RECONCILING
+            or (last is not None and not last.completed)
+            or any(order.status in OPEN_STATUSES for order in self._ledger.open_intents())
+        )
+
     async def _catch_up(self, last: LastDecision | None) -> None:
         """Be where a start would be: in step with the broker, with nothing left from before."""
         if self._ledger.system_state().state is SystemState.RECONCILING:  # a halt was lifted
@@ -308,6 +347,17 @@ class Engine:
     ) -> None:
         with self._ledger.transaction() as tx:
             tx.set_system_state(state, self._clock.now(), scope=scope, reason=reason, by=by)
+
+
+async def _all_answered(*questions: asyncio.Future[Any]) -> None:
+    """Wait until none is under way; raise what went wrong, what halts before what may be retried.
+
+    An answer nobody waits for any more could be taken for that to the next question.
+    """
+    answers = await asyncio.gather(*questions, return_exceptions=True)
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    for failure in sorted(failures, key=lambda each: isinstance(each, (RetryLater, SkipInterval))):
+        raise failure
 
 
 def _session_of(at: datetime) -> date:

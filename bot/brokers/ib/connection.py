@@ -135,6 +135,12 @@ class IbSession:
         return self._stage is Stage.READY and self._ib is not None and self._ib.isConnected()
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is connected and nothing is known to be lacking of what it has been told."""
+        is_behind = self._must_synchronise or self._must_resubscribe
+        return self.is_connected and not (is_behind or self._is_frozen or self._failure is not None)
+
+    @property
     def is_frozen(self) -> bool:
         """Whether the gateway has lost IB, so that nothing may be sent."""
         return self._is_frozen
@@ -238,11 +244,18 @@ class IbSession:
     async def arrive(self) -> None:
         """Return once everything said until now, or until just now, has arrived.
 
+        An answer that is being waited for proves as much as one of our own would.
+
         Raises: BrokerUnavailable, WrongAccount.
         """
         await self.ready()
-        now = self._now()
-        if self._arrived_at is None or now - self._arrived_at > self.settings.fresh_s:
+        wanted_at = self._now()
+        if self._has_arrived(wanted_at):
+            return
+        if self._turn.locked():
+            async with self._turn:
+                pass
+        if not self._has_arrived(wanted_at):
             await self.fence()
 
     async def fence(self) -> None:
@@ -347,6 +360,10 @@ class IbSession:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+    def _has_arrived(self, wanted_at: float) -> bool:
+        arrived_at = self._arrived_at
+        return arrived_at is not None and wanted_at - arrived_at <= self.settings.fresh_s
 
     # --- making the connection ----------------------------------------------------------------
 

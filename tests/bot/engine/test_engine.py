@@ -7,7 +7,13 @@ from decimal import Decimal
 import pytest
 
 from bot.engine.control import Command, submit_command
-from bot.errors import BooksDisagree, BrokerUnavailable, MarketDataMissing, OutcomeUnknown
+from bot.errors import (
+    BooksDisagree,
+    BrokerUnavailable,
+    MarketDataMissing,
+    OutcomeUnknown,
+    WrongAccount,
+)
 from bot.exchange.orders import WORKING
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.orders import Urgency
@@ -127,6 +133,75 @@ def test_a_decision_gets_the_memory_of_the_last_one_that_was_kept(desk):
     desk.run(AT, NEXT)
     assert desk.ledger.last_decision().memory.session == AT.date()
     assert [interval.plan.at for interval in desk.intervals] == [AT, NEXT]
+
+
+# --- one look -----------------------------------------------------------------------------------
+
+
+class SlowFeed:
+    """Market data that take a while."""
+
+    def __init__(self, desk, seconds):
+        self._desk = desk
+        self._inner = desk.market_data
+        self._seconds = seconds
+
+    async def fetch_market(self):
+        await self._desk.clock.sleep(self._seconds)
+        return await self._inner.fetch_market()
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+
+class SlowQuestions:
+    """A hook that makes the broker's answers take a while, and writes down when they came."""
+
+    def __init__(self, desk, **seconds):
+        self._desk = desk
+        self._seconds = seconds
+        self.answered = []
+
+    async def __call__(self, call, phase, argument):
+        if phase == "before":
+            await self._desk.clock.sleep(self._seconds.get(call, 0))
+        else:
+            self.answered.append((call, self._desk.clock.now()))
+
+
+def test_market_account_and_books_are_asked_for_at_once(desk):
+    desk.market_data = SlowFeed(desk, 1)
+    desk.broker.hook = SlowQuestions(desk, fetch_account=1, fetch_fills=1)
+    assert desk.run(NEXT) == ["ran"]
+    assert decided(desk) == [NEXT + timedelta(seconds=1)]
+
+
+def test_what_was_asked_beside_a_slow_look_is_asked_again(desk):
+    desk.market_data = SlowFeed(desk, 10)
+    desk.broker.hook = questions = SlowQuestions(desk)
+    assert desk.run(NEXT) == ["ran"]
+    seen_at = NEXT + timedelta(seconds=10)
+    assert {("fetch_fills", seen_at), ("fetch_account", seen_at)} <= set(questions.answered)
+
+
+def test_of_several_failures_the_one_that_halts_counts(desk):
+    desk.market_data = Feed(desk, MarketDataMissing("no SPX chain"))
+    desk.broker.hook = Faults(
+        {
+            ("fetch_fills", "before", 2): BrokerUnavailable("no connection"),
+            ("fetch_account", "before", 2): WrongAccount("somebody else's"),
+        }
+    )
+    with pytest.raises(WrongAccount):
+        desk.run(AT)
+
+
+def test_no_question_is_left_under_way(desk):
+    desk.market_data = Feed(desk, MarketDataMissing("no SPX chain"))
+    desk.broker.hook = questions = SlowQuestions(desk, fetch_account=5)
+    at = AT + timedelta(minutes=1)
+    assert desk.run(at) == ["skipped: no SPX chain"]
+    assert questions.answered[-1] == ("fetch_account", at + timedelta(seconds=5))
 
 
 # --- finishing what was begun -------------------------------------------------------------------

@@ -175,3 +175,39 @@ def test_what_has_arrived_just_now_is_not_waited_for_again(tmp_path):
         assert bench.session.traffic().sent == asked
 
     run_in_virtual_time(tmp_path, scenario)
+
+
+def test_questions_of_one_instant_share_one_answer(tmp_path):
+    async def scenario(bench):
+        async def bytes_for(*questions):
+            await bench.clock.sleep(1)
+            before = bench.session.traffic().sent
+            await asyncio.gather(*questions)
+            return bench.session.traffic().sent - before
+
+        broker = bench.broker
+        for_account = await bytes_for(broker.fetch_account())
+        for_fence = await bytes_for(broker.fetch_orders())
+        assert for_account > 0 < for_fence
+        assert await bytes_for(broker.fetch_orders(), broker.fetch_fills(AT)) == for_fence
+        questions = broker.fetch_account(), broker.fetch_orders(), broker.fetch_fills(AT)
+        assert await bytes_for(*questions) == for_account
+
+    run_in_virtual_time(tmp_path, scenario)
+
+
+def test_an_answer_that_stays_out_proves_nothing(tmp_path):
+    async def scenario(bench):
+        async def silence(ib):
+            raise BrokerUnavailable("no answer")
+
+        await bench.clock.sleep(1)
+        before = bench.session.traffic().sent
+        failed, arrived = await asyncio.gather(
+            bench.session.fetch("nothing", silence), bench.session.arrive(), return_exceptions=True
+        )
+        assert isinstance(failed, BrokerUnavailable)
+        assert arrived is None
+        assert bench.session.traffic().sent > before
+
+    run_in_virtual_time(tmp_path, scenario)
