@@ -26,6 +26,7 @@ from bot.brokers.ib.library import (
 from bot.brokers.ib.orders import (
     ExecutionLine,
     Package,
+    completed_package_of,
     exact,
     is_ours,
     line_of,
@@ -114,11 +115,7 @@ class OrderBook:
 
     def reports(self) -> tuple[OrderReport, ...]:
         """Return every order IB has spoken of, then those refused before they were sent."""
-        untold = {
-            reference
-            for reference in self._open
-            if not (self._orders[reference].is_listed and self.is_acknowledged(reference))
-        }
+        untold = {reference for reference in self._open if not self._is_told(reference)}
         told = (report for reference, report in self._reports.items() if reference not in untold)
         return (*told, *self._refused_here.values())
 
@@ -255,6 +252,9 @@ class OrderBook:
             log.warning("order changed at IB", sent=str(tracked.package), is_now=str(echo))
             tracked.package = echo
         tracked.is_watched |= state.status not in OVER
+        if not tracked.is_of(order.permId):
+            self._see_twin(tracked, order.permId, state.status)
+            return
         if order_id > 0 and order.clientId == self._client_id:
             tracked.order_id = order_id
             self._by_order_id[order_id] = reference
@@ -263,18 +263,23 @@ class OrderBook:
     def order_status(
         self, order_id: int, status: str, filled: float, perm_id: int, client_id: int
     ) -> None:
-        """Take an orderStatus message: the permanent id says whose it is, else our number."""
-        del client_id  # of who cancelled it, not of who owns it
+        """Take an orderStatus message: the permanent id says whose it is, else our number.
+
+        Other clients count their orders from one too, and IB's lists of all orders name them.
+        """
         reference = self._by_perm_id.get(perm_id)
         if reference is None:
             reference = self._by_order_id.get(order_id)
-            if reference is None:
+            if reference is None or client_id != self._client_id:
                 return
             known = self._orders[reference].perm_id
             if known and perm_id and known != perm_id:
                 self.doubt(reference)  # the number has been given out twice
                 return
         tracked = self._mention(reference, perm_id)
+        if not tracked.is_of(perm_id):
+            self._see_twin(tracked, perm_id, status)
+            return
         if int(filled) > tracked.filled_told:
             tracked.filled_told = int(filled)
             self._unsettled[reference] = None
@@ -290,7 +295,10 @@ class OrderBook:
             self._ownerless.setdefault(line.perm_id, []).append(line)
             return
         tracked = self._mention(reference, line.perm_id)
+        before = self._filled(tracked)
         self.executions.take(reference, line)
+        corrected_by = max(0, before - self._filled(tracked))
+        tracked.filled_told = max(0, tracked.filled_told - corrected_by)
         self._unsettled[reference] = None
         self._say(tracked, tracked.status)
 
@@ -306,8 +314,13 @@ class OrderBook:
         if reference is None:
             return
         tracked = self._mention(reference, order.permId)
+        if not tracked.is_of(order.permId):
+            self._see_twin(tracked, order.permId, state.status)
+            return
         if tracked.package is None:
-            tracked.package = package_of(contract, order)
+            tracked.package = completed_package_of(
+                contract, order, is_filled=state.status == FILLED
+            )
         tracked.is_completed = True
         if is_set(order.filledQuantity):
             tracked.filled_told = max(tracked.filled_told, int(order.filledQuantity))
@@ -357,6 +370,23 @@ class OrderBook:
                 self.executions.take(reference, line)
                 self._unsettled[reference] = None
         return tracked
+
+    def _is_told(self, reference: ClientOrderId) -> bool:
+        """Whether IB lists an order; one known by its executions alone was over before today."""
+        order = self._orders[reference]
+        return order.is_listed and order.package is not None and self.is_acknowledged(reference)
+
+    def _see_twin(self, tracked: TrackedOrder, perm_id: int, status: str) -> None:
+        """Take note of a second order that bears the reference of one of ours.
+
+        Until it is over nothing is certain about ours: nobody may send another in its place.
+        """
+        if tracked.twins.get(perm_id) not in OVER:
+            tracked.twins[perm_id] = status
+            log.warning(
+                "two orders of one reference", ids=(tracked.perm_id, perm_id), is_now=status
+            )
+        self._look(tracked)
 
     def _say(self, tracked: TrackedOrder, status: str) -> None:
         """Take over a status, and see whether the order is over."""

@@ -7,7 +7,7 @@ could fill in is said explicitly.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -108,10 +108,23 @@ def package_of(contract: Contract, order: Order) -> Package:
         )
     else:
         legs = (LegLine(contract.conId, sign),)
-    # Completed orders have their size in another place once they are cancelled
-    told = order.totalQuantity or order.filledQuantity
-    quantity = int(told) if is_set(told) else 0
+    quantity = int(order.totalQuantity)
     return Package(legs=legs, quantity=quantity, limit_price=sign * exact(order.lmtPrice))
+
+
+def completed_package_of(contract: Contract, order: Order, *, is_filled: bool) -> Package:
+    """Return what a completed order was to buy: IB shows what is left of it beside what was filled.
+
+    Args:
+        contract: What it traded.
+        order: As IB lists it.
+        is_filled: Whether nothing is left of it.
+    """
+    package = package_of(contract, order)
+    filled = int(order.filledQuantity) if is_set(order.filledQuantity) else 0
+    if is_filled and filled:
+        return replace(package, quantity=filled)
+    return replace(package, quantity=package.quantity + filled)
 
 
 def exact(number: float) -> Decimal:

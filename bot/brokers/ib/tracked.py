@@ -1,6 +1,6 @@
 """One order of ours as IB tells it, and where it is in our words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.brokers.ib.orders import Package
 from strategies.model.ids import ClientOrderId
@@ -32,12 +32,20 @@ class TrackedOrder:
     is_completed: bool = False  # IB lists it among those that are over
     is_listed: bool = True  # IB spoke of it when its lists were asked for last
     is_in_doubt: bool = False  # the lists are to be asked for before anything is said of it
+    # further orders that bear our reference, by permanent id: copied in TWS, or doubled by IB
+    twins: dict[int, str] = field(default_factory=dict)
+
+    def is_of(self, perm_id: int) -> bool:
+        """Whether a message with this permanent id is about this order, rather than a twin."""
+        return not (perm_id and self.perm_id) or perm_id == self.perm_id
 
 
 def status_of(order: TrackedOrder, filled: int, quantity: int) -> OrderStatus:
     """Return an order's state in our words: IB's status, believed as far as quantities bear it."""
+    if order.package is None or any(status not in OVER for status in order.twins.values()):
+        return OrderStatus.UNKNOWN
     is_accounted = order.filled_told <= filled or not order.is_watched
-    if order.package is not None and filled >= quantity > 0:
+    if filled >= quantity > 0:
         return OrderStatus.FILLED
     if not filled and not order.filled_told and _is_refused(order):
         return OrderStatus.REJECTED

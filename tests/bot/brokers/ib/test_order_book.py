@@ -135,6 +135,64 @@ def test_an_order_of_another_client_has_no_number_here(book):
     assert status(book, OTHER) is OrderStatus.LIVE
 
 
+@pytest.mark.parametrize("perm_id", [0, 555])
+def test_a_number_of_another_client_says_nothing_of_an_order_nobody_has_answered(perm_id):
+    book = OrderBook(lambda contract: instrument_of(contract, calendar()))
+    book.reconnected(1)
+    book.send(OURS, ONE_LEG, 7)
+    book.order_status(7, "Filled", 5, perm_id, 42)
+    assert not book.is_acknowledged(OURS)
+    assert book.missing() == ""
+    book.order_status(7, "Submitted", 0, 900, 1)
+    assert book.report(OURS).broker_order_id == "900"
+
+
+def test_an_order_of_earlier_days_has_fills_and_is_not_listed():
+    book = OrderBook(lambda contract: instrument_of(contract, calendar()))
+    book.begin_lists()
+    executed(book, "a.01", 5)
+    cost(book, "a.01")
+    book.end_lists(are_whole=True)
+    assert book.reports() == ()
+    assert status(book) is OrderStatus.UNKNOWN
+    assert len(book.fills(EVER)) == 1
+    assert book.missing() == ""
+
+
+def test_a_part_of_an_order_that_was_cancelled_before_this_process_is_not_all_of_it():
+    book = OrderBook(lambda contract: instrument_of(contract, calendar()))
+    over = Order(
+        action="BUY", totalQuantity=2, filledQuantity=3.0, orderRef=OURS, permId=900, lmtPrice=0.5
+    )
+    book.completed_order(CALL, over, OrderState(status="Cancelled"))
+    executed(book, "a.01", 3)
+    report = book.report(OURS)
+    assert (report.status, report.filled_quantity) == (OrderStatus.CANCELLED, 3)
+    assert report.leaves_quantity == 2
+
+
+def test_a_copy_of_an_order_leaves_it_in_doubt_until_the_copy_is_over(book):
+    """Copied by hand in TWS, or doubled by IB: the same reference, another permanent id."""
+    book.order_status(7, "Cancelled", 0, 900, 1)
+    copy = Order(action="BUY", totalQuantity=5, orderRef=OURS, permId=901, lmtPrice=0.5, clientId=1)
+    book.open_order(8, CALL, copy, OrderState(status="Submitted"))
+    assert status(book) is OrderStatus.UNKNOWN
+    assert book.order(OURS).order_id == 7
+    book.order_status(8, "Submitted", 0, 901, 1)
+    assert status(book) is OrderStatus.UNKNOWN
+    book.completed_order(CALL, copy, OrderState(status="Cancelled"))
+    assert status(book) is OrderStatus.CANCELLED
+
+
+def test_a_correction_to_less_is_not_waited_for(book):
+    executed(book, "a.01", 5)
+    book.order_status(7, "Filled", 5, 900, 1)
+    executed(book, "a.02", 4)
+    cost(book, "a.02")
+    assert book.missing() == ""
+    assert book.report(OURS).filled_quantity == 4
+
+
 def test_a_correction_replaces_and_a_repetition_changes_nothing(book):
     executed(book, "a.01", 5, price=0.5)
     cost(book, "a.01")

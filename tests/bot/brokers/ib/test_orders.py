@@ -11,12 +11,21 @@ from bot.brokers.ib.errors_table import CODES, Reaction, Scope, code_of
 from bot.brokers.ib.journal import EventJournal, masked
 from bot.brokers.ib.library import Contract, Execution, Order, OrderState, is_set
 from bot.brokers.ib.margin import margin_refusal
-from bot.brokers.ib.orders import contract_of, is_ours, line_of, order_of, package_of
+from bot.brokers.ib.orders import (
+    completed_package_of,
+    contract_of,
+    is_ours,
+    line_of,
+    order_of,
+    package_of,
+)
 from bot.brokers.ib.values import account_of
 from bot.errors import BrokerUnavailable
 from tests.bot.brokers.benches import ManualClock, approved
 from tests.bot.exchange.venue.fakes import CALL, CONDOR, VX
 from tests.builders import AT
+
+UNSET = 1.7976931348623157e308
 
 
 def in_words(legs: str, quantity: int, limit: str) -> tuple[Contract, Order]:
@@ -68,10 +77,16 @@ def test_an_order_comes_back_as_it_went(legs):
     assert [leg.ratio for leg in package.legs] == [leg.ratio for leg in intent.legs]
 
 
-def test_a_completed_order_without_a_size_has_the_size_it_filled():
+@pytest.mark.parametrize(
+    ("left", "filled", "is_filled", "quantity"),
+    [(0, 4.0, True, 4), (4, 4.0, True, 4), (3, 2.0, False, 5), (5, UNSET, False, 5)],
+)
+def test_the_size_of_a_completed_order_is_what_it_filled_and_what_is_left(
+    left, filled, is_filled, quantity
+):
     contract, order = in_words(CALL, 1, "0.50")
-    order.totalQuantity, order.filledQuantity = 0, 4.0
-    assert package_of(contract, order).quantity == 4
+    order.totalQuantity, order.filledQuantity = left, filled
+    assert completed_package_of(contract, order, is_filled=is_filled).quantity == quantity
 
 
 @pytest.mark.parametrize("reference", ["", "tg:condor", "A123", "a" + "0" * 20, "A" + "G" * 20])
