@@ -461,6 +461,10 @@ class IbSession:
         if self._last_code != (code, text):  # IB repeats itself all weekend, or for each stream
             log.info("ib says", code=code.code, text=text)
         self._last_code = (code, text)
+        if code.code in _PROOFS_OF_LINK:
+            self._farms = {
+                name: farm for name, farm in self._farms.items() if farm.code != _LINK_BROKEN
+            }
         match code.reaction:
             case Reaction.FROZEN:
                 self._is_frozen = True
@@ -480,4 +484,6 @@ class IbSession:
                 self.request_code(-1, code, text)
 
 
+_LINK_BROKEN = 2110  # the gateway's own link to IB; no code says by itself that it is back
+_PROOFS_OF_LINK = frozenset({1101, 1102, 2104, 2106, 2158})
 _BROKEN_FARMS = frozenset({2103, 2105, 2110, 2119, 2157})

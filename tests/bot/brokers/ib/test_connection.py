@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.brokers.ib.connection import IbSession, IbSettings
+from bot.brokers.ib.errors_table import code_of
 from bot.errors import BrokerUnavailable, HaltTrading, WrongAccount
 from bot.gateway.fault_plan import PlannedFault
 from bot.gateway.faults import FaultKind
@@ -132,6 +133,16 @@ def test_a_broken_farm_is_remembered_until_it_is_mended(tmp_path):
 
     planned = PlannedFault(kind=FaultKind.MARKET_FARM_DOWN, at=AT, details={"seconds": 30})
     run_in_virtual_time(tmp_path, scenario, planned)
+
+
+@pytest.mark.parametrize("back", [1101, 1102, 2104, 2106, 2158])
+def test_a_broken_link_is_mended_by_whatever_proves_it(back):
+    """2110: no code of its own says that it is over, and quotes must not stop for ever."""
+    session = session_to(4002)
+    session.connection_code(code_of(2110, about_order=False), "It will be restored automatically.")
+    assert not all(farm.is_connected for farm in session.truth().farms.values())
+    session.connection_code(code_of(back, about_order=False), "connection is OK:usfarm")
+    assert all(farm.is_connected for farm in session.truth().farms.values())
 
 
 @pytest.mark.parametrize("fields", [["11", "-1", "7"], ["3", "7", "Filled", "x"], ["5", "7"]])
