@@ -52,6 +52,9 @@ class Silent:
     def on_session(self, report):
         """Ignore a session."""
 
+    def on_note(self, text):
+        """Ignore a note."""
+
 
 def headline(folder):
     """Run ``alvh run`` in a process of its own and return its summary's figures."""

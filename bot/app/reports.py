@@ -52,6 +52,10 @@ class RunObserver(Protocol):
         """Take note of a session."""
         ...
 
+    def on_note(self, text: str) -> None:
+        """Take note of what a run in real time is about, in words."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:

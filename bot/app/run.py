@@ -36,7 +36,7 @@ from bot.app.reports import (
 from bot.app.schedule import JobFunction, Schedule, ScheduledJob
 from bot.app.wiring import Wiring, build_world, wire
 from bot.clock import SystemClock, virtual_time
-from bot.engine.engine import Engine, EngineSettings, Interval
+from bot.engine.engine import DECIDED_BEFORE, Engine, EngineSettings, Interval
 from bot.engine.prices import WalkPolicy
 from bot.errors import BotError, RetryLater, WrongAccount
 from state.errors import LeaseLost, StateError
@@ -53,7 +53,7 @@ from strategies.model.rules import rules_hash
 
 log = structlog.get_logger(__name__)
 
-_Report = TypeVar("_Report", IntervalReport, SessionReport)
+_Report = TypeVar("_Report", IntervalReport, SessionReport, str)
 
 _RUN_ID_LENGTH = 12
 _HOUSEKEEPING_AT = clock_time(17, 0)
@@ -243,8 +243,10 @@ class _Life:
         schedule = self._build_schedule()
         self._obey_signals(schedule)
         owns_orders = True
+        self._note("connecting and comparing the books")
         try:
             await self._engine.start()
+            self._note(f"the books agree; {looks_in_words(self._config.bot.schedule)}")
             self._deposits_usd = read_totals(self._ledger).deposits_usd
             if self._ends_at is None or start < self._ends_at:
                 await schedule.run_until_stopped()
@@ -324,6 +326,8 @@ class _Life:
     async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:
         self._look_at_configuration(at)
         outcome = await self._engine.run_interval(at, entry_due=entry_due)
+        if outcome != "ran" and outcome != DECIDED_BEFORE:
+            self._note(f"{at.astimezone(EXCHANGE_ZONE):%a %H:%M} {outcome}")
         if self._options.once and outcome.startswith("ran"):
             schedule.stop()
         return outcome
@@ -445,6 +449,11 @@ class _Life:
             ),
         )
 
+    def _note(self, text: str) -> None:
+        """Say what happens where it takes its time: between looks there may be a night."""
+        if self._wiring.in_real_time:
+            self._tell(self._observer.on_note, text)
+
     def _tell(self, on_report: Callable[[_Report], None], report: _Report) -> None:
         """Report, unless whoever watched has gone: a closed terminal must not stop trading."""
         if not self._is_watched:
@@ -487,6 +496,14 @@ def scheduled_triggers(plan: ScheduleSection) -> dict[str, BaseTrigger]:
         "end_of_day": _weekly(WEEKDAYS, plan.end_of_day),
         "housekeeping": _weekly(("fri",), _HOUSEKEEPING_AT),
     }
+
+
+def looks_in_words(plan: ScheduleSection) -> str:
+    """Return when the bot looks at the market."""
+    return (
+        f"on trading days it looks every {plan.interval_minutes} minutes, "
+        f"{plan.first_interval:%H:%M} to {plan.last_interval:%H:%M} New York"
+    )
 
 
 def _weekly(days: Iterable[str], at: clock_time) -> CronTrigger:

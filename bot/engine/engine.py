@@ -51,6 +51,8 @@ _ONE_MOMENT = timedelta(seconds=2)
 # ``strategies.decide.decide``, or what a test puts in its place
 Decide = Callable[[MarketSnapshot, Book, Account, Memory, Rules], tuple[Plan, Memory]]
 
+DECIDED_BEFORE = "skipped: decided before"  # of an interval: at its instant another job decided
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
@@ -145,7 +147,7 @@ class Engine:
             return f"skipped: {reason}"
         last = self._ledger.last_decision()
         if last is not None and last.at >= scheduled_at:
-            return "skipped: decided before"
+            return DECIDED_BEFORE
         try:
             if self._is_behind(last):
                 await self._catch_up(last)

@@ -99,6 +99,9 @@ class Silent:
     def on_session(self, report: object) -> None:
         pass
 
+    def on_note(self, text: str) -> None:
+        pass
+
 
 def intercepted(connect: Connect, killer: Killer) -> Connect:
     """Return a connection whose calls may kill."""

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.box import SIMPLE
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -45,12 +45,18 @@ class QuietView(AbstractContextManager["QuietView"]):
             f"  hedge trades {report.hedge_changes}"
         )
 
+    def on_note(self, text: str) -> None:
+        """Write it down."""
+        note(text)
+
 
 class LiveView(AbstractContextManager["LiveView"]):
     """A table that follows the run, on the terminal's stderr."""
 
     def __init__(self, console: Console, *, title: str) -> None:
         self._title = title
+        self._note = ""
+        self._report: IntervalReport | None = None
         self._drawn_at = float("-inf")
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
@@ -72,12 +78,24 @@ class LiveView(AbstractContextManager["LiveView"]):
         """Redraw, unless that was done a moment ago."""
         # Not time.monotonic: a simulated run moves it
         now = time.perf_counter()
+        self._report, self._note = report, ""
         if now - self._drawn_at >= _FRAME_S:
             self._drawn_at = now
-            self._live.update(interval_view(report, title=self._title), refresh=True)
+            self._draw()
 
     def on_session(self, report: SessionReport) -> None:
         """Say nothing: the next interval redraws."""
+
+    def on_note(self, text: str) -> None:
+        """Show it until something is decided."""
+        self._note = text
+        self._draw()
+
+    def _draw(self) -> None:
+        parts: list[RenderableType] = [Text(self._title, style="bold")]
+        if self._report is not None:
+            parts = [interval_view(self._report, title=self._title)]
+        self._live.update(Group(*parts, Text(self._note)), refresh=True)
 
 
 def interval_view(report: IntervalReport, *, title: str) -> Group:

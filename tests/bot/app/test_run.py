@@ -76,6 +76,9 @@ class Bot:
     def on_session(self, report):
         self.sessions.append(report)
 
+    def on_note(self, text):
+        pass
+
     def run(self, **options):
         """Run in this process."""
         return run_bot(self.config, self.paths, RunOptions(**options), self)

@@ -37,6 +37,9 @@ class Silent:
     def on_session(self, report):
         pass
 
+    def on_note(self, text):
+        pass
+
 
 def ledger_of(folder: Path, config: str):
     """Run a configuration and return everything it left, by table, and its summary."""

@@ -59,6 +59,25 @@ def test_the_live_view_does_not_draw_every_interval_of_a_fast_run():
     assert text_of(console).count("net vega per condor") < 10
 
 
+def test_what_is_said_between_looks_is_shown_until_something_is_decided():
+    console = screen(is_terminal=True)
+    with LiveView(console, title="alvh run") as view:
+        view.on_note("connecting")
+        assert "alvh run" in text_of(console)
+        assert "connecting" in text_of(console)
+        view.on_interval(interval_report())
+        view.on_note("Mon 11:15 skipped: no quotes")
+    shown = text_of(console).rpartition("SPX 2,746.56")[2]
+    assert "skipped: no quotes" in shown
+    assert "connecting" not in shown
+
+
+def test_without_a_terminal_what_is_said_between_looks_is_a_line(capsys):
+    with QuietView() as view:
+        view.on_note("Mon 11:15 skipped: no quotes")
+    assert capsys.readouterr().err == "Mon 11:15 skipped: no quotes\n"
+
+
 def test_without_a_terminal_a_session_is_one_line_on_stderr(capsys):
     with QuietView() as view:
         view.on_interval(interval_report())
