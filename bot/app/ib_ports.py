@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from bot.app.config.schema import IbPaperBrokerSection
+from bot.app.config.schema import IbPaperBrokerSection, IbShadowBrokerSection
 from bot.app.ports import Connect, Ports
 from bot.brokers.ib.broker import IbBroker
 from bot.brokers.ib.cash import DerivedCash, derived_cash
@@ -22,13 +22,10 @@ from bot.brokers.ib.selection import Appetite
 from bot.history.store import History
 from bot.ports import Clock
 from state.ledger import Ledger
+from strategies.alvh.holdings import LEAST_HOLDING_DAYS
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.rules import Rules
 from strategies.model.snapshots import DailyHistory
-
-# Widths of wings and strikes of calls worth a line where lines are few: judgement, not a rule
-_WING_POINTS = (10.0, 25.0, 50.0)
-_CALL_MONEYNESS = (1.1, 1.25, 1.5, 1.75, 2.0, 2.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +116,7 @@ class IbEnd:
 
 
 def paper_access(
-    broker: IbPaperBrokerSection,
+    broker: IbPaperBrokerSection | IbShadowBrokerSection,
     *,
     calendar: TradingCalendar,
     history: History,
@@ -127,7 +124,7 @@ def paper_access(
     first_session: date,
     events_folder: Path | None,
 ) -> IbAccess:
-    """Return how to reach a paper account as its configuration says."""
+    """Return how to reach a paper account as its configuration says; a shadow's only looks."""
 
     def rate(at: datetime) -> float:
         return history.rate_on(at.astimezone(EXCHANGE_ZONE).date())
@@ -138,6 +135,7 @@ def paper_access(
             port=broker.port,
             client_id=broker.client_id,
             account=broker.account,
+            is_trading=isinstance(broker, IbPaperBrokerSection),
             requests_per_second=broker.requests_per_second,
             answer_s=broker.answer_seconds,
         ),
@@ -180,12 +178,18 @@ def appetite_of(rules: Rules) -> Appetite:
     condor, layers = rules.condor, rules.layers
     return Appetite(
         condor_days=(condor.min_dte, condor.max_dte),
-        short_deltas=(condor.short_delta, condor.tested_delta),
-        wing_points=_WING_POINTS,
+        target_days=condor.target_dte,
+        is_am_allowed=condor.allow_am_settled,
+        short_delta=condor.short_delta,
+        tested_delta=condor.tested_delta,
+        net_vega=(condor.min_net_vega, condor.max_net_vega),
+        is_one_by_one=condor.bias == "negative",
         hedge_days=(
             (1, layers.l1_max_days),
             (layers.l1_max_days + 1, layers.l2_max_days),
             (layers.l2_max_days + 1, layers.l3_max_days),
         ),
-        hedge_moneyness=_CALL_MONEYNESS,
+        call_deltas=(layers.call_delta_low, layers.call_delta_high),
+        call_days_min=rules.rotation.option_roll_days + LEAST_HOLDING_DAYS,
+        months=layers.months,
     )

@@ -7,7 +7,6 @@ from typing import Final
 import structlog
 
 from bot.brokers.ib import lean_ticks
-from bot.brokers.ib.columns import SeriesKey
 from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.contracts import INDEX_NAMES, NotOurs
 from bot.brokers.ib.data_settings import IbDataSettings
@@ -17,8 +16,9 @@ from bot.brokers.ib.library import IB, Contract, Ticker
 from bot.brokers.ib.listing import SessionListing, read_listing
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.quotes import Streams, first_prices, price
-from bot.brokers.ib.selection import Appetite, choose
-from bot.errors import BrokerUnavailable
+from bot.brokers.ib.selection import Appetite, Needs, View, choose, everything, needs
+from bot.brokers.ib.smiles import SeriesKey, Smile
+from bot.errors import BrokerUnavailable, MarketDataMissing
 from bot.ports import Clock
 from strategies.model.calendars import TradingCalendar
 from strategies.model.instruments import (
@@ -29,8 +29,8 @@ from strategies.model.instruments import (
     parse_symbol,
 )
 
-_DRIFTS: Final = {"SPX": 0.01, "VIX": 0.10}  # after such moves strikes are chosen anew
 _OPTIONAL: Final = frozenset(INDEX_NAMES) - {"SPX", "VIX"}
+_LEVELS: Final = 2  # indices that strikes follow from: SPX and VIX
 _SERIES_LENGTH: Final = 12  # root and date of an OCC symbol
 
 _log = structlog.get_logger(__name__)
@@ -64,8 +64,8 @@ class ChainStreams:
         self._streams = Streams(allows_delayed=settings.allows_delayed)
         self._listing: SessionListing | None = None
         self._with_positions: IB | None = None
-        self._chosen_for: tuple[frozenset[Instrument], frozenset[Instrument]] | None = None
-        self._chosen_at: dict[str, float] = {}
+        self._chosen_for: frozenset[Instrument] | None = None
+        self._said: set[str] = set()  # what is not seen for want of lines
         self.generation = 0  # changes with what is streamed
         session.on_resubscribe(self._start_over)
         session.on_request_code(self._hear)
@@ -97,8 +97,13 @@ class ChainStreams:
                 found.setdefault(prefixes[prefix], []).append(symbol)
         return found
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there are fewer lines than instruments, so that some are chosen."""
+        return self._settings.lines is not None
+
     async def prepare(self, session: date) -> None:
-        """Have everything streamed that is to be streamed now, and everything sent so far arrived.
+        """Have everything sent so far arrived; without a limit, have everything streamed.
 
         Raises: BrokerUnavailable; MarketDataMissing where quotes may not be used.
         """
@@ -106,7 +111,31 @@ class ChainStreams:
         held = await self._held()
         if self._listing is None or self._listing.session != session:
             await self._open(session, held)
-        await self._stream(held)
+        if not self.is_limited:
+            await self._stream_all(held)
+            self._require_health()
+
+    async def adapt(self, smiles: Mapping[SeriesKey, Smile]) -> bool:
+        """Have streamed what a decision needs, by what the last look measured.
+
+        Returns: Whether something is streamed that was not at the last look.
+
+        Raises: BrokerUnavailable; MarketDataMissing where quotes may not be used.
+        """
+        generation = self.generation
+        await self._stream_needs(await self._held(), smiles)
+        self._require_health()
+        return self.generation != generation
+
+    async def look(self) -> None:
+        """Have everything sent so far arrived, and stream nothing new.
+
+        Raises: BrokerUnavailable; MarketDataMissing where quotes may not be used.
+        """
+        await self._session.fence()
+        self._require_health()
+
+    def _require_health(self) -> None:
         self._health.require(
             optional=_OPTIONAL,
             tickers=self._streams.tickers,
@@ -149,31 +178,74 @@ class ChainStreams:
         )
         self._streams.drop([name for name in INDEX_NAMES if name in self._streams])
         self._chosen_for = None
+        self._said.clear()
 
-    async def _stream(self, held: frozenset[Instrument]) -> None:
-        """Subscribe to what is to be streamed now, if that has changed."""
+    def _ask_refused_again(self) -> bool:
+        """Forget streams IB has refused: permissions and lines come back without a word."""
         refused = [name for name in self._health.refused if name in self._streams]
-        if refused:  # ask again: permissions and lines come back without a word
-            self._streams.drop(refused)
-            self._health.forgive(refused)
-            self._chosen_for = None
-        is_limited = self._settings.lines is not None
-        working = frozenset(self._working()) if is_limited else frozenset()
-        if self._chosen_for == (held, working) and not self._has_drifted():
+        self._streams.drop(refused)
+        self._health.forgive(refused)
+        return bool(refused)
+
+    async def _stream_all(self, held: frozenset[Instrument]) -> None:
+        """Subscribe to everything, if something is missing."""
+        if not self._ask_refused_again() and self._chosen_for == held:
             return
-        ib = await self._session.ready()
-        lean_ticks.install(ib)
-        if is_limited:  # strikes follow from the levels
-            indices = self._listed().indices
-            await self._subscribe(ib, indices)
-        wanted = await self._contracts(self._choose(held, working))
+        listing = self._listed()  # there are lines enough: both rights of a held strike
+        symbols = [symbol for each in held for symbol in _row_of(each)]
+        await self._stream(everything(listing.series, listing.futures, symbols))
+        self._chosen_for = held
+
+    async def _stream_needs(
+        self, held: frozenset[Instrument], smiles: Mapping[SeriesKey, Smile]
+    ) -> None:
+        """Subscribe to what a decision needs, and to more of it, if a need is not streamed."""
+        self._ask_refused_again()
+        listing, lines = self._listed(), self._chain_lines
+        symbols = frozenset(each.symbol for each in (*held, *self._working()))
+        first = [name for name in INDEX_NAMES[:_LEVELS] if name not in self._streams]
+        if first:  # strikes follow from levels, those of calls on VIX from futures
+            near = [each.symbol for each in listing.futures if each.root == "VX"]
+            room = max(lines - len(self._streams) - len(first), 0)
+            new = [symbol for symbol in near if symbol not in self._streams]
+            await self._subscribe(await self._contracts([*first, *new[:room]]))
+            self._require_health()
+        for name in INDEX_NAMES[:_LEVELS]:
+            if not self.level(name):
+                raise MarketDataMissing(f"IB has sent no print of {name}")
+        view = View(
+            session=listing.session,
+            spx=self.level("SPX"),
+            vix=self.level("VIX"),
+            futures=self._future_mids(),
+            smiles=smiles,
+            streamed=frozenset(self._streams.tickers),
+        )
+        args = listing.series, listing.futures
+        needed = needs(*args, view=view, held=symbols, appetite=self._appetite, lines=lines)
+        self._say(needed)
+        contracts = await self._contracts(needed.symbols)
+        if all(name in self._streams for name in contracts):
+            return
+        await self._stream(
+            choose(needed, *args, view=view, held=symbols, appetite=self._appetite, lines=lines)
+        )
+
+    async def _stream(self, names: Iterable[str]) -> None:
+        """Stream these and nothing else."""
+        wanted = await self._contracts(names)
         await self._unsubscribe(wanted)
-        await self._subscribe(ib, wanted)
+        await self._subscribe(wanted)
         if any(name not in self._streams for name in wanted):
             raise BrokerUnavailable("the connection was lost while a chain was subscribed to")
-        self._chosen_for = held, working
-        self._chosen_at = {name: self.level(name) for name in _DRIFTS}
         self.generation += 1
+
+    def _say(self, needed: Needs) -> None:
+        """Say what is not seen for want of lines, each thing once a session."""
+        news = [each for each in needed.left_out if each not in self._said]
+        self._said.update(news)
+        if news:
+            _log.warning("lines_too_few", lines=self._settings.lines, not_seen=news)
 
     async def _unsubscribe(self, wanted: Collection[str]) -> None:
         """Stop streaming what is not wanted; the throttle must not hold back a fence too long."""
@@ -182,8 +254,10 @@ class ChainStreams:
             self._streams.drop(batch)
             await self._session.fence()
 
-    async def _subscribe(self, ib: IB, wanted: Mapping[str, Contract]) -> None:
+    async def _subscribe(self, wanted: Mapping[str, Contract]) -> None:
         """Stream what is wanted and not streamed yet, and wait for its first prices."""
+        ib = await self._session.ready()
+        lean_ticks.install(ib)
         new = [name for name in wanted if name not in self._streams]
         for batch in self._batches(new):
             self._streams.add(ib, {name: wanted[name] for name in batch})
@@ -199,27 +273,21 @@ class ChainStreams:
         for start in range(0, len(names), size or 1):
             yield names[start : start + size]
 
-    def _choose(
-        self, held: frozenset[Instrument], working: frozenset[Instrument]
-    ) -> tuple[str, ...]:
-        lines = self._settings.lines
-        if lines is None:  # where there are lines enough, both rights of a held strike
-            symbols = [symbol for each in held for symbol in _row_of(each)]
-        else:
-            lines = max(lines - self._settings.leg_lines, 1)
-            symbols = [each.symbol for each in held]
-        listing = self._listed()
-        return choose(
-            listing.series,
-            listing.futures,
-            session=listing.session,
-            spx=self.level("SPX"),
-            vix=self.level("VIX"),
-            held=symbols,
-            working=[each.symbol for each in working],
-            appetite=self._appetite,
-            lines=lines,
-        )
+    @property
+    def _chain_lines(self) -> int:
+        """How many lines there are beside those of legs at work."""
+        assert self._settings.lines is not None, "lines are counted where they are limited"
+        return max(self._settings.lines - self._settings.leg_lines, 1)
+
+    def _future_mids(self) -> dict[date, float]:
+        """Return what VX cost, as far as they are streamed and quoted on both sides."""
+        found = {}
+        for future in self.futures():
+            ticker = self._streams.tickers[future.symbol]
+            bid, ask = price(ticker.bid), price(ticker.ask)
+            if future.root == "VX" and bid and ask:
+                found[future.expiry] = (bid + ask) / 2
+        return found
 
     async def _contracts(self, names: Iterable[str]) -> dict[str, Contract]:
         indices = self._listed().indices
@@ -238,15 +306,6 @@ class ChainStreams:
         """Return the last print of an index; 0 where there is none."""
         ticker = self._streams.tickers.get(name)
         return 0.0 if ticker is None else price(ticker.last)
-
-    def _has_drifted(self) -> bool:
-        """Return whether strikes of interest are other ones than those that are streamed."""
-        if self._settings.lines is None:
-            return False
-        return any(
-            abs(self.level(name) - chosen_at) > _DRIFTS[name] * chosen_at
-            for name, chosen_at in self._chosen_at.items()
-        )
 
     def _listed(self) -> SessionListing:
         assert self._listing is not None, "a session is opened before it is streamed"

@@ -8,14 +8,14 @@ from typing import Final
 import numpy as np
 
 from bot.brokers.ib.library import Ticker
+from bot.brokers.ib.smiles import SeriesKey
 from bot.exchange.listings import is_trading
 from strategies.model.calendars import TradingCalendar
-from strategies.model.expiries import series_instants
+from strategies.model.expiries import future_instants, series_instants
+from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.quotes import FloatArray, IntArray, OptionChain, Series
 
 _STRIKE_SCALE: Final = 1000.0
-
-SeriesKey = tuple[str, date]  # root and expiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,6 +58,12 @@ class SeriesTerms:
         if key not in self._known:
             self._known[key] = series_instants(root, expiry, self._calendar)
         return self._known[key]
+
+    def is_alive(self, instrument: Instrument, at: datetime) -> bool:
+        """Return whether an instrument still trades at an instant."""
+        if isinstance(instrument, OptionContract):
+            return is_trading(self.of(instrument.root, instrument.expiry), at)
+        return at <= future_instants(instrument.expiry, self._calendar).last_trade_at
 
 
 def lay_out(

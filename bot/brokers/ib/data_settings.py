@@ -12,7 +12,8 @@ class IbDataSettings:
 
     Attributes:
         lines: Market data lines of the login; None = no limit.
-        leg_lines: How many of them are kept for the legs of orders at work.
+        leg_lines: How many of them are kept for legs of orders at work that are not streamed
+            beside the chains.
         allows_delayed: Whether delayed quotes will do; never where money is real.
         grid: The steps, from the open, in which a simulated market moves: its quotes are known to
             be those of the last step. None = a real feed, whose quotes are as old as its ticks.
@@ -21,7 +22,7 @@ class IbDataSettings:
     """
 
     lines: int | None = USUAL_LINES
-    leg_lines: int = 12
+    leg_lines: int = 4
     allows_delayed: bool = False
     grid: timedelta | None = None
     first_prices_s: float = 5.0

@@ -10,8 +10,9 @@ import structlog
 
 from bot.brokers.ib.contracts import INDEX_NAMES, ContractUnknown
 from bot.brokers.ib.library import Contract
+from bot.brokers.ib.lines import SeriesRows
 from bot.brokers.ib.qualifier import Expirations, Qualifier
-from bot.brokers.ib.selection import Appetite, SeriesRows
+from bot.brokers.ib.selection import Appetite
 from strategies.model.calendars import TradingCalendar
 from strategies.model.instruments import ROOTS, FutureContract, Instrument, Settlement
 

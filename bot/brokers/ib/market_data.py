@@ -4,7 +4,7 @@ A fence before each look makes every tick that IB sent before it part of the pic
 streamed is settled once a session; a look then reads tickers that are laid out in columns.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -17,8 +17,9 @@ from bot.brokers.ib.history import IbHistory
 from bot.brokers.ib.hours import session_at
 from bot.brokers.ib.leg_quotes import LegQuotes
 from bot.brokers.ib.qualifier import Qualifier
-from bot.brokers.ib.quotes import newest_tick, price
+from bot.brokers.ib.quotes import newest_tick, price, quote_of
 from bot.brokers.ib.selection import Appetite
+from bot.brokers.ib.smiles import SeriesKey, Smile, measured
 from bot.errors import MarketDataMissing
 from bot.ports import Clock, DailyCloses
 from strategies.model.calendars import TradingCalendar
@@ -33,6 +34,7 @@ _OPTION_ROOTS: Final = {
     )
     for underlying in ("SPX", "VIX")
 }
+_LOOKS: Final = 4  # at most, at what strikes follow from
 
 
 class IbMarketData:
@@ -83,6 +85,7 @@ class IbMarketData:
             working=working,
             progress=progress,
         )
+        self._smiles: Mapping[SeriesKey, Smile] = {}  # of the last look
         self._terms = SeriesTerms(calendar)
         self._columns: dict[str, Columns] = {}
         self._laid_out = -1  # the generation of streams the columns are of
@@ -101,7 +104,22 @@ class IbMarketData:
         Raises: MarketDataMissing outside session hours or where IB shows no live quotes;
             BrokerUnavailable.
         """
-        await self._streams.prepare(session_at(self._calendar, self._clock.now()))
+        session = session_at(self._calendar, self._clock.now())
+        await self._streams.prepare(session)
+        if self._streams.is_limited:
+            await self._adapt(session)
+        return self._read()
+
+    async def _adapt(self, session: date) -> None:
+        """Look, and stream what the look asks for, until it asks for nothing else."""
+        await self._streams.adapt(self._smiles)
+        for _ in range(_LOOKS):
+            self._smiles = measured(self._read(), session)
+            if not await self._streams.adapt(self._smiles):
+                return
+
+    def _read(self) -> MarketQuotes:
+        """Return everything that is streamed, as it stands."""
         now = self._clock.now()
         self._lay_out(now)
         return MarketQuotes(
@@ -119,7 +137,11 @@ class IbMarketData:
         Raises: MarketDataMissing outside session hours or where IB shows no live quotes;
             BrokerUnavailable.
         """
-        return await self._legs.fetch(instruments)
+        if not self._streams.is_limited:
+            return await self._legs.fetch(instruments)
+        quotes = await self._seen(instruments)
+        others = [each for each in instruments if each.symbol not in quotes]
+        return quotes | (await self._legs.fetch(others) if others else {})
 
     async def fetch_history(self, before: date) -> DailyHistory:
         """Return completed daily bars of sessions strictly before ``before``."""
@@ -128,6 +150,20 @@ class IbMarketData:
     async def fetch_closes(self, symbol: str, before: date) -> DailyCloses | None:
         """Return an index's daily closes strictly before ``before``; None if IB has none."""
         return await self._history.closes(symbol, before)
+
+    async def _seen(self, instruments: Sequence[Instrument]) -> dict[str, Quote]:
+        """Return quotes of what is streamed beside the chains: a line is too dear to have twice."""
+        now = self._clock.now()
+        session_at(self._calendar, now)
+        await self._streams.look()
+        tickers, now = self._streams.tickers, self._clock.now()
+        known_at = self._known_at(now, newest_tick(tickers.values()))
+        quotes = {
+            each.symbol: quote_of(tickers[each.symbol], known_at)
+            for each in instruments
+            if each.symbol in tickers and self._terms.is_alive(each, now)
+        }
+        return {symbol: each for symbol, each in quotes.items() if each.bid or each.ask}
 
     def _lay_out(self, now: datetime) -> None:
         streams = self._streams

@@ -26,7 +26,7 @@ from bot.brokers.ib.contracts import (
     wrong_terms,
 )
 from bot.brokers.ib.library import IB, Contract, ContractDetails, RequestError
-from bot.brokers.ib.selection import SeriesRows
+from bot.brokers.ib.lines import SeriesRows
 from strategies.model.calendars import TradingCalendar
 from strategies.model.instruments import FutureContract, Instrument, OptionContract, parse_symbol
 

@@ -7,29 +7,24 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from bot.app.ib_ports import appetite_of
 from bot.brokers.ib.connection import IbSession, IbSettings
 from bot.brokers.ib.data_settings import IbDataSettings
 from bot.brokers.ib.history import DailyBars, IbHistory
 from bot.brokers.ib.market_data import IbMarketData
 from bot.brokers.ib.qualifier import Qualifier
-from bot.brokers.ib.selection import Appetite
 from bot.exchange.paths import GRID_SECONDS
 from bot.exchange.replay import ReplayMarket
 from bot.gateway.faults import Faults
 from bot.gateway.settings import GatewaySettings
 from strategies.model.quotes import OptionChain
+from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketQuotes
 from tests.bot.gateway.running import ACCOUNT, FAST, Running, running_gateway
 from tests.builders import AT
 
 EMBEDDED = IbDataSettings(lines=None, grid=timedelta(seconds=GRID_SECONDS), first_prices_s=0.0)
-APPETITE = Appetite(
-    condor_days=(40, 47),
-    short_deltas=(0.10, 0.16),
-    wing_points=(50.0,),
-    hedge_days=((20, 45), (46, 80)),
-    hedge_moneyness=(1.2, 1.5, 2.0),
-)
+APPETITE = appetite_of(Rules())
 
 
 @dataclass(kw_only=True)
