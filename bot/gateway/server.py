@@ -85,9 +85,11 @@ class Server:
         session = self._new_session()
         link = Link(session, self._settings)
         session.opened(link)
-        if len(self._links) >= self._settings.connections_max:
-            self._victim(link).abort()
         self._links[link] = session
+        if len(self._links) > self._settings.connections_max:
+            victim = self._victim(link)
+            victim.abort()
+            del self._links[victim]  # its end is heard of later, and more may come before
         return link
 
     def _victim(self, newest: Link) -> Link:

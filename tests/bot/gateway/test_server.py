@@ -197,6 +197,17 @@ class TestMisbehaviour:
         for wire in wires:
             await wire.close()
 
+    async def test_who_connects_at_once_is_held_to_the_limit_too(self):
+        async with running_gateway(settings=limited(connections_max=8)) as running:
+            good = await running.connect(1)
+            wires = [Wire.open(running.port) for _ in range(80)]  # many in one turn of the loop
+            opened = await asyncio.gather(*wires)
+            await settle()
+            assert len(running.gateway.traffic()) <= 8
+            assert await is_alive(good)
+            for wire in opened:
+                await wire.close()
+
     async def test_when_everybody_has_started_a_newcomer_is_turned_away(self):
         async with running_gateway(settings=limited(connections_max=2)) as running:
             clients = [await running.connect(1), await running.connect(2)]
