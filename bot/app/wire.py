@@ -62,6 +62,7 @@ async def embedded(
         messages_per_second=None,
         market_data_lines=lines,
         historical_per_ten_minutes=None,
+        heir_client_id=_CLIENT_ID,  # of what was at work while the exchange had no gateway
         feed=FeedSettings(greeks=False),
     )
     gateway = Gateway(exchange, market.calendar, clock, settings)

@@ -91,6 +91,7 @@ class Gateway:
                     self._roster.publish,
                     exchange.account_id,
                     holds_orders=self.settings.holds_orders,
+                    heir=self.settings.heir_client_id,
                 ),
                 stand_ins,
                 exchange,

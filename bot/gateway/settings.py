@@ -19,6 +19,8 @@ class GatewaySettings:
         account_summaries_max: Subscriptions of one client to account summaries.
         holds_orders: Whether plain day orders that come outside session hours wait for the next
             session, as at IB; otherwise they are refused, as by the exchange itself.
+        heir_client_id: Whose the orders at work are of which nobody wrote down who placed them; by
+            usage they count as placed by hand, and are client 0's.
         master_client_id: A client that sees every order, beside client 0.
         account_every: How often account values that have changed are sent; a fill does not wait.
         pump_every_s: How often a gateway that runs alone looks at the clock by itself.
@@ -36,6 +38,7 @@ class GatewaySettings:
     historical_per_ten_minutes: int | None = 60
     account_summaries_max: int = 2
     holds_orders: bool = False
+    heir_client_id: int = 0
     master_client_id: int | None = None
     account_every: timedelta = timedelta(minutes=3)
     pump_every_s: float | None = None

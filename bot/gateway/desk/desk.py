@@ -51,6 +51,7 @@ class OrderDesk:
         holds_orders: Whether a plain day limit order that comes outside session hours waits for
             the next session, with notice 399, as at IB. Without it such an order is refused (201)
             in the exchange's words, as it is without a gateway. All other orders wait in any case.
+        heir: The client that has the orders at work of which the desk's memory knows nothing.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class OrderDesk:
         account_id: str,
         *,
         holds_orders: bool = False,
+        heir: int = MANUAL_CLIENT,
     ) -> None:
         self._exchange = exchange
         self._faults = faults
@@ -85,6 +87,7 @@ class OrderDesk:
             self._executions,
             account_id,
             holds_orders=holds_orders,
+            heir=heir,
         )
         for ticket in restorer.restore(self._memory.facts()):
             self._floor.resume(ticket)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,8 +80,12 @@ class Memory:
             is_new: Whether that journal was begun just now; what an older one left is removed.
         """
         self._path = None if journal_path is None else journal_path.with_suffix(_SUFFIX)
-        if is_new and self._path is not None:
-            self._path.unlink(missing_ok=True)
+        if self._path is None or not self._path.exists():
+            return
+        if is_new:
+            self._path.unlink()
+        else:
+            _end_last_line(self._path)
 
     def facts(self) -> Iterator[Fact]:
         """Return what is on record, oldest first; a line that does not read is left out."""
@@ -128,6 +133,16 @@ class Memory:
         fields = {"kind": kind} | _written(fact)
         with self._path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(fields, separators=(",", ":")) + "\n")
+
+
+def _end_last_line(path: Path) -> None:
+    """Let the next line begin as one, also after a line that a kill has torn."""
+    with path.open("r+b") as file:
+        if file.seek(0, SEEK_END) == 0:
+            return
+        file.seek(-1, SEEK_END)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
 
 
 def _written(fact: Fact) -> dict[str, Any]:

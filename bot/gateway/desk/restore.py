@@ -2,7 +2,7 @@
 
 Orders and fills come from the exchange, which has read its journal; whose they are and what waits
 comes from the desk's own memory. An order the memory does not know was placed without a gateway:
-client 0 sees it as a manual one.
+client 0 sees it as a manual one, unless another client is its heir.
 """
 
 from collections import defaultdict
@@ -51,6 +51,7 @@ class Restorer:
         account_id: str,
         *,
         holds_orders: bool,
+        heir: int,
     ) -> None:
         self._exchange = exchange
         self._contracts = contracts
@@ -58,6 +59,7 @@ class Restorer:
         self._executions = executions
         self._account_id = account_id
         self._holds_orders = holds_orders
+        self._heir = heir
         now = exchange.now.astimezone(EXCHANGE_ZONE)
         self._today = datetime.combine(now.date(), time(0), EXCHANGE_ZONE).astimezone(UTC)
 
@@ -89,7 +91,7 @@ class Restorer:
         if past.ended is not None and past.ended.at < self._today:
             return None
         if past.placed is None or past.order is None:
-            return self._manual(key, past) if past.records else None
+            return self._inherited(key, past) if past.records else None
         is_lost = not self._holds_orders and _goes_at_once(past.order)
         if not past.records and past.ended is None and is_lost:
             return None  # it was on its way when the process ended
@@ -112,7 +114,7 @@ class Restorer:
             for leg in record.order.legs
         )
 
-    def _manual(self, key: ClientOrderId, past: _Past) -> Ticket | None:
+    def _inherited(self, key: ClientOrderId, past: _Past) -> Ticket | None:
         first = past.records[0]
         is_open = any(record.report.status in WORKING for record in past.records)
         if not is_open and not self._today <= first.expires_at < datetime.max.replace(tzinfo=UTC):
@@ -132,8 +134,10 @@ class Restorer:
         contract = lines[0].listed.contract
         if is_combo:
             contract, lines = read_contract(_bag(lines), self._contracts, self._exchange.now)
-        order_id = self._blotter.next_manual_id()
-        return self._made(key, past, MANUAL_CLIENT, order_id, contract, lines)
+        is_manual = self._heir == MANUAL_CLIENT
+        blotter = self._blotter
+        order_id = blotter.next_manual_id() if is_manual else blotter.next_valid_id(self._heir)
+        return self._made(key, past, self._heir, order_id, contract, lines)
 
     def _made(
         self,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.exchange.exchange import Exchange
+from strategies.model.lifecycle import OrderStatus
 from tests.bot.exchange.venue.fakes import CALL, CONDOR, new_order, open_exchange
 from tests.bot.gateway.desk.trading import Case, limit, order, spelled
 from tests.builders import AT
@@ -95,6 +96,33 @@ def test_an_order_placed_without_a_gateway_is_a_manual_one(reborn):
     assert case.desk.completed_orders(True) == []
     assert len(case.desk.executions({}, case.at)) == 2
     assert case.cancel(-1, client=0) == ["status Cancelled 0/1", "error 202"]
+
+
+def test_what_was_torn_takes_nothing_with_it(reborn, tmp_path):
+    case = Case(exchange=reborn())
+    case.place(1, CONDOR, limit("BUY", 2, "-20.00", order_ref="A1"))
+    with (tmp_path / "sim.exchange.desk.jsonl").open("ab") as file:
+        file.write(b'{"kind":"pla')
+    second = Case(exchange=reborn(), at=case.at)
+    second.place(2, CONDOR, limit("BUY", 3, "-21.00", order_ref="A2"))
+    third = Case(exchange=reborn(), at=second.at)
+    assert facts_of(third) == facts_of(second)
+    assert third.cancel(2) == ["status Cancelled 0/3", "error 202"]
+
+
+@pytest.mark.parametrize("kept", range(3))
+def test_an_heir_has_the_orders_of_a_memory_that_was_lost(reborn, tmp_path, kept):
+    case = Case(exchange=reborn())
+    case.place(1, CONDOR, limit("BUY", 2, "-20.00", order_ref="A1"))
+    case.place(2, f"+1 {CALL}", limit("BUY", 3, "0.40", order_ref="A2"))
+    memory = tmp_path / "sim.exchange.desk.jsonl"
+    lines = memory.read_text().splitlines(keepends=True)
+    memory.write_text("".join(lines[:kept]))
+    other = Case(exchange=reborn(), at=case.at, heir=1)
+    opened = [each.values for each in other.desk.open_orders(1) if each.kind == "openOrder"]
+    assert [(each["orderRef"], each["orderId"]) for each in opened] == [("A1", 1), ("A2", 2)]
+    assert other.cancel(1) == ["status Cancelled 0/2", "error 202"]
+    assert other.exchange.record("A1").report.status is OrderStatus.CANCELLED
 
 
 def test_yesterday_is_forgotten_also_by_a_new_process(reborn):

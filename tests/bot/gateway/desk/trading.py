@@ -45,6 +45,7 @@ class Case:
         faults: Script | None = None,
         *,
         holds_orders: bool = False,
+        heir: int = 0,
         exchange: Exchange | None = None,
         at: datetime = AT,
     ) -> None:
@@ -59,6 +60,7 @@ class Case:
             lambda message, client: self.heard.append((message, client)),
             ACCOUNT,
             holds_orders=holds_orders,
+            heir=heir,
         )
 
     # --- giving orders ------------------------------------------------------------------------
