@@ -43,6 +43,13 @@ class TestLimits:
         assert limits.is_exhausted
 
 
+    def test_a_burst_read_late_is_not_held_against_the_next_one(self):
+        limits = pacing(messages_per_second=50)
+        bursts = [0.15] * 45 + [1.0] * 45 + [2.1] * 45 + [3.0] * 45
+        assert all(limits.admits_message(at) for at in bursts)
+        assert not all(limits.admits_message(3.7) for _ in range(6))
+
+
 class TestOverTheWire:
     async def test_more_messages_than_allowed_are_error_100(self):
         settings = limited(messages_per_second=50, pacing_breaches_max=1000)
