@@ -13,6 +13,7 @@ from bot.brokers.ib.data_settings import IbDataSettings
 from bot.brokers.ib.errors_table import Code
 from bot.brokers.ib.health import FeedHealth
 from bot.brokers.ib.library import IB, Contract, Ticker
+from bot.brokers.ib.lines import Streamed
 from bot.brokers.ib.listing import SessionListing, read_listing
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.quotes import Streams, first_prices, price
@@ -219,7 +220,7 @@ class ChainStreams:
             vix=self.level("VIX"),
             futures=self._future_mids(),
             smiles=smiles,
-            streamed=frozenset(self._streams.tickers),
+            streamed=self._streamed(),
         )
         args = listing.series, listing.futures
         needed = needs(*args, view=view, held=symbols, appetite=self._appetite, lines=lines)
@@ -278,6 +279,16 @@ class ChainStreams:
         """How many lines there are beside those of legs at work."""
         assert self._settings.lines is not None, "lines are counted where they are limited"
         return max(self._settings.lines - self._settings.leg_lines, 1)
+
+    def _streamed(self) -> Streamed:
+        """Return what is streamed, and what of it has been heard of but is not quoted."""
+        tickers = self._streams.tickers
+        unquoted = (
+            name
+            for name, ticker in tickers.items()
+            if ticker.time is not None and not (price(ticker.bid) and price(ticker.ask))
+        )
+        return Streamed(frozenset(tickers), frozenset(unquoted))
 
     def _future_mids(self) -> dict[date, float]:
         """Return what VX cost, as far as they are streamed and quoted on both sides."""

@@ -19,7 +19,7 @@ from strategies.model.quotes import FloatArray
 PAIRS: Final = 3  # put and call at one strike: fewer tell no forward
 _QUOTES: Final = 5  # out of the money: fewer tell no surface
 _EACH_SIDE: Final = 2
-_REACH: Final = 2.5  # deviations; quotes further out may have no bid
+_REACH: Final = 4.0  # deviations of a leg that may tell something of the rest
 _SAME: Final = 0.2  # deviations that make no difference between two strikes
 _SAME_DELTA: Final = 0.04
 _WINGS: Final = 3  # widths of equal wings looked at
@@ -45,9 +45,11 @@ class Strikes:
     thousandths: tuple[int, ...]
 
     @classmethod
-    def of(cls, series: SeriesRows) -> "Strikes":
-        """Return those of a series."""
-        return _strikes(series.symbols)
+    def of(cls, series: SeriesRows, legs: Sequence[str] = ()) -> "Strikes":
+        """Return those of a series, and those of legs, which may no longer be in the listing."""
+        listed = _strikes(series.symbols)
+        more = {int(each[_STRIKE_AT:]) for each in legs}.difference(listed.thousandths)
+        return cls(listed.prefix, tuple(sorted({*listed.thousandths, *more}))) if more else listed
 
     @property
     def points(self) -> list[float]:
@@ -67,8 +69,18 @@ def _strikes(symbols: tuple[str, ...]) -> Strikes:
     return Strikes(symbols[0][: _STRIKE_AT - 1], tuple(sorted(rights["P"] & rights["C"])))
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What is streamed already: as good as what is a little nearer."""
+
+    symbols: frozenset[str] = frozenset()
+    unquoted: frozenset[str] = (
+        frozenset()
+    )  # of these: without a bid or an offer, which tell nothing
+
+
 def completed_spx(
-    strikes: Strikes, legs: Sequence[str], smile: Smile, streamed: Collection[str]
+    strikes: Strikes, legs: Iterable[str], smile: Smile, streamed: Streamed
 ) -> list[str]:
     """Return what makes a series with these legs priceable: a pair at the money, and more.
 
@@ -77,7 +89,8 @@ def completed_spx(
     if not strikes.thousandths:
         return []
     z = smile.z(strikes.points)
-    found = dict.fromkeys(_pair_at(strikes, z, streamed))
+    legs = [each for each in legs if each not in streamed.unquoted]
+    found = dict.fromkeys(_pair_at(strikes, z, streamed.symbols))
     mine = {*legs, *found}
     place = {each: index for index, each in enumerate(strikes.thousandths)}
     of_legs = [place[t] for each in legs if (t := int(each[_STRIKE_AT:])) in place]
@@ -89,7 +102,7 @@ def completed_spx(
         if pairs >= PAIRS:
             break
         both = [strikes.symbol(right, index) for right in "PC"]
-        if set(both) <= mine:
+        if set(both) <= mine or streamed.unquoted.intersection(both):
             continue
         found.update(dict.fromkeys(each for each in both if each not in mine))
         mine.update(both)
@@ -98,12 +111,13 @@ def completed_spx(
 
 
 def completed_vix(
-    strikes: Strikes, legs: Sequence[str], smile: Smile, streamed: Collection[str]
+    strikes: Strikes, legs: Iterable[str], smile: Smile, streamed: Streamed
 ) -> list[str]:
     """Return what makes a series with these legs priceable; its forward is a future's."""
     if not strikes.thousandths:
         return []
-    return _quotes(strikes, set(legs), smile.z(strikes.points), streamed)
+    mine = {each for each in legs if each not in streamed.unquoted}
+    return _quotes(strikes, mine, smile.z(strikes.points), streamed)
 
 
 def condor_legs(
@@ -169,7 +183,7 @@ def is_tested(strikes: Strikes, legs: Iterable[str], smile: Smile, delta: float)
 
 
 def hedge_calls(
-    strikes: Strikes, smile: Smile, deltas: tuple[float, float], streamed: Collection[str]
+    strikes: Strikes, smile: Smile, deltas: tuple[float, float], streamed: Streamed
 ) -> list[str]:
     """Return calls spread over a window of deltas, both ends included."""
     if not strikes.thousandths:
@@ -180,7 +194,9 @@ def hedge_calls(
     inside = _SAME_DELTA / 2
     targets = (0.5 * (low + high), low + inside, high - inside)
     chosen = (
-        _nearest(range(len(found)), np.abs(found - target), calls, streamed, same=_SAME_DELTA)
+        _nearest(
+            range(len(found)), np.abs(found - target), calls, streamed.symbols, same=_SAME_DELTA
+        )
         for target in targets
     )
     return list(dict.fromkeys(calls[index] for index in chosen))
@@ -234,7 +250,7 @@ def _count_pairs(strikes: Strikes, symbols: Collection[str]) -> int:
 
 
 def _quotes(
-    strikes: Strikes, mine: Collection[str], z: FloatArray, streamed: Collection[str]
+    strikes: Strikes, mine: Collection[str], z: FloatArray, streamed: Streamed
 ) -> list[str]:
     """Return what is missing to five quotes out of the money, two of them on each side."""
     rights = ["P" if each < 0 else "C" for each in z]
@@ -249,9 +265,10 @@ def _quotes(
     def add(right: str) -> bool:
         taken = {*have, *found}
         free = [n for n in range(len(own)) if rights[n] == right and n not in taken]
+        free = [n for n in free if own[n] not in streamed.unquoted]
         side = [n for n in free if abs(z[n]) > _SAME / 2] or free
         if side:
-            found.append(_nearest(side, np.abs(z), own, streamed, same=_SAME))
+            found.append(_nearest(side, np.abs(z), own, streamed.symbols, same=_SAME))
         return bool(side)
 
     for right in "PC":

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from bot.brokers.ib.contracts import INDEX_NAMES
 from bot.brokers.ib.lines import (
     SeriesRows,
+    Streamed,
     Strikes,
     completed_spx,
     completed_vix,
@@ -75,7 +76,7 @@ class View:
         vix: Index level.
         futures: Mids of VX, by expiry, as far as they are known.
         smiles: What the last look measured.
-        streamed: What is streamed already: as good as what is a little nearer.
+        streamed: What is streamed already.
     """
 
     session: date
@@ -83,7 +84,7 @@ class View:
     vix: float
     futures: Mapping[date, float] = field(default_factory=dict)
     smiles: Mapping[SeriesKey, Smile] = field(default_factory=dict)
-    streamed: frozenset[str] = frozenset()
+    streamed: Streamed = field(default_factory=Streamed)
 
     def smile(self, root: str, expiry: date) -> Smile:
         """Return what is known of a series, or guessed."""
@@ -220,12 +221,12 @@ def _blocks(
     for each in (each for each in there if ROOTS[each.root].underlying == "SPX"):
         mine = legs[each.symbols[0][:_SERIES_LENGTH]]
         smile = view.smile(each.root, each.expiry)
-        rows = completed_spx(Strikes.of(each), mine, smile, view.streamed)
+        rows = completed_spx(Strikes.of(each, mine), mine, smile, view.streamed)
         yield _Block(f"a surface for {each.root} {each.expiry}", rows)
     for each in held_vix:
         mine = legs[each.symbols[0][:_SERIES_LENGTH]]
         smile = view.smile(each.root, each.expiry)
-        rows = completed_vix(Strikes.of(each), mine, smile, view.streamed)
+        rows = completed_vix(Strikes.of(each, mine), mine, smile, view.streamed)
         yield _Block(f"a surface for {each.root} {each.expiry}", rows)
     for expiry in bought[:_HEDGE_MONTHS]:
         yield _Block(f"VX of {expiry}", (own[expiry].symbol,))

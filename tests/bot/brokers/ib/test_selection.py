@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.app.ib_ports import appetite_of
 from bot.brokers.ib.contracts import INDEX_NAMES
-from bot.brokers.ib.lines import SeriesRows
+from bot.brokers.ib.lines import SeriesRows, Streamed
 from bot.brokers.ib.selection import Needs, View, choose, entry_series, everything, needs
 from bot.brokers.ib.smiles import measured
 from strategies.model.instruments import parse_symbol
@@ -163,7 +163,7 @@ def test_what_is_streamed_already_takes_no_more_lines(lines, held):
         vix=view().vix,
         futures=view().futures,
         smiles=view().smiles,
-        streamed=frozenset(before),
+        streamed=Streamed(frozenset(before)),
     )
     assert set(needed(lines, held, again).symbols) <= set(before)
 
