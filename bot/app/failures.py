@@ -16,6 +16,7 @@ from bot.calendars.listing import UnknownSymbol
 from bot.calendars.special_days import CalendarFileInvalid
 from bot.errors import BotError, BrokerUnavailable, HaltTrading, WrongAccount
 from bot.exchange.journal import JournalDamaged, JournalMismatch
+from bot.exchange.tape import TapeUnusable
 from bot.gateway.server import AddressRefused
 from bot.history.files import HistoryFileInvalid
 from state.errors import (
@@ -40,7 +41,7 @@ _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
     ((AddressRefused,), ExitCode.UNSAFE),
     ((NotALedger, LedgerCorrupt, SchemaTooNew), ExitCode.UNSAFE),
     ((OverrideRefused, OverrideReplayed), ExitCode.UNSAFE),
-    ((JournalMismatch, JournalDamaged), ExitCode.UNSAFE),
+    ((JournalMismatch, JournalDamaged, TapeUnusable), ExitCode.UNSAFE),
     ((ConfigInvalid, HistoryFileInvalid, CalendarFileInvalid, UnknownSymbol), ExitCode.USAGE),
     ((KeyInvalid,), ExitCode.USAGE),
     ((NoLedger, NothingStored, UnknownRecord, AmbiguousId, QueryRefused), ExitCode.USAGE),

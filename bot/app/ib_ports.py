@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from bot.app.config.schema import IbPaperBrokerSection, IbShadowBrokerSection
+from bot.app.config.schema import IbPaperBrokerSection, PaperLogin
 from bot.app.ports import Connect, Ports
 from bot.brokers.ib.broker import IbBroker
 from bot.brokers.ib.cash import DerivedCash, derived_cash
@@ -116,7 +116,7 @@ class IbEnd:
 
 
 def paper_access(
-    broker: IbPaperBrokerSection | IbShadowBrokerSection,
+    broker: PaperLogin,
     *,
     calendar: TradingCalendar,
     history: History,

@@ -13,6 +13,7 @@ class RunPaths:
     state_dir: Path
     database: Path  # the ledger
     exchange_journal: Path  # inputs of the simulated exchange
+    tape: Path  # real quotes that a simulated exchange traded on
     ib_events: Path  # folder of everything IB said
     control_dir: Path  # commands for the running bot
     log_file: Path
@@ -26,6 +27,7 @@ def run_paths(state_dir: Path, *, mode: str, account: str) -> RunPaths:
         state_dir=state_dir,
         database=state_dir / f"{name}.sqlite",
         exchange_journal=state_dir / f"{name}.exchange.jsonl",
+        tape=state_dir / f"{name}.tape.jsonl",
         ib_events=state_dir / "ib" / name,
         control_dir=state_dir / "control" / name,
         log_file=state_dir / "logs" / f"{name}.log",

@@ -9,6 +9,7 @@ from bot.app.config.schema import (
     IbLiveBrokerSection,
     IbPaperBrokerSection,
     IbShadowBrokerSection,
+    PaperLogin,
     ReplayMarketSection,
     SimulatedBrokerSection,
     SyntheticMarketSection,
@@ -35,7 +36,6 @@ from strategies.model.snapshots import EventAhead
 
 NOT_TRADED = {
     "ib_live": "this version trades no real money; use broker.kind ib_paper (docs/ib.md)",
-    "ib_shadow": "not in this version; use broker.kind simulated or ib_paper (docs/ib.md)",
 }
 _DAY_BEGINS = time(9, 0)
 # Signals look back about 450 sessions, hedges look ahead about nine months.
@@ -57,9 +57,9 @@ class World:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperWorld:
-    """What a run with an account at Interactive Brokers happens in."""
+    """What a run with an account at Interactive Brokers, or with its quotes, happens in."""
 
-    broker: IbPaperBrokerSection
+    broker: PaperLogin
     history: History
     calendar: TradingCalendar
     factors: FactorFiles
@@ -94,9 +94,9 @@ def build_world(config: LoadedConfig) -> World | PaperWorld:
     match broker:
         case SimulatedBrokerSection():
             return _simulated_world(config, broker)
-        case IbPaperBrokerSection():
+        case IbPaperBrokerSection() | IbShadowBrokerSection():
             return _paper_world(config, broker)
-        case IbShadowBrokerSection() | IbLiveBrokerSection():
+        case IbLiveBrokerSection():
             raise config.refusal(("broker", "kind"), NOT_TRADED[broker.kind])
 
 
@@ -117,7 +117,7 @@ def _simulated_world(config: LoadedConfig, broker: SimulatedBrokerSection) -> Wo
     )
 
 
-def _paper_world(config: LoadedConfig, broker: IbPaperBrokerSection) -> PaperWorld:
+def _paper_world(config: LoadedConfig, broker: PaperLogin) -> PaperWorld:
     history = load_history(config)
     today = _today()
     factors = factor_files(config, history)
@@ -138,13 +138,13 @@ def wire(world: World | PaperWorld, paths: RunPaths) -> Wiring:
 
     Call it with the ledger open: one process at a time may have the exchange's journal.
 
-    Raises: JournalMismatch, JournalDamaged.
+    Raises: JournalMismatch, JournalDamaged, TapeUnusable.
     """
     match world:
         case World():
             return _wire_simulated(world, paths)
         case PaperWorld():
-            return _wire_paper(world, paths)
+            return _wire_ib(world, paths)
 
 
 def _wire_simulated(world: World, paths: RunPaths) -> Wiring:
@@ -179,30 +179,37 @@ def _wire_simulated(world: World, paths: RunPaths) -> Wiring:
     )
 
 
-def _wire_paper(world: PaperWorld, paths: RunPaths) -> Wiring:
+def _wire_ib(world: PaperWorld, paths: RunPaths) -> Wiring:
     from bot.app.ib_ports import paper_access, to_a_gateway  # the client library takes a while
 
     clock = SystemClock()
     today = _today()
-    history, calendar = world.history, world.calendar
+    broker, history, calendar = world.broker, world.history, world.calendar
     access = paper_access(
-        world.broker,
+        broker,
         calendar=calendar,
         history=history,
         rules=world.rules,
         first_session=today,
         events_folder=paths.ib_events,
     )
+    if isinstance(broker, IbShadowBrokerSection):
+        from bot.app.shadow import in_the_shadow, open_shadow
+
+        exchange, tape = open_shadow(broker, calendar, paths, today)
+        connect, seed = in_the_shadow(access, exchange, tape, clock), broker.seed
+    else:
+        connect, seed = to_a_gateway(access, clock), None
 
     def events_ahead(session: date) -> tuple[EventAhead, ...] | None:
         return history.events_ahead(session, calendar)
 
     return Wiring(
-        connect=to_a_gateway(access, clock),
+        connect=connect,
         clock=clock,
         calendar=calendar,
         events_ahead=events_ahead,
-        seed=None,
+        seed=seed,
         first_session=today,
         last_session=None,
         begins_at=clock.now(),

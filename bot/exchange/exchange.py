@@ -8,6 +8,7 @@ on a fixed grid of instants, so nothing depends on who asks, when, or how often.
 
 from bisect import bisect_left
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from bot.errors import OutcomeUnknown
 from bot.exchange.accounts import Holding, TradingAccount
 from bot.exchange.entry import Admission, EntryDesk, Estimate, Refusal
-from bot.exchange.journal import CancelAsked, Input, Journal, Submitted, World
+from bot.exchange.journal import CancelAsked, Input, Journal, Submitted, Told, World
 from bot.exchange.margin import MarginConvention
 from bot.exchange.market import Market
 from bot.exchange.matching import (
@@ -46,7 +47,7 @@ from strategies.model.fees import (
 )
 from strategies.model.fills import CashMovement, Fill, Side
 from strategies.model.ids import ClientOrderId, digest
-from strategies.model.instruments import Instrument, OptionContract
+from strategies.model.instruments import FutureContract, Instrument, OptionContract, parse_symbol
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.quotes import Quote
 from strategies.model.snapshots import MarketQuotes
@@ -56,6 +57,28 @@ GRID = timedelta(seconds=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXEC_ID_LENGTH = 12
 _FINGERPRINT_AFTER_OPEN = timedelta(minutes=97)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What an exchange needs besides, where its market is taken down from a real one.
+
+    Attributes:
+        name: What the journal calls the market, whose prices are not known beforehand.
+        marks: Where the account is valued: the last that was seen, however old.
+    """
+
+    name: str
+    marks: Market
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A settlement, or a daily mark of a future, that the exchange waits to be told."""
+
+    instrument: Instrument
+    session: date
+    is_final: bool  # else a daily mark
 
 
 class Exchange:
@@ -71,6 +94,7 @@ class Exchange:
             nothing.
         margin_convention: How the sides of a condor share margin.
         fill_model: How generous the market is.
+        outside: Of a market taken down from a real one; then settlements are told (``tell``).
 
     Raises: JournalMismatch, JournalDamaged.
     """
@@ -86,6 +110,7 @@ class Exchange:
         journal_path: Path | None = None,
         margin_convention: MarginConvention = "ib",
         fill_model: FillModel = DEFAULT_FILL_MODEL,
+        outside: Outside | None = None,
     ) -> None:
         self.market = market
         self.account_id = account_id
@@ -95,7 +120,10 @@ class Exchange:
         self._phases = SessionPhases(market.calendar, market.first_session, market.last_session)
         self._now = at_exchange(market.first_session, time(0)).astimezone(UTC)
         self._account = TradingAccount()
-        self._valuation = Valuation(market, self._account, self._phases, margin_convention)
+        self._is_told = outside is not None
+        self._awaited: dict[Due, datetime] = {}  # since when
+        marks = market if outside is None else outside.marks
+        self._valuation = Valuation(marks, self._account, self._phases, margin_convention)
         self._desk = EntryDesk(
             market=market, phases=self._phases, valuation=self._valuation, fees=fees
         )
@@ -115,6 +143,7 @@ class Exchange:
                 fees=fees,
                 margin_convention=margin_convention,
                 fill_model=fill_model,
+                market_name=None if outside is None else outside.name,
             )
             self._journal = Journal(journal_path, world)
             for index, entry in enumerate(self._journal.inputs):
@@ -197,6 +226,32 @@ class Exchange:
             self._cancel(record, "cancelled by its owner")
         return record.report
 
+    def awaited(self) -> dict[Due, datetime]:
+        """Return what it waits to be told, each with the instant it was due, oldest first."""
+        return dict(self._awaited)
+
+    def tell(self, due: Due, points: float, at: datetime) -> None:
+        """Book a settlement that was awaited; one that is not awaited any more is a no-op.
+
+        Args:
+            due: Which.
+            points: What was published, index points.
+            at: The instant it arrives; if the exchange has already passed it, it arrives now.
+        """
+        self.advance_to(at)
+        if due not in self._awaited:
+            return
+        entry = Told(
+            at=self._now,
+            before=self._summary(),
+            symbol=due.instrument.symbol,
+            session=due.session,
+            is_final=due.is_final,
+            points=points,
+        )
+        self._remember(entry)
+        self._book(due, points)
+
     def _remember(self, entry: Input) -> None:
         if self._journal is not None:
             self._journal.append(entry)
@@ -217,6 +272,8 @@ class Exchange:
                 return f"order {order.client_order_id} was there already"
             case CancelAsked(client_order_id=order_id) if order_id not in self._working:
                 return f"order {order_id} was not at work"
+            case Told() if _due_of(entry) not in self._awaited:
+                return f"nobody waited for the settlement of {entry.symbol} on {entry.session}"
         return None
 
     def _replay(self, entry: Input) -> None:
@@ -225,6 +282,8 @@ class Exchange:
                 self._accept(entry.order)
             case CancelAsked():
                 self._cancel(self._orders[entry.client_order_id], "cancelled by its owner")
+            case Told():
+                self._book(_due_of(entry), entry.points)
 
     # --- questions ----------------------------------------------------------------------------
 
@@ -459,20 +518,44 @@ class Exchange:
             if instants_of(holding.instrument, calendar).settles_at <= self._now
         ]
         for instrument in sorted(expired, key=lambda each: each.symbol):
-            value = final_value(self.market.settlement_value(instrument))
-            self._movements.append(
-                self._account.record_settlement(instrument, value, instrument.expiry, self._now)
-            )
+            due = Due(instrument=instrument, session=instrument.expiry, is_final=True)
+            if self._is_told:
+                self._awaited.setdefault(due, self._now)
+            else:
+                self._book(due, self.market.settlement_value(instrument))
 
     def _mark_futures(self) -> None:
         session = self._phases.variation_session(self._now)
         if session is None:
             return
         for contract in sorted(contract for contract, _ in self._account.futures()):
-            settle = daily_value(self.market.daily_settle(contract, session))
-            self._movements.append(
-                self._account.record_variation(contract, settle, session, self._now)
+            due = Due(instrument=contract, session=session, is_final=False)
+            if not self._is_told:
+                self._book(due, self.market.daily_settle(contract, session))
+            elif instants_of(contract, self.market.calendar).settles_at > self._now:
+                self._awaited.setdefault(due, self._now)
+
+    def _book(self, due: Due, points: float) -> None:
+        """Pay a settlement or a daily mark; nothing is owed of what has been traded away."""
+        self._awaited.pop(due, None)
+        instrument = due.instrument
+        if all(holding.instrument != instrument for holding in self._account.holdings()):
+            return
+        if due.is_final:
+            movement = self._account.record_settlement(
+                instrument, final_value(points), due.session, self._now
             )
+        else:
+            assert isinstance(instrument, FutureContract), "only futures are marked"
+            movement = self._account.record_variation(
+                instrument, daily_value(points), due.session, self._now
+            )
+        self._movements.append(movement)
+
+
+def _due_of(entry: Told) -> Due:
+    instrument = parse_symbol(entry.symbol)
+    return Due(instrument=instrument, session=entry.session, is_final=entry.is_final)
 
 
 def world_of(
@@ -484,12 +567,16 @@ def world_of(
     fees: FeeSchedule = DEFAULT_FEES,
     margin_convention: MarginConvention = "ib",
     fill_model: FillModel = DEFAULT_FILL_MODEL,
+    market_name: str | None = None,
 ) -> World:
-    """Return which world an exchange with these arguments is, as its journal records it."""
+    """Return which world an exchange with these arguments is, as its journal records it.
+
+    ``market_name`` stands for a market whose prices are not known beforehand.
+    """
     return World(
         account_id=account_id,
         seed=seed,
-        market=_fingerprint(market),
+        market=_fingerprint(market) if market_name is None else market_name,
         starting_cash_usd=starting_cash_usd.normalize(),
         margin=margin_convention,
         terms=digest(to_json(fees), to_json(fill_model))[:_EXEC_ID_LENGTH],

@@ -10,7 +10,7 @@ on the way and does not go on from a state that never was.
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -74,11 +74,24 @@ class CancelAsked:
     client_order_id: ClientOrderId
 
 
-Input = Submitted | CancelAsked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A settlement was published, where the market itself does not know it."""
+
+    at: datetime
+    before: str  # what the exchange had come to when it arrived
+    symbol: str
+    session: date
+    is_final: bool  # else a daily mark
+    points: float
+
+
+Input = Submitted | CancelAsked | Told
 _LINES_BEFORE_INPUTS = 1
-_KINDS: dict[str, type[Submitted] | type[CancelAsked]] = {
+_KINDS: dict[str, type[Submitted] | type[CancelAsked] | type[Told]] = {
     "submit": Submitted,
     "cancel": CancelAsked,
+    "told": Told,
 }
 
 
@@ -92,7 +105,7 @@ class Journal:
 
         Raises: JournalMismatch if the file belongs to another world, JournalDamaged.
         """
-        whole = _cut_torn_line(path)
+        whole = cut_torn_line(path)
         header, *lines = whole or [_header(world)]
         _check_header(path, header, world)
         self.inputs: tuple[Input, ...] = tuple(
@@ -136,7 +149,7 @@ def require_world(path: Path, world: World) -> None:
         _check_header(path, header, world)
 
 
-def _cut_torn_line(path: Path) -> list[str]:
+def cut_torn_line(path: Path) -> list[str]:
     """Return the whole lines of a file and cut off what follows them."""
     if not path.exists():
         return []

@@ -15,6 +15,7 @@ from bot.app.config.schema import (
     IbLiveBrokerSection,
     IbPaperBrokerSection,
     IbShadowBrokerSection,
+    PaperLogin,
     SimulatedBrokerSection,
 )
 from bot.app.exit_codes import ExitCode
@@ -81,14 +82,14 @@ def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
     match config.bot.broker:
         case SimulatedBrokerSection() as broker:
             yield from _simulated(config, broker, paths)
-        case IbPaperBrokerSection() as broker:
+        case IbPaperBrokerSection() | IbShadowBrokerSection() as broker:
             yield from _paper(config, broker)
-        case IbShadowBrokerSection() | IbLiveBrokerSection() as broker:
+        case IbLiveBrokerSection() as broker:
             found, fix = NOT_TRADED[broker.kind].split("; ")
             yield Finding(check="broker", outcome=Outcome.FAIL, found=found, fix=fix)
 
 
-def _paper(config: LoadedConfig, broker: IbPaperBrokerSection) -> Iterator[Finding]:
+def _paper(config: LoadedConfig, broker: PaperLogin) -> Iterator[Finding]:
     from bot.app.commands.check_ib import check_paper  # the client library takes a while
 
     today = SystemClock().now().astimezone(EXCHANGE_ZONE).date()

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from bot.app.commands.findings import Finding, Outcome
-from bot.app.config.schema import IbPaperBrokerSection, SimulatedBrokerSection
+from bot.app.config.schema import PaperLogin, SimulatedBrokerSection
 from bot.app.ib_ports import IbEnd, connected, paper_access
 from bot.app.wire import embedded
 from bot.brokers.ib.connection import IbSession
@@ -65,7 +65,7 @@ def check_wire(broker: SimulatedBrokerSection, market: Market, rules: Rules) -> 
 
 
 def check_paper(
-    broker: IbPaperBrokerSection,
+    broker: PaperLogin,
     calendar: TradingCalendar,
     history: History,
     rules: Rules,
@@ -90,7 +90,10 @@ def check_paper(
 
 
 async def _look(
-    end: IbEnd, clock: SystemClock, broker: IbPaperBrokerSection, calendar: TradingCalendar
+    end: IbEnd,
+    clock: SystemClock,
+    broker: PaperLogin,
+    calendar: TradingCalendar,
 ) -> AsyncIterator[Finding]:
     try:
         await end.trading.connect()
@@ -200,7 +203,10 @@ def _unlisted(check: str) -> Finding:
 
 
 async def _quotes(
-    end: IbEnd, clock: SystemClock, calendar: TradingCalendar, broker: IbPaperBrokerSection
+    end: IbEnd,
+    clock: SystemClock,
+    calendar: TradingCalendar,
+    broker: PaperLogin,
 ) -> AsyncIterator[Finding]:
     """Stream an index, an option and a future, and say what IB shows of them."""
     now = clock.now()

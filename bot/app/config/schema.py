@@ -176,6 +176,9 @@ class IbShadowBrokerSection(_IbBrokerSection):
     fill_model: FillModelValues = DEFAULT_FILL_MODEL
 
 
+PaperLogin = IbPaperBrokerSection | IbShadowBrokerSection
+
+
 class IbLiveBrokerSection(_IbBrokerSection):
     """A live account: trades real money, and only when account and confirmation are filled in."""
 

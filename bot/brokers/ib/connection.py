@@ -49,7 +49,8 @@ class IbSettings:
         client_id: Ours; orders belong to it.
         account: The account to trade, as IB spells it.
         is_live: Whether that account may be a live one.
-        is_trading: Whether orders, positions and account values are asked for when connecting.
+        is_trading: Whether it may place orders, and asks for orders, positions and account values
+            when connecting.
         requests_per_second: The client's own throttle; 0 for none.
         connect_s: How long a gateway may take to greet, and again to log this client in.
         answer_s: How long an answer may take.
@@ -373,6 +374,8 @@ class IbSession:
         self._is_frozen = False
         self._farms.clear()
         ib = new_client(requests_per_second=self.settings.requests_per_second)
+        if not self.settings.is_trading:
+            _let_it_look_only(ib)
         install(ib, self, self._orders, self._log)
         if self._orders is not None:
             self._orders.reconnected(self.settings.client_id)
@@ -486,4 +489,16 @@ class IbSession:
 
 _LINK_BROKEN = 2110  # the gateway's own link to IB; no code says by itself that it is back
 _PROOFS_OF_LINK = frozenset({1101, 1102, 2104, 2106, 2158})
+
+
+def _let_it_look_only(ib: IB) -> None:
+    """Take the ways to trade from a client: no mistake of ours shall find one."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("this connection only looks; it places and cancels nothing")
+
+    for name in ("placeOrder", "cancelOrder", "reqGlobalCancel", "exerciseOptions"):
+        setattr(ib.client, name, refuse)
+
+
 _BROKEN_FARMS = frozenset({2103, 2105, 2110, 2119, 2157})

@@ -157,12 +157,15 @@ class IbMarketData:
         session_at(self._calendar, now)
         await self._streams.look()
         tickers, now = self._streams.tickers, self._clock.now()
-        known_at = self._known_at(now, newest_tick(tickers.values()))
-        quotes = {
-            each.symbol: quote_of(tickers[each.symbol], known_at)
+        alive = [
+            each
             for each in instruments
             if each.symbol in tickers and self._terms.is_alive(each, now)
-        }
+        ]
+        if not alive:  # as before the first look at the chains
+            return {}
+        known_at = self._known_at(now, newest_tick(tickers.values()))
+        quotes = {each.symbol: quote_of(tickers[each.symbol], known_at) for each in alive}
         return {symbol: each for symbol, each in quotes.items() if each.bid or each.ask}
 
     def _lay_out(self, now: datetime) -> None:
