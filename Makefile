@@ -35,7 +35,8 @@ tests: $(VENV)/dev.stamp clients  ## all tests but the slow ones
 test-ib-async: $(CLIENTS)/ib_async.stamp  ## the tests that use the client library, with ib_async in its place
 	$(CLIENTS)/ib_async/bin/python -m pytest -n auto -m "not slow" tests/bot/brokers \
 	  tests/bot/gateway/test_*.py tests/bot/gateway/feed tests/bot/gateway/*/test_over_the_wire.py \
-	  tests/bot/gateway/protocol/test_client_libraries.py
+	  tests/bot/gateway/protocol/test_client_libraries.py \
+	  tests/bot/app/test_wire_equals_in_process.py::test_the_first_days_of_the_crash
 
 clients: $(addprefix $(CLIENTS)/,ib_async.stamp ibapi.stamp nautilus_ibapi.stamp node.stamp)  ## set up other IB clients
 
@@ -87,6 +88,7 @@ $(CLIENTS)/%.stamp: tests/clients/requirements/%.lock | $(BIN)/python
 	rm -rf $(CLIENTS)/$*
 	$(BIN)/python -m venv $(CLIENTS)/$*
 	$(CLIENTS)/$*/bin/python $(INSTALL) --require-hashes -r $<
+	$(if $(filter ib_async,$*),$(CLIENTS)/$*/bin/python $(INSTALL) --no-deps --no-build-isolation --editable .)
 	@touch $@
 
 $(CLIENTS)/node.stamp: tests/clients/package.json

@@ -21,9 +21,6 @@ needed = [
     for each in _PROJECT["project"]["dependencies"]
     if _name(each) not in ("ib_insync", "eventkit")
 ]
-needed += [
-    each
-    for each in _PROJECT["dependency-groups"]["dev"]
-    if isinstance(each, str) and _name(each) in _TESTS
-]
-print("\n".join([*needed, "ib_async>=2.1,<2.2"]))
+groups = _PROJECT["dependency-groups"]
+needed += [each for each in groups["dev"] if isinstance(each, str) and _name(each) in _TESTS]
+print("\n".join([*needed, *groups["build"], "ib_async>=2.1,<2.2"]))
