@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,19 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def gateway_port(tmp_path):
+def control():
+    """The socket that takes the console's commands; its path has to be short."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "control"
+
+
+@pytest.fixture
+def gateway_port(tmp_path, control):
     """The port of `alvh gateway` in a process of its own, a minute of market a second."""
     command = [
         *(sys.executable, "-m", "bot.app", "gateway", "--port", "0"),
         *("--market", "replay:2020-02-03..2020-02-07", "--speed", "60"),
+        *("--control", str(control)),
     ]
     with (
         (tmp_path / "gateway.log").open("w") as log,
