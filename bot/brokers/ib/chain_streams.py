@@ -1,7 +1,7 @@
 """What the data connection streams: settled once a session, and whenever positions change."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -32,6 +32,8 @@ from strategies.model.instruments import (
 
 _OPTIONAL: Final = frozenset(INDEX_NAMES) - {"SPX", "VIX"}
 _LEVELS: Final = 2  # indices that strikes follow from: SPX and VIX
+# So long after a fence a look at what is streamed needs none of its own
+_A_MOMENT: Final = timedelta(seconds=1)
 _SERIES_LENGTH: Final = 12  # root and date of an OCC symbol
 
 _log = structlog.get_logger(__name__)
@@ -67,6 +69,7 @@ class ChainStreams:
         self._with_positions: IB | None = None
         self._chosen_for: frozenset[Instrument] | None = None
         self._said: set[str] = set()  # what is not seen for want of lines
+        self._fenced_at: datetime | None = None
         self.generation = 0  # changes with what is streamed
         session.on_resubscribe(self._start_over)
         session.on_request_code(self._hear)
@@ -103,12 +106,19 @@ class ChainStreams:
         """Whether there are fewer lines than instruments, so that some are chosen."""
         return self._settings.lines is not None
 
+    @property
+    def are_fresh(self) -> bool:
+        """Whether everything sent until a moment ago has arrived, and nothing is known to lack."""
+        fenced_at = self._fenced_at
+        is_recent = fenced_at is not None and self._clock.now() - fenced_at <= _A_MOMENT
+        return is_recent and self._session.is_whole
+
     async def prepare(self, session: date) -> None:
         """Have everything sent so far arrived; without a limit, have everything streamed.
 
         Raises: BrokerUnavailable; MarketDataMissing where quotes may not be used.
         """
-        await self._session.fence()
+        await self._fence()
         held = await self._held()
         if self._listing is None or self._listing.session != session:
             await self._open(session, held)
@@ -129,11 +139,12 @@ class ChainStreams:
         return self.generation != generation
 
     async def look(self) -> None:
-        """Have everything sent so far arrived, and stream nothing new.
+        """Have everything sent so far, or until a moment ago, arrived, and stream nothing new.
 
         Raises: BrokerUnavailable; MarketDataMissing where quotes may not be used.
         """
-        await self._session.fence()
+        if not self.are_fresh:
+            await self._fence()
         self._require_health()
 
     def _require_health(self) -> None:
@@ -143,8 +154,14 @@ class ChainStreams:
             farms=self._session.truth().farms,
         )
 
+    async def _fence(self) -> None:
+        asked_at = self._clock.now()
+        await self._session.fence()
+        self._fenced_at = asked_at
+
     async def _start_over(self) -> None:
         """Take note that no subscription is left; the next look makes them again."""
+        self._fenced_at = None
         self._streams.forget()
         self._health.forget()
         self._with_positions = None
@@ -253,7 +270,7 @@ class ChainStreams:
         stale = [name for name in self._streams.tickers if name not in wanted]
         for batch in self._batches(stale):
             self._streams.drop(batch)
-            await self._session.fence()
+            await self._fence()
 
     async def _subscribe(self, wanted: Mapping[str, Contract]) -> None:
         """Stream what is wanted and not streamed yet, and wait for its first prices."""
@@ -262,7 +279,7 @@ class ChainStreams:
         new = [name for name in wanted if name not in self._streams]
         for batch in self._batches(new):
             self._streams.add(ib, {name: wanted[name] for name in batch})
-            await self._session.fence()
+            await self._fence()
         if new and self._settings.first_prices_s > 0:
             tickers = [self._streams.tickers[name] for name in new if name in self._streams]
             await first_prices(tickers, self._clock, self._settings.first_prices_s)

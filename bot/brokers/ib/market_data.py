@@ -134,10 +134,12 @@ class IbMarketData:
     async def fetch_quotes(self, instruments: Sequence[Instrument]) -> dict[str, Quote]:
         """Return current quotes by symbol; an instrument nobody quotes is left out.
 
+        What is streamed beside the chains tells a moment after a look, and where lines are few.
+
         Raises: MarketDataMissing outside session hours or where IB shows no live quotes;
             BrokerUnavailable.
         """
-        if not self._streams.is_limited:
+        if not (self._streams.is_limited or self._streams.are_fresh):
             return await self._legs.fetch(instruments)
         quotes = await self._seen(instruments)
         others = [each for each in instruments if each.symbol not in quotes]
@@ -164,7 +166,8 @@ class IbMarketData:
         ]
         if not alive:  # as before the first look at the chains
             return {}
-        known_at = self._known_at(now, newest_tick(tickers.values()))
+        is_real = self._settings.grid is None
+        known_at = self._known_at(now, newest_tick(tickers.values())) if is_real else now
         quotes = {each.symbol: quote_of(tickers[each.symbol], known_at) for each in alive}
         return {symbol: each for symbol, each in quotes.items() if each.bid or each.ask}
 

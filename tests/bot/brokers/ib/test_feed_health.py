@@ -157,6 +157,7 @@ async def test_a_connection_lost_while_subscribing_is_no_market():
             bench.trading.disconnect()
             await again()
 
+        bench.move_to(AT + MINUTE)  # the look at the chain does not tell any more
         await bench.trading.ready()
         bench.trading.fence = break_it  # type: ignore[method-assign]
         with pytest.raises(BrokerUnavailable, match="lost while legs were subscribed"):

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.brokers.ib.errors_table import code_of
 from bot.errors import MarketDataMissing
 from bot.exchange.orders import NewOrder
 from bot.exchange.replay import ReplayMarket
@@ -208,3 +209,41 @@ async def test_legs_are_streamed_where_orders_are_worked_and_no_longer_than_ther
         assert feed.lines() == 3
         bench.move_to(bench.now + timedelta(minutes=1))
         await same_legs(bench, *LEGS[1:8])
+
+
+STREAMED = tuple(LEGS[at] for at in (1, 3, 4, 5, 6, 7))  # of the chains on Tuesday
+
+
+async def test_legs_seen_a_moment_ago_are_not_asked_for_again():
+    async with data_bench(at=ny(TUESDAY, 10)) as bench:
+        await bench.market_data.fetch_market()
+        await same_legs(bench, *STREAMED)
+        assert bench.trading.traffic() is None
+        bench.move_to(bench.now + timedelta(seconds=10))
+        await same_legs(bench, *STREAMED)
+        assert bench.trading.traffic() is not None
+
+
+@pytest.mark.parametrize("symbol", LEGS)
+async def test_legs_after_a_look_are_quoted_as_the_exchange_quotes_them(symbol):
+    async with data_bench(at=ny(TUESDAY, 9, 30)) as bench:
+        for at in (ny(TUESDAY, 16), ny(TUESDAY, 16, 15), ny(date(2020, 2, 19), 9, 30)):
+            bench.move_to(at)
+            await bench.market_data.fetch_market()
+            await same_legs(bench, symbol)
+
+
+async def test_streams_that_nothing_proves_are_not_believed():
+    async with data_bench(at=ny(TUESDAY, 10)) as bench:
+        await bench.market_data.fetch_market()
+        bench.data.connection_code(code_of(1100, about_order=False), "IB is not there")
+        await same_legs(bench, *STREAMED)
+        assert bench.trading.traffic() is not None
+
+
+async def test_streams_that_may_not_be_used_are_no_quotes():
+    async with data_bench(at=ny(TUESDAY, 10)) as bench:
+        await bench.market_data.fetch_market()
+        bench.data.request_code(1, code_of(10197, about_order=False), "another session")
+        with pytest.raises(MarketDataMissing, match="another session of this login"):
+            await bench.market_data.fetch_quotes([instrument(STREAMED[0])])
