@@ -147,7 +147,7 @@ class EntryDesk:
             if not _covers_itself(each.order)
         ]
         own = (order.legs, order.quantity)
-        for packages in ([own], [own, *threats]):
+        for packages in ([own], [own, *threats]) if threats else ([own],):
             if bare := uncovered_shorts(self.valuation.options_after(packages)):
                 return Refusal(RejectReason.UNCOVERED, ", ".join(map(str, bare)))
         return None
@@ -167,6 +167,8 @@ class EntryDesk:
 
 def _too_many(order: NewOrder, others: Sequence[OrderRecord]) -> Refusal | None:
     """Refuse an order beyond the limit of active orders per contract and side."""
+    if len(others) < ACTIVE_ORDERS_MAX:  # no contract is in one order twice
+        return None
     sides = Counter((leg.instrument, leg.ratio > 0) for each in others for leg in each.order.legs)
     for leg in order.legs:
         if sides[leg.instrument, leg.ratio > 0] >= ACTIVE_ORDERS_MAX:

@@ -165,6 +165,8 @@ class Exchange:
         At one instant orders expire first, then settlements and variation are booked, then orders
         meet the market.
         """
+        if at <= self._now:
+            return
         at = at.astimezone(UTC)
         while (instant := self._next_happening()) is not None and instant <= at:
             assert instant > self._now, "time moves forward"
@@ -339,6 +341,11 @@ class Exchange:
     def is_new(self) -> bool:
         """Whether it does not go on from a journal that was there."""
         return self._journal is None or self._journal.is_new
+
+    @property
+    def bookings(self) -> int:
+        """How many executions and movements of cash there have been."""
+        return len(self._fills) + len(self._movements)
 
     def record(self, client_order_id: ClientOrderId) -> OrderRecord | None:
         """Return what is kept of an order, for reading only; None if its id was never seen."""

@@ -63,6 +63,8 @@ def uncovered_shorts(positions: Mapping[OptionContract, int]) -> list[OptionCont
     A long covers a short of the same underlying, settlement and right that expires on or before
     it; a VIX option only one of the same expiry (another expiry has another underlying).
     """
+    if _has_no_short(positions):
+        return []
     uncovered: list[OptionContract] = []
     for group in _groups(positions).values():
         longs_ahead = 0
@@ -84,6 +86,8 @@ def option_margin_usd(
         positions: Net contracts, every short covered (see ``uncovered_shorts``).
         convention: How the two sides of a condor combine.
     """
+    if _has_no_short(positions):
+        return Decimal(0)
     points = Decimal(0)
     together: dict[tuple[str, str, date], list[_Spread]] = defaultdict(list)
     for (underlying, settlement, right, _), group in _groups(positions).items():
@@ -117,6 +121,10 @@ def future_margin_usd(
         points *= _FAR_MONTH_FACTOR
     maintenance = points * contract.multiplier * abs(contracts)
     return _INITIAL_FACTOR * maintenance, maintenance
+
+
+def _has_no_short(positions: Mapping[OptionContract, int]) -> bool:
+    return min(positions.values(), default=0) >= 0
 
 
 _GroupKey = tuple[str, str, Right, date | None]

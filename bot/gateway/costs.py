@@ -101,10 +101,14 @@ class Costs:
         self._positions: dict[str, Position] = {}
         self._seen_until = datetime.min.replace(tzinfo=UTC)
         self._seen: set[str] = set()  # of the last instant
+        self._bookings = 0  # of the exchange, when we looked last
         self.version = 0  # changes with every fill and every movement of cash
 
     def refresh(self) -> None:
         """Take over what has happened since the last call."""
+        if self._exchange.bookings == self._bookings:
+            return
+        self._bookings = self._exchange.bookings
         since = self._seen_until
         news = [*self._fills(since), *self._movements(since)]
         for name, at, trade in sorted(news, key=lambda each: each[1]):

@@ -85,6 +85,11 @@ class Faults(Protocol):
         ...
 
 
+def may_strike(faults: Faults) -> bool:
+    """Whether anything can go wrong at all; asked where asking each time would cost too much."""
+    return not isinstance(faults, NoFaults)
+
+
 class NoFaults:
     """Nothing goes wrong."""
 

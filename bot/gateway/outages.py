@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot.gateway.agenda import Agenda
-from bot.gateway.faults import Fault, FaultKind, Faults
+from bot.gateway.faults import Fault, FaultKind, Faults, may_strike
 from bot.gateway.feed.feed import MarketDataFeed
 from bot.gateway.protocol.builders import error_message
 from bot.gateway.roster import Roster
@@ -62,6 +62,7 @@ class Outages:
         lose_data: Callable[[], None],
     ) -> None:
         self._faults = faults
+        self._is_safe = not may_strike(faults)
         self._agenda = agenda
         self._weather = weather
         self._roster = roster
@@ -85,6 +86,8 @@ class Outages:
 
     def strike(self, at: datetime) -> None:
         """Bring about everything that is due at an instant."""
+        if self._is_safe:
+            return
         for kind, begin in self._begins.items():
             fault = self._faults.strikes(kind, at=at)
             if fault is not None:
@@ -98,6 +101,8 @@ class Outages:
         Returns:
             What is to strike only once the request has been carried out (``processed``).
         """
+        if self._is_safe:
+            return []
         about = {"message_kind": message_kind, "client_id": session.client_id, "at": at}
         afterwards: list[Callable[[], None]] = []
         for kind, begin in self._begins.items():

@@ -76,15 +76,16 @@ class Announcer:
         """Tell how an order stands now; first of all that it was received."""
         if ticket.is_withheld:
             return
+        opened = ticket.open_order()
         if not ticket.is_told:
             ticket.is_told = True
             if ticket.status is Status.SUBMITTED:
                 self.say(
                     ticket,
-                    ticket.open_order(Status.PRE_SUBMITTED),
+                    opened.saying(status=Status.PRE_SUBMITTED),
                     ticket.order_status(Status.PRE_SUBMITTED),
                 )
-        self.say(ticket, ticket.open_order(), ticket.order_status())
+        self.say(ticket, opened, ticket.order_status())
 
     def cancelled(self, ticket: Ticket, reason: str = "", *, by: int | None = None) -> None:
         """Tell that an order is cancelled, and why.

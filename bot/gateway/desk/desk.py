@@ -80,6 +80,7 @@ class OrderDesk:
         )
         self._intake = Intake(exchange, contracts, self._blotter, account_id)
         self._midnight = midnight_after(exchange.now)
+        self._quiet_at: datetime | None = None  # nothing has been asked since we were there
         restorer = Restorer(
             exchange,
             contracts,
@@ -98,11 +99,19 @@ class OrderDesk:
     def advance(self, at: datetime) -> None:
         """Bring the exchange to ``at`` and do and tell what is due until then."""
         at = at.astimezone(UTC)
+        if at == self._quiet_at:
+            return
         while (due := self._next_due()) is not None and due <= at:
             self._step(due)
         self._step(at)
         if self._exchange.now >= self._midnight:
             self._begin_day()
+        self._quiet_at = at
+
+    def _begin(self, at: datetime) -> None:
+        """Come to an instant at which somebody asks for something."""
+        self.advance(at)
+        self._quiet_at = None
 
     def _next_due(self) -> datetime | None:
         promise, look = self._announcer.next_promise(), self._blotter.next_look()
@@ -131,7 +140,7 @@ class OrderDesk:
         self, client_id: int, order_id: int, contract: Contract, order: Order, at: datetime
     ) -> None:
         """Take an order, or the change of one; what comes of it is published."""
-        self.advance(at)
+        self._begin(at)
         if order.what_if:
             self._what_if(client_id, order_id, contract, order)
             return
@@ -156,7 +165,7 @@ class OrderDesk:
         Returns:
             The id client 0 knows it by, a negative one.
         """
-        self.advance(at)
+        self._begin(at)
         order_id = self._blotter.next_manual_id()
         self._take(MANUAL_CLIENT, order_id, contract, replace(order, transmit=True))
         return order_id
@@ -290,7 +299,7 @@ class OrderDesk:
 
     def cancel(self, client_id: int, order_id: int, at: datetime) -> None:
         """Cancel what is left of an order; what comes of it is published."""
-        self.advance(at)
+        self._begin(at)
         if (draft := self._intake.drafted(client_id, order_id)) is not None:
             self._blotter.add(draft)
             self._floor.end_cancelled(draft, BY_TRADER)
@@ -320,19 +329,19 @@ class OrderDesk:
     def global_cancel(self, client_id: int, at: datetime) -> None:
         """Cancel every order of the account, whoever placed it."""
         del client_id
-        self.advance(at)
+        self._begin(at)
         for ticket in self._blotter.open():
             if not ticket.is_done:  # a parent takes its children along
                 self._cancel(ticket, by=None)
 
     def halt(self, at: datetime) -> None:
         """Halt trading: orders are held, none is at the exchange."""
-        self.advance(at)
+        self._begin(at)
         self._floor.halt()
 
     def resume(self, at: datetime) -> None:
         """Let trading go on; orders that were held go to the exchange."""
-        self.advance(at)
+        self._begin(at)
         self._floor.reopen()
 
     def exercise(self, client_id: int, req_id: int) -> None:
@@ -389,7 +398,7 @@ class OrderDesk:
             wanted: The filter's values.
             at: The instant of the question.
         """
-        self.advance(at)
+        self._begin(at)
         found = self._executions.asked(wanted)
         for ticket, _ in found:
             _heard(ticket)

@@ -105,8 +105,10 @@ def read_contract(
         listed = book.one(contract, at)
     except ContractRefused as refusal:
         raise Refused(refusal.code, refusal.text) from refusal
-    line = _line(listed, 1)
-    return replace(listed.contract, exchange=contract.exchange or listed.contract.exchange), (line,)
+    written = listed.contract
+    if contract.exchange not in ("", written.exchange):
+        written = replace(written, exchange=contract.exchange)
+    return written, (_line(listed, 1),)
 
 
 def same_combination(one: Contract, other: Contract) -> bool:

@@ -6,6 +6,7 @@ Nothing here knows how a message is spelled on the wire; that is ``codec``.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -71,6 +72,9 @@ _STATE_KEYS = {
     "commissionCurrency": "commission_currency",
     "warningText": "warning_text",
 }
+_contract_words = attrgetter(*_CONTRACT_KEYS.values())
+_order_words = attrgetter(*_ORDER_KEYS.values())
+_state_words = attrgetter(*_STATE_KEYS.values())
 _NOT_OF_THE_ORDER = frozenset(
     {"orderId", "comboLegs", *_CONTRACT_KEYS, *_CONTRACT_MORE, *_ORDER_KEYS, *_ORDER_GROUPS}
 )
@@ -128,7 +132,7 @@ def order_of(values: Mapping[str, Any]) -> Order:
 
 def contract_values(contract: Contract) -> dict[str, Any]:
     """Return the twelve values messages describe a contract with."""
-    return {key: getattr(contract, word) for key, word in _CONTRACT_KEYS.items()}
+    return dict(zip(_CONTRACT_KEYS, _contract_words(contract), strict=True))
 
 
 def open_order_message(
@@ -275,7 +279,7 @@ def time_text(at: datetime, zone: str = GATEWAY_ZONE) -> str:
 
 
 def _order_values(contract: Contract, order: Order, perm_id: int) -> dict[str, Any]:
-    said = {key: getattr(order, word) for key, word in _ORDER_KEYS.items()}
+    said = dict(zip(_ORDER_KEYS, _order_words(order), strict=True))
     for placed in ("transmit", "parentId", "whatIf"):
         del said[placed]
     described = contract_values(contract)
@@ -304,7 +308,7 @@ def _trail_stop_price(order: Order) -> Decimal | None:
 
 
 def _state_values(state: OrderState) -> dict[str, Any]:
-    return {key: getattr(state, word) for key, word in _STATE_KEYS.items()}
+    return dict(zip(_STATE_KEYS, _state_words(state), strict=True))
 
 
 def _combo_leg(values: Mapping[str, Any]) -> ComboLeg:

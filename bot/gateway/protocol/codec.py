@@ -1,11 +1,14 @@
 """Messages to payloads and back, in both directions and at every version, by the tables.
 
 A table is compiled once for each version: what is not in the version is left out, and runs of
-plain fields are put together, so that a long message costs one loop.
+plain fields are put together, so that a long message costs one loop. For what is sent it is
+compiled once for each set of values, too: most messages leave most of their fields alone, and what
+a message does not say is spelled beforehand.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache, lru_cache
+from operator import is_
 from typing import Any
 
 from bot.gateway.protocol.errors import BadMessage, UnknownMessage
@@ -36,8 +39,12 @@ assert len(_REQUEST_KINDS) == len(_REQUEST_LAYOUTS) == len(REQUESTS), "a request
 # who describes a contract describes it whole, also where a message has no place for all of it
 _MAY_BE_LEFT_OVER = frozenset(item.name for item in C12_OF_REQUEST)
 _MISSING: Any = object()
+_NEVER: Any = object()
 _LARGEST_GROUP = 200_000
+_KEPT_WRITERS = 512  # orders can be described in many ways
 _SHOWN = 40
+_FIELDS_WORTH_REMEMBERING = 4
+_FIELDS_READ_TOGETHER = 8
 
 
 def encode_reply(message: Message, version: int) -> bytes:
@@ -46,12 +53,12 @@ def encode_reply(message: Message, version: int) -> bytes:
     A value that the message must have and has not, or has and the table does not know, is a
     mistake of ours and asserted.
     """
-    return _encode(_reply_plan(message.kind, version), message)
+    return _encode(_reply_writer(message.kind, version, tuple(message.values)), message)
 
 
 def encode_request(message: Message, version: int) -> bytes:
     """Return the payload of a message from a client."""
-    return _encode(_request_plan(message.kind, version), message)
+    return _encode(_request_writer(message.kind, version, tuple(message.values)), message)
 
 
 def decode_reply(payload: bytes, version: int) -> Message:
@@ -118,38 +125,73 @@ class _Spoilt(Exception):
 
 
 class _Run:
-    """Plain fields in a row."""
+    """Plain fields in a row.
 
-    __slots__ = ("constants", "fields", "spelled")
+    What one order says, the next mostly says too: a run remembers the last one.
 
-    def __init__(self, items: Sequence[Field | Constant]) -> None:
+    Args:
+        items: The fields.
+        said: The only ones a message may say; None for any of them.
+    """
+
+    __slots__ = (
+        "fields",
+        "is_remembered",
+        "put_last",
+        "required",
+        "spelled",
+        "take_last",
+        "unsaid",
+        "wanting",
+    )
+
+    def __init__(self, items: Sequence[Field | Constant], said: Collection[str] | None) -> None:
         self.fields: list[tuple[str | None, Kind]] = []
-        self.spelled: list[tuple[str, Callable[[Any], str], str | None, str | None]] = []
-        for item in items:
+        self.unsaid: list[str] = []  # the run of a message that says nothing
+        self.spelled: list[tuple[int, str, Callable[[Any], str], str | None]] = []
+        self.required: set[str] = set()
+        for place, item in enumerate(items):
             if isinstance(item, Constant):
                 self.fields.append((None, _CONSTANT))
-                self.spelled.append(("", _CONSTANT.spell, None, item.text))
-            else:
-                self.fields.append((item.name, item.kind))
-                self.spelled.append(
-                    (item.name, item.kind.spell, item.kind.unset, _spelled_default(item))
-                )
+                self.unsaid.append(item.text)
+                continue
+            self.fields.append((item.name, item.kind))
+            self.unsaid.append(_spelled_default(item))
+            if item.default is REQUIRED:
+                self.required.add(item.name)
+            if said is None or item.name in said:
+                self.spelled.append((place, item.name, item.kind.spell, item.kind.unset))
+        self.wanting = set() if said is None else self.required.difference(said)
+        self.is_remembered = len(self.spelled) >= _FIELDS_WORTH_REMEMBERING
+        self.put_last: tuple[list[Any], list[str]] = [_NEVER] * len(self.spelled), []
+        self.take_last: tuple[list[str] | None, dict[str, Any]] = None, {}
 
     def put(self, values: Mapping[str, Any], out: list[str]) -> None:
+        assert not self.wanting, f"{', '.join(sorted(self.wanting))} is required and missing"
         get = values.get
-        for name, spell, unset, default in self.spelled:
-            value = get(name, _MISSING)
-            if value is _MISSING:
-                assert default is not None, f"{name} is required and missing"
-                out.append(default)
-            elif value is None:
-                assert unset is not None, f"{name} cannot be unset"
-                out.append(unset)
-            else:
-                out.append(spell(value))
+        said = [get(name, _MISSING) for _, name, _, _ in self.spelled]
+        last, texts = self.put_last
+        if not self.is_remembered or not all(map(is_, said, last)):
+            texts = self.unsaid.copy()
+            for (place, name, spell, unset), value in zip(self.spelled, said, strict=True):
+                if value is _MISSING:
+                    assert name not in self.required, f"{name} is required and missing"
+                elif value is None:
+                    assert unset is not None, f"{name} cannot be unset"
+                    texts[place] = unset
+                else:
+                    texts[place] = spell(value)
+            self.put_last = said, texts
+        out += texts
 
     def take(self, reader: _Reader, values: dict[str, Any]) -> None:
         fields, at = reader.fields, reader.at
+        texts = fields[at : at + len(self.fields)]
+        last, known = self.take_last
+        if texts == last:
+            values.update(known)
+            reader.at = at + len(texts)
+            return
         name: str | None = None
         kind = _CONSTANT
         try:
@@ -162,6 +204,9 @@ class _Run:
             reader.take(name or "", kind)  # says what is wrong
             raise
         reader.at = at
+        if self.is_remembered:
+            names = (each for each, _ in self.fields if each is not None)
+            self.take_last = texts, {each: values[each] for each in names}
 
 
 class _Repeated:
@@ -240,11 +285,13 @@ class _Conditional:
 
     __slots__ = ("default", "name", "steps", "test")
 
-    def __init__(self, item: When, version: int, default: object) -> None:
+    def __init__(
+        self, item: When, version: int, default: object, said: Collection[str] | None
+    ) -> None:
         self.name = item.name
         self.test = item.test
         self.default = default
-        self.steps = _compile(item.items, version)
+        self.steps = _compile(item.items, version, said)
 
     def put(self, values: Mapping[str, Any], out: list[str]) -> None:
         if self.test(values.get(self.name, self.default)):
@@ -264,22 +311,23 @@ _CONSTANT = Kind("text", str, str, "")
 class _Plan:
     """A table at one version."""
 
-    __slots__ = ("known", "layout", "steps")
+    __slots__ = ("layout", "steps")
 
-    def __init__(self, layout: Layout, version: int) -> None:
+    def __init__(self, layout: Layout, version: int, said: Collection[str] | None = None) -> None:
         self.layout = layout
-        self.steps = _compile(layout.items, version)
-        self.known = _MAY_BE_LEFT_OVER | frozenset(_names(layout.items))
+        self.steps = _compile(layout.items, version, said)
 
 
-def _compile(items: Iterable[Item], version: int) -> tuple[_Step, ...]:
+def _compile(
+    items: Iterable[Item], version: int, said: Collection[str] | None = None
+) -> tuple[_Step, ...]:
     steps: list[_Step] = []
     run: list[Field | Constant] = []
     defaults: dict[str, object] = {}
 
     def end_run() -> None:
         if run:
-            steps.append(_Run(run))
+            steps.append(_Run(run, said))
             run.clear()
 
     for item in items:
@@ -290,6 +338,8 @@ def _compile(items: Iterable[Item], version: int) -> tuple[_Step, ...]:
                 run.append(item)
                 if isinstance(item, Field) and item.default is not REQUIRED:
                     defaults[item.name] = item.default
+                if said is None and len(run) == _FIELDS_READ_TOGETHER:
+                    end_run()
                 continue
             case _:
                 end_run()
@@ -301,7 +351,7 @@ def _compile(items: Iterable[Item], version: int) -> tuple[_Step, ...]:
             case Maybe():
                 steps.append(_Optional(item, version))
             case When():
-                steps.append(_Conditional(item, version, defaults.get(item.name)))
+                steps.append(_Conditional(item, version, defaults.get(item.name), said))
     end_run()
     return tuple(steps)
 
@@ -317,29 +367,45 @@ def _names(items: Iterable[Item]) -> Iterable[str]:
                 yield item.name
 
 
-def _spelled_default(item: Field) -> str | None:
+def _spelled_default(item: Field) -> str:
     if item.default is REQUIRED:
-        return None
-    return item.kind.unset if item.default is None else item.kind.spell(item.default)
+        return ""
+    text = item.kind.unset if item.default is None else item.kind.spell(item.default)
+    assert text is not None, f"{item.name} cannot be unset"
+    return text
 
 
 @cache
 def _reply_plan(kind: str, version: int) -> _Plan:
-    assert kind in _REPLY_LAYOUTS, f"no reply is called {kind}"
     return _Plan(_REPLY_LAYOUTS[kind], version)
 
 
 @cache
 def _request_plan(kind: str, version: int) -> _Plan:
-    assert kind in _REQUEST_LAYOUTS, f"no request is called {kind}"
     return _Plan(_REQUEST_LAYOUTS[kind], version)
+
+
+@lru_cache(maxsize=_KEPT_WRITERS)
+def _reply_writer(kind: str, version: int, said: tuple[str, ...]) -> _Plan:
+    assert kind in _REPLY_LAYOUTS, f"no reply is called {kind}"
+    return _writer(_REPLY_LAYOUTS[kind], version, said)
+
+
+@lru_cache(maxsize=_KEPT_WRITERS)
+def _request_writer(kind: str, version: int, said: tuple[str, ...]) -> _Plan:
+    assert kind in _REQUEST_LAYOUTS, f"no request is called {kind}"
+    return _writer(_REQUEST_LAYOUTS[kind], version, said)
+
+
+def _writer(layout: Layout, version: int, said: tuple[str, ...]) -> _Plan:
+    """Return the plan of messages that say these values and no others."""
+    unknown = set(said) - _MAY_BE_LEFT_OVER - set(_names(layout.items))
+    assert not unknown, f"{layout.kind} has no {sorted(unknown)}"
+    return _Plan(layout, version, frozenset(said))
 
 
 def _encode(plan: _Plan, message: Message) -> bytes:
     values = message.values
-    assert values.keys() <= plan.known, (
-        f"{message.kind} has no {sorted(values.keys() - plan.known)}"
-    )
     out = [str(plan.layout.number)]
     for step in plan.steps:
         step.put(values, out)

@@ -17,3 +17,7 @@ class Message:
 
     kind: str
     values: Mapping[str, Any]
+
+    def saying(self, **values: Any) -> "Message":  # noqa: ANN401 as in a message
+        """Return the same message with some values changed."""
+        return Message(self.kind, {**self.values, **values})

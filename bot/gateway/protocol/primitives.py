@@ -25,6 +25,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
 _PLAIN_FROM, _PLAIN_BELOW = 1e-3, 1e7  # between them Java prints no exponent
 _PLAIN_DIGITS_FROM, _PLAIN_DIGITS_BELOW = Decimal("1E-18"), Decimal("1E18")
+_PLAIN_DIGITS = 18
 _SHORT = 60
 _ASCII_END = 0x80
 
@@ -68,6 +69,9 @@ def spell_plain(value: float | Decimal) -> str:
     if isinstance(value, int):
         return str(int(value))
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
+    plain = str(number)
+    if plain.isdigit() and len(plain) <= _PLAIN_DIGITS:
+        return plain
     if not number.is_finite() or not (_PLAIN_DIGITS_FROM <= abs(number) < _PLAIN_DIGITS_BELOW):
         return spell_real(number) if number else "0"
     text = f"{number:f}"
@@ -97,20 +101,12 @@ def unescape(text: str) -> str:
         return text
 
 
-def _spell_text(value: Any) -> str:  # noqa: ANN401 what a message holds
-    return "" if value is None else str(value)
-
-
 def _spell_integer(value: Any) -> str:  # noqa: ANN401 what a message holds
     return str(int(value))
 
 
 def _spell_boolean(value: Any) -> str:  # noqa: ANN401 what a message holds
     return "1" if value else "0"
-
-
-def _read_text(text: str) -> str:
-    return text
 
 
 def _read_boolean(text: str) -> bool:
@@ -175,7 +171,7 @@ def _read_decimal_or_none(text: str) -> Decimal | None:
     return None if text in _UNSET else _decimal(text)
 
 
-TEXT = Kind("text", _spell_text, _read_text, unset="")
+TEXT = Kind("text", str, str, unset="")
 ESCAPED = Kind("text", escape, unescape)
 BOOL = Kind("0 or 1", _spell_boolean, _read_boolean)
 INT = Kind("a whole number", _spell_integer, _read_integer)

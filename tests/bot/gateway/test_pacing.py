@@ -42,7 +42,6 @@ class TestLimits:
             assert not limits.admits_message(0)
         assert limits.is_exhausted
 
-
     def test_a_burst_read_late_is_not_held_against_the_next_one(self):
         limits = pacing(messages_per_second=50)
         bursts = [0.15] * 45 + [1.0] * 45 + [2.1] * 45 + [3.0] * 45

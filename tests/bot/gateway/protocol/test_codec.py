@@ -329,9 +329,9 @@ def test_a_huge_message_takes_time_in_proportion():
     def seconds(legs: int) -> float:
         text = "1|11|5|0|SPX|BAG||0.0||||||||" + f"{legs}|" + "1|1|BUY|SMART|" * legs + "0||0|0||"
         raw = payload(text)
-        started = time.perf_counter()
+        started = time.process_time()
         assert len(decode_request(raw, 176).values["comboLegs"]) == legs
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(10)
     small, large = min(seconds(2_000) for _ in range(3)), min(seconds(40_000) for _ in range(2))
