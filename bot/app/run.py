@@ -325,12 +325,19 @@ class _Life:
 
     async def _interval(self, at: datetime, schedule: Schedule, *, entry_due: bool) -> str:
         self._look_at_configuration(at)
+        self._announce(at)
         outcome = await self._engine.run_interval(at, entry_due=entry_due)
         if outcome != "ran" and outcome != DECIDED_BEFORE:
             self._note(f"{at.astimezone(EXCHANGE_ZONE):%a %H:%M} {outcome}")
         if self._options.once and outcome.startswith("ran"):
             schedule.stop()
         return outcome
+
+    def _announce(self, at: datetime) -> None:
+        """Say that the first look of a session begins: a broker that is far away takes its time."""
+        local = at.astimezone(EXCHANGE_ZONE)
+        if self._day.session != local.date() and self._wiring.calendar.is_session(local.date()):
+            self._note(f"{local:%a %H:%M} reads today's option chains; the log says how far it is")
 
     def _look_at_configuration(self, at: datetime) -> None:
         """Say and record it if a file was edited; what the bot began with stays in force (D1)."""
