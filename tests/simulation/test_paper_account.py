@@ -5,7 +5,7 @@ order, agrees with the account to the cent each evening, and goes on by itself.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -24,13 +24,14 @@ def fault(kind: FaultKind, at: str, seconds: float = 60, **details: object) -> P
 
 
 def lived(
-    folder, faults: Sequence[PlannedFault], begin: str, until: str, **how: object
+    folder, faults: Sequence[PlannedFault], *lives: tuple[str, str], **how: object
 ) -> PaperAccount:
-    """Live through some days, and check what must hold whatever happened."""
+    """Live through some days, once or by several processes, and check what must always hold."""
     account = PaperAccount(folder=folder, market=spring(), faults=faults, **how)
-    outcome = account.live(begin, until)
-    assert outcome.halted is None
-    assert outcome.differences == ()
+    for begin, until in lives:
+        outcome = account.live(begin, until)
+        assert outcome.halted is None
+        assert outcome.differences == ()
     assert account.wrong == [], "books and exchange agree every evening"
     assert account.doubled() == []
     struck = {each.kind for each in account.plan.struck}
@@ -59,7 +60,7 @@ def weekend(tmp_path_factory) -> PaperAccount:
         fault(FaultKind.NIGHTLY_RESET, "2020-02-10 23:45", 3600),
     ]
     folder = tmp_path_factory.mktemp("weekend")
-    return lived(folder, faults, "2020-02-06 09:00", "2020-02-11 18:00", schedule=HOURLY)
+    return lived(folder, faults, ("2020-02-06 09:00", "2020-02-11 18:00"), schedule=HOURLY)
 
 
 def test_a_reset_each_night_is_not_noticed_in_the_morning(weekend):
@@ -67,6 +68,12 @@ def test_a_reset_each_night_is_not_noticed_in_the_morning(weekend):
         looks = weekend.looks(day)
         assert len(looks) == 7
         assert set(looks.values()) <= {"ran", "skipped: decided before"}
+
+
+def test_the_first_look_of_a_session_takes_seconds_though_it_keeps_to_the_pacing(weekend):
+    for session in (6, 7, 11):
+        first = next(each for each in weekend.decided if each.session.day == session)
+        assert first.at - instant(f"{first.session} 10:00") < timedelta(seconds=10)
 
 
 def test_without_the_login_of_the_week_each_look_says_what_to_do(weekend):
@@ -113,8 +120,8 @@ def bad_day(tmp_path_factory) -> PaperAccount:
     return lived(
         tmp_path_factory.mktemp("day"),
         faults,
-        "2020-02-24 09:00",
-        "2020-02-24 18:00",
+        ("2020-02-24 09:00", "2020-02-24 12:10"),
+        ("2020-02-24 12:15", "2020-02-24 18:00"),
         schedule='interval_minutes: 30, first_interval: "10:00", last_interval: "16:00"',
     )
 
@@ -145,7 +152,7 @@ def test_quotes_come_again_after_data_was_lost(bad_day):
 
 
 def test_a_day_that_could_not_be_booked_is_booked_in_the_evening(bad_day):
-    (skipped,) = bad_day.jobs("end_of_day")
+    skipped = bad_day.jobs("end_of_day")[-1]
     assert skipped.outcome == "skipped"
     assert "1100" in skipped.note
     again = bad_day.jobs("end_of_day_again")
@@ -183,9 +190,8 @@ def bad_orders(tmp_path_factory) -> PaperAccount:
     return lived(
         tmp_path_factory.mktemp("orders"),
         faults,
-        "2020-02-24 09:00",
-        "2020-02-25 18:00",
-        schedule='interval_minutes: 15, first_interval: "10:00", last_interval: "16:00"',
+        ("2020-02-24 09:00", "2020-02-25 18:00"),
+        schedule='interval_minutes: 15, first_interval: "10:00", last_interval: "12:30"',
     )
 
 
