@@ -163,10 +163,14 @@ def condor_legs(
         )
         worth = max(credit, _LEAST_CREDIT) / max(width / 1000 - credit, _LEAST_CREDIT)
         ranked.append((outside if outside > _SLACK else 0.0, -worth, put, call))
-    wings = sorted(ranked)[:_WINGS]
+    wings = [(put, call) for _, _, put, call in sorted(ranked)[:_WINGS]]
+    if not ranked or min(ranked)[0] > 0:  # no equal pair fits: wings of different widths may
+        last = len(points) - 1
+        near = range(1, _WINGS)
+        wings[1:] = [(max(short_put - n, 0), min(short_call + n, last)) for n in near]
     longs = [
         symbol
-        for _, _, put, call in wings
+        for put, call in wings
         for symbol in (strikes.symbol("P", put), strikes.symbol("C", call))
     ]
     return [*shorts, *longs]
