@@ -227,7 +227,12 @@ async def test_legs_seen_a_moment_ago_are_not_asked_for_again():
 @pytest.mark.parametrize("symbol", LEGS)
 async def test_legs_after_a_look_are_quoted_as_the_exchange_quotes_them(symbol):
     async with data_bench(at=ny(TUESDAY, 9, 30)) as bench:
-        for at in (ny(TUESDAY, 16), ny(TUESDAY, 16, 15), ny(date(2020, 2, 19), 9, 30)):
+        for at in (
+            ny(TUESDAY, 10, 0, 5),
+            ny(TUESDAY, 16),
+            ny(TUESDAY, 16, 15),
+            ny(date(2020, 2, 19), 9, 30),
+        ):
             bench.move_to(at)
             await bench.market_data.fetch_market()
             await same_legs(bench, symbol)
