@@ -203,6 +203,35 @@ def check(
     raise typer.Exit(check_command(config, flags=set_ or [], state_dir=state_dir, output=output))
 
 
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Run",
+    epilog="Example: alvh conformance --config ib_paper.yaml --orders",
+)
+def conformance(
+    config: ConfigPath = PAPER_CONFIG,
+    orders: Annotated[
+        bool,
+        typer.Option("--orders", help="Also place one condor nobody takes, and cancel it."),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Where the transcripts go."),
+    ] = None,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Try a paper account: does its gateway do what the bot relies on? Writes transcripts."""
+    from bot.app.commands.conformance import conformance_command
+
+    raise typer.Exit(
+        conformance_command(
+            config, orders=orders, out=out, flags=set_ or [], state_dir=state_dir, output=output
+        )
+    )
+
+
 @app.command(cls=_Guarded, rich_help_panel="Operate", epilog="Example: alvh status --format json")
 def status(
     config: ConfigPath = PAPER_CONFIG,

@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.app.config.schema import IbPaperBrokerSection, PaperLogin
 from bot.app.ports import Connect, Ports
 from bot.brokers.ib.broker import IbBroker
-from bot.brokers.ib.cash import DerivedCash, derived_cash
+from bot.brokers.ib.cash import DerivedCash, derived_cash, opening_deposit
 from bot.brokers.ib.connection import IbSession, IbSettings
 from bot.brokers.ib.data_settings import IbDataSettings
 from bot.brokers.ib.history import DailyBars, IbHistory, IbSettlementPrices
@@ -61,7 +61,7 @@ class IbEnd:
     """Our end: two sessions and the ports over them. Nothing is connected until it is used."""
 
     def __init__(self, access: IbAccess, clock: Clock, ledger: Ledger | None) -> None:
-        """Make everything; ``ledger`` has the books, which who only looks does not need."""
+        """Make everything; ``ledger`` has the books, which who only looks does without."""
         self._access = access
         self._ledger = ledger
         folder = access.events_folder
@@ -103,8 +103,10 @@ class IbEnd:
 
     def _open_cash(self, cash_usd: Decimal) -> DerivedCash:
         """Go on with the ledger's books, or begin them with what is in the account."""
-        assert self._ledger is not None, "who trades keeps books"
         access = self._access
+        if self._ledger is None:
+            deposit = opening_deposit(access.settings.account, access.first_session, cash_usd)
+            return DerivedCash([deposit], calendar=access.calendar, prices=self._prices)
         return derived_cash(
             self._ledger,
             account_id=access.settings.account,
