@@ -32,8 +32,9 @@ def paper(tmp_path, monkeypatch):
     shutil.copy(ROOT / "limits.yaml", tmp_path)
     process, port = started(tmp_path, "--market", "synthetic:7")
 
-    def ask(*arguments: str, account: str = "DU0000001", port: int = port):
-        (tmp_path / "ib.yaml").write_text(CONFIG.format(port=port, account=account))
+    def ask(*arguments: str, account: str = "DU0000001", port: int = port, more: str = ""):
+        text = CONFIG.format(port=port, account=account) + more
+        (tmp_path / "ib.yaml").write_text(text)
         return CliRunner().invoke(app, [*arguments, "--config", "ib.yaml"])
 
     yield ask
@@ -52,6 +53,20 @@ def test_a_check_looks_behind_the_connection(paper):
     assert rows["VIXW"]["outcome"] == "warn"
     assert "server version 176" in rows["connection"]["found"]
     assert "DU0000001" not in result.stdout.partition('"connection"')[2], "accounts are masked"
+
+
+def test_a_shadow_is_checked_as_the_account_is_whose_quotes_it_reads(paper):
+    result = paper(
+        "check",
+        "--format",
+        "json",
+        "--set",
+        "broker.kind=ib_shadow",
+        more="  starting_cash_usd: 1_000_000\n  seed: 7\n",
+    )
+    rows = {row["check"]: row for row in json.loads(result.stdout)["rows"]}
+    for check in ("connection", "account", "SPXW", "VX"):
+        assert rows[check]["outcome"] == "pass", rows[check]
 
 
 def test_another_account_is_refused_for_safety_and_leaves_no_halt(paper):

@@ -23,6 +23,7 @@ from bot.app.run import Outcome, live
 from bot.app.shadow import ShadowEnd, looking, open_shadow
 from bot.app.wire import in_flight
 from bot.app.wiring import PaperWorld, build_world, wire
+from bot.brokers.ib.library import Contract, Order
 from bot.clock import SystemClock, VirtualTimeLoop, virtual_time
 from bot.exchange.exchange import Exchange
 from bot.exchange.market import Market
@@ -186,6 +187,32 @@ def test_a_session_trades_in_a_world_of_its_own(account):
     assert not account.asked & ORDERS, "no order left for the gateway"
     assert account.at_ib.records() == ()
     assert account.at_ib.positions() == {}
+
+    lived = account.exchange
+    rebuilt, _ = open_shadow(
+        account.config.bot.broker, account.market.calendar, account.paths, date(2020, 2, 24)
+    )
+    rebuilt.advance_to(lived.now)
+    assert rebuilt.orders() == lived.orders()
+    assert rebuilt.fills(LONG_AGO) == lived.fills(LONG_AGO)
+    assert rebuilt.account() == lived.account()
+
+
+def test_its_connections_have_no_way_to_trade(account):
+    async def try_to(end: ShadowEnd) -> None:
+        await end.data.connect()
+        for session in (end.trading, end.data):
+            for way in (
+                lambda ib: ib.placeOrder(Contract(), Order()),
+                lambda ib: ib.cancelOrder(Order()),
+                lambda ib: ib.reqGlobalCancel(),
+                lambda ib: ib.whatIfOrder(Contract(), Order()),
+            ):
+                with pytest.raises(AssertionError, match="only looks"):
+                    way(session.ib)
+
+    account.act("2020-02-24 10:00:01", try_to)
+    assert not account.asked & ORDERS
 
 
 CONDOR = (
