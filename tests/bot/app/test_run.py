@@ -207,7 +207,7 @@ def test_intervals_without_market_data_are_skipped_and_on_record(bot):
             self.inner = inner
 
         async def fetch_market(self):
-            if bot.exchange.now < instant("2020-02-24 11:00"):
+            if SystemClock().now() < instant("2020-02-24 11:00"):
                 raise MarketDataMissing("no SPX chain")
             return await self.inner.fetch_market()
 
