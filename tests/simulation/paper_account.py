@@ -176,7 +176,7 @@ class PaperAccount:
 
     def jobs(self, name: str | None = None) -> list[Job]:
         """Return what was due and what became of it, in order."""
-        rows = self._rows("SELECT scheduled_at, job, outcome, note FROM job_runs ORDER BY 1, 2")
+        rows = self.rows("SELECT scheduled_at, job, outcome, note FROM job_runs ORDER BY 1, 2")
         found = [
             Job(datetime.fromisoformat(at).astimezone(EXCHANGE_ZONE), job, outcome, note)
             for at, job, outcome, note in rows
@@ -193,7 +193,7 @@ class PaperAccount:
 
     def doubled(self) -> list[str]:
         """Return every purpose for which more was traded than was ever meant."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT decision_id, purpose, min(attempt), quantity, sum(filled) FROM order_states"
             " JOIN orders USING (client_order_id) GROUP BY decision_id, purpose"
         )
@@ -201,7 +201,7 @@ class PaperAccount:
 
     def order_states(self) -> Counter[str]:
         """Return how many orders ended in each state."""
-        return Counter(dict(self._rows("SELECT status, count(*) FROM order_states GROUP BY 1")))
+        return Counter(dict(self.rows("SELECT status, count(*) FROM order_states GROUP BY 1")))
 
     def breaches(self) -> int:
         """Return how often IB would have said that messages came too fast."""
@@ -212,7 +212,8 @@ class PaperAccount:
         )
         return sum('"code": 100,' in line or '"code":100,' in line for line in events)
 
-    def _rows(self, query: str) -> list[tuple]:
+    def rows(self, query: str) -> list[tuple]:
+        """Return what the ledger answers to a query."""
         connection = sqlite3.connect(f"file:{self.paths.database}?mode=ro", uri=True)
         try:
             return connection.execute(query).fetchall()

@@ -203,3 +203,26 @@ def test_orders_that_are_cut_off_or_lost_are_neither_doubled_nor_forgotten(bad_o
 
 def test_a_connection_that_ends_as_the_day_is_booked_does_not_matter(bad_orders):
     assert [job.outcome for job in bad_orders.jobs("end_of_day")] == ["ran", "ran"]
+
+
+# --- a month --------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_month_with_a_crash_and_a_reset_each_night(tmp_path):
+    first = date(2020, 2, 21)
+    days = [first + timedelta(days=number) for number in range(31)]
+    faults = [fault(FaultKind.NIGHTLY_RESET, f"{day} 23:45", 3600) for day in days]
+    faults += [
+        fault(FaultKind.WEEKLY_LOGIN, f"{day} 01:00", 12 * 3600) for day in days if is_sunday(day)
+    ]
+    lives = ("2020-02-21 09:00", "2020-03-23 18:00")
+    account = lived(tmp_path, faults, lives, schedule=HOURLY)
+    assert len(account.days) == 22
+    assert len(account.decided) == 22 * 7
+    kinds = {kind for (kind,) in account.rows("SELECT kind FROM cash_movements")}
+    assert kinds == {"DEPOSIT", "VARIATION"}
+
+
+def is_sunday(day: date) -> bool:
+    return day.isoweekday() == 7

@@ -105,10 +105,13 @@ def interval_view(report: IntervalReport, *, title: str) -> Group:
     facts.add_column(overflow="fold")
     for name, value in _facts(report):
         facts.add_row(name, value)
-    bar = ProgressBar(total=1.0, completed=report.progress, width=40)
-    share = Table.grid(padding=(0, 1))
-    share.add_row(Text(f"{report.progress:>13.0%}"), bar)
-    return Group(Text(title, style="bold"), facts, _layers(report), share)
+    parts: list[RenderableType] = [Text(title, style="bold"), facts, _layers(report)]
+    if report.progress:  # 0 where the end is not known
+        bar = ProgressBar(total=1.0, completed=report.progress, width=40)
+        share = Table.grid(padding=(0, 1))
+        share.add_row(Text(f"{report.progress:>13.0%}"), bar)
+        parts.append(share)
+    return Group(*parts)
 
 
 def _facts(report: IntervalReport) -> list[tuple[str, Text]]:
