@@ -150,11 +150,12 @@ def require_world(path: Path, world: World) -> None:
 
 
 def cut_torn_line(path: Path) -> list[str]:
-    """Return the whole lines of a file and cut off what follows them."""
+    """Return the whole lines of a file and cut off what follows them; another's file is left."""
     if not path.exists():
         return []
     data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
+    is_ours = data.startswith(b"{")
+    end = data.rfind(b"\n") + 1 if is_ours else len(data)
     if end < len(data):
         with path.open("r+b") as file:
             file.truncate(end)

@@ -5,11 +5,13 @@ or a script may order a fault, a halt or a trade "by hand" while a bot is connec
 """
 
 import asyncio
+import os
 import shlex
 import socket
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from errno import EEXIST
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +217,14 @@ class ControlSocket:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen; a socket that nobody answers any more is replaced."""
-        self._path.unlink(missing_ok=True)
+        """Listen; a socket that an earlier process left is replaced.
+
+        Raises: OSError, also if the path is a file's.
+        """
+        if self._path.is_socket():
+            self._path.unlink()
+        elif self._path.exists():
+            raise FileExistsError(EEXIST, os.strerror(EEXIST), str(self._path))
         self._server = await asyncio.start_unix_server(
             self._serve, self._path, limit=_LINE_BYTES_MAX
         )
@@ -228,7 +236,7 @@ class ControlSocket:
             self._server.close()
             await self._server.wait_closed()
             self._server = None
-        self._path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

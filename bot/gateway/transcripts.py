@@ -121,11 +121,11 @@ class Transcript:
             try:
                 header = json.loads(next(lines, ""))
                 if header["transcript"] != FORMAT:
-                    raise BadTranscript(f"{path.name}: format {header['transcript']}, not {FORMAT}")
+                    raise BadTranscript(f"{path}: format {header['transcript']}, not {FORMAT}")
                 version = int(header["server_version"])
                 records = tuple(_record_of(json.loads(line), version) for line in lines)
             except (ValueError, KeyError, TypeError) as spoilt:
-                raise BadTranscript(f"{path.name}: {spoilt!r}") from spoilt
+                raise BadTranscript(f"{path}: not a transcript of --record: {spoilt}") from spoilt
         return cls(version, records, header)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from bot.app.commands.inputs import parse_time
+from bot.app.commands.transcripts import port_refused
 from bot.app.config.fault_script import load_fault_script
 from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.logs import start_logging
@@ -116,19 +117,27 @@ def gateway_command(options: GatewayOptions) -> ExitCode:
     start_logging(options.state_dir / "logs" / "gateway.log", "info")
     plan = FaultPlan() if options.faults is None else load_fault_script(options.faults)
     market, title, seed = build_gateway_market(options.market, options.seed)
-    exchange = Exchange(
-        market,
-        account_id=options.account,
-        starting_cash_usd=options.cash,
-        seed=seed,
-        journal_path=options.journal,
-    )
+    exchange = _exchange(options, market, seed)
     begins_at = max(_beginning(market, options.at), exchange.now)
     clock = SystemClock()
     with virtual_time(begins_at, speed=options.speed, runs_free=True) as loop:
         gateway = Gateway(exchange, market.calendar, clock, gateway_settings(options), plan)
         standing = _Standing(gateway=gateway, plan=plan, market=market, title=title)
         return loop.run_until_complete(_run(standing, options, loop, clock))
+
+
+def _exchange(options: GatewayOptions, market: Market, seed: int) -> Exchange:
+    try:
+        return Exchange(
+            market,
+            account_id=options.account,
+            starting_cash_usd=options.cash,
+            seed=seed,
+            journal_path=options.journal,
+        )
+    except OSError as cause:
+        message = f"--journal {options.journal}: {cause.strerror}; name another file"
+        raise CommandFailed(message, ExitCode.USAGE) from cause
 
 
 def gateway_settings(options: GatewayOptions) -> GatewaySettings:
@@ -216,8 +225,7 @@ async def _run(
     try:
         port = await gateway.start(options.port)
     except OSError as cause:
-        message = f"port {options.port}: {cause.strerror}; choose another with --port"
-        raise CommandFailed(message, ExitCode.USAGE) from cause
+        raise port_refused(options.port, cause) from cause
     ending = _Ending()
     console = Console(gateway, clock, standing.plan)
     control = None if options.control is None else ControlSocket(console, options.control)
@@ -226,7 +234,7 @@ async def _run(
     )
     try:
         if control is not None:
-            await control.start()
+            await _take_commands(control, options)
         for number in _STOPPED_BY:
             loop.add_signal_handler(number, ending.come, _STOPPED_BY[number])
         _say(
@@ -244,6 +252,14 @@ async def _run(
         if control is not None:
             await control.stop()
         await gateway.stop()
+
+
+async def _take_commands(control: ControlSocket, options: GatewayOptions) -> None:
+    try:
+        await control.start()
+    except OSError as cause:
+        message = f"--control {options.control}: {cause.strerror or cause}; name another path"
+        raise CommandFailed(message, ExitCode.USAGE) from cause
 
 
 @dataclass(slots=True)

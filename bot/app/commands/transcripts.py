@@ -1,6 +1,7 @@
 """`alvh gateway --record` and `--replay`: write down what a gateway says, and say it again."""
 
 import asyncio
+import os
 import re
 import signal
 from collections.abc import Awaitable
@@ -25,6 +26,12 @@ class _Listener(Protocol):
     def stop(self) -> Awaitable[None]: ...
 
 
+def port_refused(port: int, cause: OSError) -> CommandFailed:
+    """Return the error that a port cannot be listened on; asyncio's own words are long."""
+    reason = os.strerror(cause.errno) if cause.errno else str(cause)
+    return CommandFailed(f"port {port}: {reason}; choose another with --port", ExitCode.USAGE)
+
+
 def record_command(upstream: str, folder: Path, *, port: int) -> ExitCode:
     """Pass clients on to a gateway and write down both sides, a file a connection."""
     address = _ADDRESS.fullmatch(upstream)
@@ -41,8 +48,10 @@ def replay_command(path: Path, *, port: int) -> ExitCode:
     """Answer clients as a transcript says."""
     try:
         transcript = Transcript.read(path)
-    except (BadTranscript, OSError) as cause:
-        raise CommandFailed(f"{path}: {cause}", ExitCode.USAGE) from cause
+    except BadTranscript as cause:
+        raise CommandFailed(str(cause), ExitCode.USAGE) from cause
+    except OSError as cause:
+        raise CommandFailed(f"{path}: {cause.strerror}", ExitCode.USAGE) from cause
     return _serve(Replayer(transcript), port, f"REPLAYS {path}")
 
 
@@ -55,13 +64,12 @@ async def _until_stopped(listener: _Listener, port: int, title: str) -> ExitCode
     try:
         listening = await listener.start(port)
     except OSError as cause:
-        message = f"port {port}: {cause.strerror}; choose another with --port"
-        raise CommandFailed(message, ExitCode.USAGE) from cause
-    stopped: asyncio.Future[ExitCode] = asyncio.get_running_loop().create_future()
+        raise port_refused(port, cause) from cause
+    stopped: asyncio.Queue[ExitCode] = asyncio.Queue()  # more than one signal may come
     for number, code in _STOPPED_BY.items():
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set_result, code)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.put_nowait, code)
     typer.echo(f"port {listening}: {title}")
     try:
-        return await stopped
+        return await stopped.get()
     finally:
         await listener.stop()

@@ -1,6 +1,7 @@
 """What an operator can do to a running gateway."""
 
 import asyncio
+import socket
 import stat
 from collections.abc import AsyncIterator
 
@@ -158,11 +159,21 @@ class TestTheSocket:
 
     async def test_a_socket_left_behind_is_replaced(self, console, tmp_path):
         path = tmp_path / "control"
-        path.touch()
+        with socket.socket(socket.AF_UNIX) as killed:
+            killed.bind(str(path))
         control = ControlSocket(console, path)
         await control.start()
         assert await asyncio.to_thread(ask, path, "clients") == "no clients"
         await control.stop()
+
+    async def test_a_file_in_its_place_is_nobody_s_to_remove(self, console, tmp_path):
+        path = tmp_path / "notes.txt"
+        path.write_text("precious")
+        control = ControlSocket(console, path)
+        with pytest.raises(FileExistsError):
+            await control.start()
+        await control.stop()
+        assert path.read_text() == "precious"
 
     async def test_a_line_without_an_end_harms_nobody(self, console, tmp_path):
         path = tmp_path / "control"

@@ -120,6 +120,15 @@ def test_a_torn_last_line_never_happened(path):
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("text", ["precious", "precious\n", "precious\nwords"])
+def test_a_file_of_somebody_else_s_is_left_as_it_is(path, text):
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(JournalDamaged):
+        open_exchange(journal_path=path)
+    assert path.read_text() == text
+
+
 def test_a_journal_torn_in_its_first_line_starts_anew(path):
     lived(path)
     path.write_bytes(path.read_bytes()[:30])
