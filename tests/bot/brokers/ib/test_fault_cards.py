@@ -6,6 +6,7 @@ fills, positions, cash, marks and orders are the exchange's to the last digit, w
 the way.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -175,6 +176,13 @@ CARDS = dict(
 
 def test_every_kind_of_fault_has_a_card():
     assert CARDS.keys() == set(FaultKind)
+
+
+def test_every_kind_of_fault_has_a_line_in_the_document():
+    page = (Path(__file__).parents[4] / "docs" / "gateway.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| +(\S[^|]*) \|", page, re.MULTILINE)
+    told = {name: what for names, what in rows for name in re.findall("[a-z_]+", names)}
+    assert set(FaultKind) - told.keys() == set()
 
 
 @pytest.mark.parametrize("kind", sorted(CARDS), ids=str)
