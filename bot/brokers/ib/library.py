@@ -11,6 +11,7 @@ import warnings
 from typing import Any
 
 _BURSTS_PER_SECOND = 10
+_READ_BYTES = 8 * 1024
 UNSET_ABOVE = 1e300  # both libraries and IB spell "unset" as the largest double
 
 
@@ -72,6 +73,7 @@ except ModuleNotFoundError as missing:
 
 LIBRARY_NAME: str = library.__name__
 LIBRARY_VERSION: str = library.__version__
+_ticker_key = id if LIBRARY_NAME == "ib_insync" else hash
 
 # The libraries log each message they get, and take part of it for an error. What was received is
 # in our own journal, and what it means is ours to say.
@@ -92,6 +94,32 @@ def new_client(*, requests_per_second: int) -> IB:
     ib.client.MaxRequests = min(burst, requests_per_second)
     ib.client.RequestsInterval = ib.client.MaxRequests / (requests_per_second or 1)
     return ib
+
+
+def end_stream(ib: IB, contract: Contract) -> None:
+    """Stop a stream and forget its ticker: the libraries keep every one they ever made.
+
+    Args:
+        ib: The client.
+        contract: The very object the stream was asked for with.
+    """
+    wrapper: Any = ib.wrapper
+    ticker = ib.ticker(contract)
+    request = wrapper.ticker2ReqId["mktData"].get(ticker)
+    ib.cancelMktData(contract)
+    wrapper.reqId2Ticker.pop(request, None)
+    wrapper.tickers.pop(_ticker_key(contract), None)
+
+
+def read_in_pieces(ib: IB) -> None:
+    """Let a connected client take little from its socket at a time.
+
+    The libraries copy all that has arrived once for each message in it. How much asyncio reads at
+    once is an attribute of its transports; one without it reads as it likes.
+    """
+    transport = ib.client.conn.transport
+    if hasattr(transport, "max_size"):
+        transport.max_size = _READ_BYTES
 
 
 def is_set(value: object) -> bool:
@@ -121,6 +149,8 @@ __all__ = [
     "RequestError",
     "TagValue",
     "Ticker",
+    "end_stream",
     "is_set",
     "new_client",
+    "read_in_pieces",
 ]

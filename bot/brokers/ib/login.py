@@ -6,7 +6,7 @@ from contextlib import suppress
 from enum import Enum
 
 from bot.brokers.ib.errors_table import Code, Reaction
-from bot.brokers.ib.library import IB
+from bot.brokers.ib.library import IB, read_in_pieces
 
 _CLIENT_ID_IN_USE = 326
 
@@ -94,6 +94,7 @@ async def log_in(
 
     async def open_socket(host: str, port: int) -> None:
         await connect_socket(host, port)
+        read_in_pieces(ib)
         on_open()
 
     connect_socket = ib.client.conn.connectAsync

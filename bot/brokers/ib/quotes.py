@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.brokers.ib.library import IB, Contract, Ticker
+from bot.brokers.ib.library import IB, Contract, Ticker, end_stream
 from bot.ports import Clock
 from strategies.model.quotes import Quote
 
@@ -98,7 +98,7 @@ class Streams:
         """Stop streaming."""
         for name in names:
             assert self._ib is not None, "what is streamed was asked of a client"
-            self._ib.cancelMktData(self._contracts.pop(name))
+            end_stream(self._ib, self._contracts.pop(name))
             ticker = self._tickers.pop(name)
             del self._names[id(ticker)]
             _blank(ticker)
@@ -119,7 +119,7 @@ def _has_price(ticker: Ticker) -> bool:
 
 
 def _blank(ticker: Ticker) -> None:
-    """Clear what a stream has left: asked for again, its contract gets the same ticker."""
+    """Clear what a stream has left: nobody who still has its ticker is to take it for a price."""
     ticker.time = None
     ticker.bid = ticker.ask = ticker.last = ticker.close = math.nan
     ticker.marketDataType = LIVE
