@@ -46,6 +46,7 @@ from strategies.model.factors import known_before
 _FREE_BYTES_MIN = 500_000_000
 _FREE_BYTES_GOOD = 2_000_000_000
 _MEGABYTE = 1_000_000
+_IDS_OF_A_BOT = 2  # it trades with its client id, and has market data on the next
 _GAP_DAYS_MAX = 5  # a series may end this many days before a replay's last session needs it
 
 
@@ -83,13 +84,13 @@ def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
         case SimulatedBrokerSection() as broker:
             yield from _simulated(config, broker, paths)
         case IbPaperBrokerSection() | IbShadowBrokerSection() as broker:
-            yield from _paper(config, broker)
+            yield from _paper(config, broker, paths)
         case IbLiveBrokerSection() as broker:
             found, fix = NOT_TRADED[broker.kind].split("; ")
             yield Finding(check="broker", outcome=Outcome.FAIL, found=found, fix=fix)
 
 
-def _paper(config: LoadedConfig, broker: PaperLogin) -> Iterator[Finding]:
+def _paper(config: LoadedConfig, broker: PaperLogin, paths: RunPaths) -> Iterator[Finding]:
     from bot.app.commands.check_ib import check_paper  # the client library takes a while
 
     today = SystemClock().now().astimezone(EXCHANGE_ZONE).date()
@@ -101,6 +102,8 @@ def _paper(config: LoadedConfig, broker: PaperLogin) -> Iterator[Finding]:
         return
     yield _calendar(calendar, today - timedelta(days=7), today + timedelta(days=7))
     yield _events(history, calendar, today)
+    if process_of(paths.database) is not None:  # the bot that runs has both of its ids in use
+        broker = broker.model_copy(update={"client_id": broker.client_id + _IDS_OF_A_BOT})
     yield from check_paper(broker, calendar, history, config.rules, today)
 
 

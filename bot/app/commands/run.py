@@ -1,6 +1,7 @@
 """`alvh run`: start the bot, watch it, say what came of it."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -45,11 +46,21 @@ def run_command(
         if output == "json":
             print_json(json.dumps(summary_json(summary)))
         else:
-            print_summary(data_console(), summary)
+            print_summary(data_console(), summary, _told(config_path, state_dir))
         sys.stdout.flush()
     except BrokenPipeError:  # who reads no more still wants to know how it ended
         forget_stdout()
     return _exit_code(summary)
+
+
+def _told(config_path: Path, state_dir: Path) -> list[str]:
+    """Return the options without which another command would look elsewhere."""
+    told = []
+    if config_path != Path(os.environ.get("ALVH_CONFIG", "paper_config.yaml")):
+        told += ["--config", str(config_path)]
+    if state_dir != Path(os.environ.get("ALVH_STATE_DIR", "var")):
+        told += ["--state-dir", str(state_dir)]
+    return told
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

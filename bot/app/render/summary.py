@@ -1,5 +1,7 @@
 """The closing words of a run."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,8 +26,14 @@ def decisions_per_s(summary: RunSummary) -> float:
     return summary.decisions / summary.seconds if summary.seconds > 0 else 0.0
 
 
-def print_summary(console: Console, summary: RunSummary) -> None:
-    """Write the summary for a person."""
+def print_summary(console: Console, summary: RunSummary, options: Sequence[str] = ()) -> None:
+    """Write the summary for a person.
+
+    Args:
+        console: Where to.
+        summary: Of the run.
+        options: What the run was told that the commands which look at it must be told, too.
+    """
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(style="dim", justify="right", min_width=14)
     table.add_column(overflow="fold")
@@ -36,7 +44,7 @@ def print_summary(console: Console, summary: RunSummary) -> None:
     console.print(table)
     console.print()
     console.print("Where to look next:", style="dim")
-    for command in _next_commands(summary):
+    for command in _next_commands(summary, options):
         console.print(Text(f"  {command}"))
 
 
@@ -96,7 +104,7 @@ def _reconciliation_words(summary: RunSummary) -> str:
     return f"ledger and broker agree, difference {difference:.2f} USD"
 
 
-def _next_commands(summary: RunSummary) -> list[str]:
+def _next_commands(summary: RunSummary, options: Sequence[str]) -> list[str]:
     last = f"{summary.last_at:%Y-%m-%dT%H:%MZ}" if summary.last_at else "TIME"
     commands = (
         "status",
@@ -107,4 +115,4 @@ def _next_commands(summary: RunSummary) -> list[str]:
         "audit why FILL_OR_ORDER",
         "audit replay",
     )
-    return [f"{program()} {command}" for command in commands]
+    return [" ".join((program(), command, *options)) for command in commands]

@@ -123,6 +123,12 @@ def test_the_summary_says_what_came_of_the_run_and_where_to_look():
     assert max(len(line) for line in text.splitlines()) <= 100
 
 
+def test_where_to_look_next_names_the_files_of_the_run():
+    console = screen()
+    print_summary(console, run_summary(), ["--config", "mine.yaml"])
+    assert "alvh status --config mine.yaml" in text_of(console)
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
