@@ -224,8 +224,11 @@ class ShadowBroker:
         self._exchange.advance_to(self._clock.now())
         self._keep_watch()
         async with self._settling:
-            for due, since in self._exchange.awaited().items():
-                await self._settle(due, since)
+            try:
+                for due, since in self._exchange.awaited().items():
+                    await self._settle(due, since)
+            except BrokerUnavailable as cause:  # so are the others; the account stands without
+                log.warning("settlements not learnt", reason=str(cause))
 
     async def _settle(self, due: Due, since: datetime) -> None:
         now = self._clock.now()
@@ -235,7 +238,7 @@ class ShadowBroker:
         self._asked[due] = now
         try:
             points = await self._ask(due)
-        except BotError as cause:
+        except MarketDataMissing as cause:
             log.warning("settlement not learnt", symbol=due.instrument.symbol, reason=str(cause))
             return
         if points is None:

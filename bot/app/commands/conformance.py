@@ -66,9 +66,9 @@ def conformance_command(
         conform(access, config.limits, clock, with_orders=orders, folder=folder)
     )
     rows = tuple(
-        (card.number, card.result, card.about, card.expected, card.found) for card in cards
+        (card.number, card.result, card.about, card.found, card.expected) for card in cards
     )
-    grid = Grid(columns=("card", "result", "about", "expected", "found"), rows=rows)
+    grid = Grid(columns=("card", "result", "about", "found", "expected"), rows=rows)
     print_grid(grid, output)
     for path in transcripts:
         typer.echo(f"transcript, accounts masked: {path}", err=True)
