@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,19 @@ CONFIG = """\
 name: kill-test
 broker:
   kind: simulated
-  transport: in_process
+  transport: {transport}
   starting_cash_usd: 1_000_000
   seed: 11
   market: {{kind: replay, from: {first}, to: {last}}}
 limits: limits.yaml
+schedule: {{last_interval: "{closes}"}}
 """
 
 
-def write_config(folder, first, last):
+def write_config(folder, **values):
     (folder / "limits.yaml").write_text((ROOT / "limits.yaml").read_text())
     config = folder / "config.yaml"
-    config.write_text(CONFIG.format(first=first, last=last))
+    config.write_text(CONFIG.format(**values))
     return config
 
 
@@ -62,8 +64,13 @@ def audit(config, state_dir, table):
 
 
 def kill_after(config, state_dir, seconds):
-    """Start the run and SIGKILL it after ``seconds``; True if it was still running."""
+    """Start the run and SIGKILL it ``seconds`` after its first new order; True if that hit it."""
+    journal = state_dir / "simulated-DU0000001.exchange.jsonl"
+    before = size(journal)
     process = start(config, state_dir)
+    while process.poll() is None and size(journal) == before:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
     try:
         process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -74,15 +81,22 @@ def kill_after(config, state_dir, seconds):
     return False
 
 
-def compare_killed_with_uninterrupted(tmp_path, *, first, last, kills, seed, longest_s):
-    config = write_config(tmp_path, first, last)
+def size(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+def compare_killed_with_uninterrupted(
+    tmp_path, *, first, last, kills, seed, longest_s, transport="in_process", closes="16:00"
+):
+    config = write_config(tmp_path, first=first, last=last, transport=transport, closes=closes)
     whole = finish(config, tmp_path / "whole")
     assert whole["fills"] > 0, "a run without fills proves nothing"
     generator = np.random.default_rng(seed)
-    killed = sum(
-        kill_after(config, tmp_path / "killed", float(generator.uniform(1.0, longest_s)))
-        for _ in range(kills)
-    )
+    killed = 0
+    while killed < kills and kill_after(
+        config, tmp_path / "killed", float(generator.uniform(0.0, longest_s))
+    ):
+        killed += 1
     resumed = finish(config, tmp_path / "killed")
     assert killed > 0, "no kill hit the run"
     assert resumed["reconciliation_breaks"] == []
@@ -92,13 +106,33 @@ def compare_killed_with_uninterrupted(tmp_path, *, first, last, kills, seed, lon
 
 def test_a_few_kills_in_the_first_days_of_the_crash_change_no_fill(tmp_path):
     compare_killed_with_uninterrupted(
-        tmp_path, first="2020-02-21", last="2020-02-27", kills=4, seed=5, longest_s=4.0
+        tmp_path, first="2020-02-21", last="2020-02-27", kills=4, seed=5, longest_s=2.0
+    )
+
+
+def test_kills_of_bot_and_gateway_on_the_wire_change_no_fill(tmp_path):
+    compare_killed_with_uninterrupted(
+        tmp_path,
+        first="2020-02-24",
+        last="2020-02-24",
+        kills=2,
+        seed=5,
+        longest_s=0.3,
+        transport="wire",
+        closes="11:00",
     )
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("transport", ["in_process", "wire"])
 @pytest.mark.parametrize("seed", range(4))
-def test_many_kills_over_the_crash_change_no_fill(tmp_path, seed):
+def test_many_kills_over_the_crash_change_no_fill(tmp_path, seed, transport):
     compare_killed_with_uninterrupted(
-        tmp_path, first="2020-02-18", last="2020-03-20", kills=12, seed=seed, longest_s=6.0
+        tmp_path,
+        first="2020-02-18",
+        last="2020-03-20",
+        kills=12,
+        seed=seed,
+        longest_s=6.0,
+        transport=transport,
     )
