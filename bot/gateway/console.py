@@ -8,7 +8,7 @@ import asyncio
 import os
 import shlex
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from errno import EEXIST
@@ -17,6 +17,9 @@ from typing import Any
 
 from bot.errors import BotError
 from bot.gateway.contracts.errors import ContractRefused
+from bot.gateway.contracts.listed import Listed
+from bot.gateway.contracts.numbers import con_id_of
+from bot.gateway.desk.blotter import MANUAL_CLIENT
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
 from bot.gateway.faults import FaultKind
 from bot.gateway.gateway import Gateway
@@ -38,6 +41,17 @@ fault KIND [name=value ...]    strike now, or when a particular fits: fault sock
 faults                         show what has struck, and every kind
 status                         show the clock, the connection and the account"""
 _PARTICULARS = frozenset({"message_kind", "client_id", "order_ref", "sec_type"})
+_DETAILS: dict[str, tuple[type, ...]] = {
+    "seconds": (float, int),
+    "repeat_every": (float, int),
+    "price_change": (float, int),
+    "code": (int,),
+    "orders": (int,),
+    "text": (str, int, float),
+    "data_kept": (bool,),
+    "processed": (bool,),
+    "client_id": (int,),
+}
 _REPLY_BYTES_MAX = 1 << 20
 _LINE_BYTES_MAX = 4096
 
@@ -96,7 +110,7 @@ class Console:
         if not words or not words[0].isdigit():
             raise BadCommand("how many? buy 2 SPXW 18DEC26 5800 P @ 1.20")
         described, limit = _split_price(words[1:])
-        listed = self._gateway.parts.contracts.of(parse_instrument(described))
+        listed = self._listed(parse_instrument(described))
         order = Order(
             action=action,
             total_quantity=Decimal(words[0]),
@@ -104,14 +118,37 @@ class Console:
             limit_price=limit,
         )
         contract = Contract(con_id=listed.con_id, exchange=listed.contract.exchange)
-        order_id = self._gateway.parts.desk.manual_order(contract, order, self._clock.now())
-        return f"order {order_id}"
+        desk = self._gateway.parts.desk
+        done_before = len(desk.completed_orders(False))
+        order_id = desk.manual_order(contract, order, self._clock.now())
+        if self._is_open(MANUAL_CLIENT, order_id):
+            return f"order {order_id}"
+        done = desk.completed_orders(False)
+        what = done[-1].values["completedStatus"] if len(done) > done_before else "refused"
+        return f"order {order_id}: {what}"
+
+    def _listed(self, instrument: Instrument) -> Listed:
+        number = con_id_of(instrument)
+        wanted = Contract(con_id=number or 0)
+        found = self._gateway.parts.contracts.find(wanted, self._clock.now()) if number else ()
+        if not found:
+            raise BadCommand(f"{instrument.symbol} is not listed")
+        return found[0]
+
+    def _is_open(self, client_id: int, order_id: int) -> bool:
+        return any(
+            (message.values["clientId"], message.values["orderId"]) == (client_id, order_id)
+            for message in self._gateway.parts.desk.open_orders(None)
+            if message.kind == "openOrder"
+        )
 
     def _cancel(self, words: list[str]) -> str:
         if len(words) != 1:
             raise BadCommand("which order? cancel -1, or cancel 5/12 for order 12 of client 5")
         client, slash, order = words[0].partition("/")
-        client_id, order_id = (int(client), int(order)) if slash else (0, int(client))
+        client_id, order_id = (int(client), int(order)) if slash else (MANUAL_CLIENT, int(client))
+        if not self._is_open(client_id, order_id):
+            raise BadCommand("no such order is open")
         self._gateway.parts.desk.cancel(client_id, order_id, self._clock.now())
         return "asked to cancel"
 
@@ -180,6 +217,7 @@ class Console:
         particulars = frozenset() if is_by_itself else _PARTICULARS
         matching = {name: value for name, value in named.items() if name in particulars}
         details = {name: value for name, value in named.items() if name not in particulars}
+        _check_details(details)
         self._plan.add(PlannedFault(kind=kind, matching=matching, details=details))
         return f"{kind} strikes at the next occasion"
 
@@ -297,6 +335,17 @@ def _name_and_value(word: str) -> tuple[str, Any]:
         return name, float(value)
     except ValueError:
         return name, value
+
+
+def _check_details(details: Mapping[str, Any]) -> None:
+    for name, value in details.items():
+        wanted = _DETAILS.get(name)
+        if wanted is None:
+            raise BadCommand(
+                f"{name}: there is {', '.join(sorted(_PARTICULARS | _DETAILS.keys()))}"
+            )
+        if type(value) not in wanted:
+            raise BadCommand(f"{name}={value}: expected a {wanted[0].__name__}")
 
 
 def _day(word: str) -> date:

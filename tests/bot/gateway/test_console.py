@@ -43,6 +43,10 @@ class TestOrders:
         await running.pass_time(seconds=30)
         assert console.run("positions") == "-1 VX    200318"
 
+    async def test_what_is_refused_is_said_to_be(self, console):
+        said = console.run("sell 5 SPXW 20MAR20 3200 P")
+        assert said.startswith("order -1: Rejected by System: uncovered short option")
+
     async def test_a_client_s_order_can_be_cancelled(self, running, console):
         ib = await running.connect(4)
         put = Option("SPX", "20200320", 3200, "P", "SMART", tradingClass="SPXW", currency="USD")
@@ -122,7 +126,7 @@ class TestMistakes:
             ("buy 2", "which contract?"),
             ("buy 2 SPXW 20MAR20 3200 X @ 1", "is no contract"),
             ("buy 2 SPXW 99XXX20 3200 P @ 1", "is no contract"),
-            ("buy 2 SPXW 21MAR20 3200 P @ 1", "No security definition"),
+            ("buy 2 SPXW 21MAR20 3200 P @ 1", "is not listed"),
             ("buy 2 NOPE 20MAR20 3200 P @ 1", "NOPE"),
             ("buy 2 SPXW 20MAR20 3200 P @", "one price"),
             ("buy 2 SPXW 20MAR20 3200 P @ x", "is no price"),
@@ -132,6 +136,11 @@ class TestMistakes:
             ("fault", "which fault?"),
             ("fault earthquake", "is no fault"),
             ("fault half_open seconds", "write name=value"),
+            ("fault half_open seconds=soon", "expected a float"),
+            ("fault half_open secnds=3", "seconds"),
+            ("cancel -9", "no such order is open"),
+            ("buy 1 VX 19MAR20", "is not listed"),
+            ("buy 1 SPXW 20MAR20 3203 P", "is not listed"),
             ('buy "2', "No closing quotation"),
         ],
     )
