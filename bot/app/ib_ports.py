@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from bot.app.config.schema import IbPaperBrokerSection, PaperLogin
+from bot.app.config.schema import PaperLogin
 from bot.app.ports import Connect, Ports
 from bot.brokers.ib.broker import IbBroker
 from bot.brokers.ib.cash import DerivedCash, derived_cash, opening_deposit
@@ -137,7 +137,7 @@ def paper_access(
             port=broker.port,
             client_id=broker.client_id,
             account=broker.account,
-            is_trading=isinstance(broker, IbPaperBrokerSection),
+            is_trading=broker.is_trading,
             requests_per_second=broker.requests_per_second,
             answer_s=broker.answer_seconds,
         ),

@@ -12,12 +12,14 @@ from typing import Any
 
 from bot.app.ib_ports import IbAccess, IbEnd
 from bot.brokers.ib.journal import masked
+from bot.brokers.ib.library import RequestError
 from bot.brokers.ib.margin import margin_refusal
 from bot.brokers.ib.orders import contract_of, order_of
 from bot.errors import BotError, WrongAccount
 from bot.ports import Clock, OrderReport
 from strategies.model.book import Book
 from strategies.model.calendars import EXCHANGE_ZONE
+from strategies.model.errors import DomainError
 from strategies.model.instruments import OptionContract, Right
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import Limits, Readiness, SystemState
@@ -125,7 +127,7 @@ class Cards:
                 found, result = str(cause), "not run"
             except (CardFailed, BotError) as cause:
                 found, result = str(cause) or type(cause).__name__, "FAIL"
-            except Exception as cause:  # noqa: BLE001 a library's refusal is a finding too
+            except (RequestError, DomainError, OSError, ValueError) as cause:
                 found, result = f"{type(cause).__name__}: {cause}", "FAIL"
             self.done.append(
                 Card(number=number, about=about, expected=expected, found=found, result=result)

@@ -8,7 +8,7 @@ fill model of the simulated exchange from its own (``venue_values.py``).
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -158,6 +158,7 @@ PaperPort = Annotated[Whole, within(1, _PORT_MAX), AfterValidator(_refuse_live_p
 class IbPaperBrokerSection(_IbBrokerSection):
     """A paper account at Interactive Brokers."""
 
+    is_trading: ClassVar[bool] = True
     kind: Literal["ib_paper"]
     port: PaperPort = 4002
     account: Annotated[Text, _account_check("DU", "paper")]
@@ -166,6 +167,7 @@ class IbPaperBrokerSection(_IbBrokerSection):
 class IbShadowBrokerSection(_IbBrokerSection):
     """Quotes of a paper account at Interactive Brokers, orders on the simulated exchange."""
 
+    is_trading: ClassVar[bool] = False  # its connections cannot send an order
     kind: Literal["ib_shadow"]
     port: PaperPort = 4002
     account: Annotated[Text, _account_check("DU", "paper")]
