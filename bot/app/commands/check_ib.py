@@ -23,6 +23,7 @@ from strategies.model.instruments import parse_symbol
 from strategies.model.rules import Rules
 
 _CLOCKS_APART_MAX = timedelta(seconds=5)
+_NO_SUCH_TICKER = 300
 _FIRST_QUOTE_S = 8.0
 _LOOK_EVERY_S = 0.25
 _AFTER_OPEN = timedelta(minutes=15)
@@ -267,7 +268,7 @@ async def _look_at_quotes(
     said: list[str] = []
 
     def hear(request_id: int, code: Code, text: str) -> None:
-        if request_id > 0:
+        if request_id > 0 and code.code != _NO_SUCH_TICKER:  # of the sample before, cancelled
             said.append(f"{code.code} {text}")
 
     session.on_request_code(hear)
