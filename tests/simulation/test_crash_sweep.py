@@ -47,7 +47,7 @@ CONFIG = """\
 name: crash-sweep
 broker:
   kind: simulated
-  transport: in_process
+  transport: {transport}
   starting_cash_usd: 1_000_000
   seed: 7
   market: {{kind: replay, from: {first}, to: {last}}}
@@ -122,7 +122,8 @@ class World:
     ) -> None:
         folder.mkdir()
         shutil.copy(ROOT / "limits.yaml", folder)
-        (folder / "config.yaml").write_text(CONFIG.format(**config))
+        text = CONFIG.format(**({"transport": "in_process"} | config))
+        (folder / "config.yaml").write_text(text)
         self.config = read_config(folder / "config.yaml", [])
         self._wire_up = wire_up
 
@@ -216,8 +217,13 @@ class Sweep:
         assert self.world.facts(lived) == self.world.facts(self._images[job + 1])
         return counter.points
 
-    def die_at(self, job: int, *points: int) -> str | None:
-        """Die at a point of a job, start again, die again..., and return what then differs."""
+    def die_at(
+        self, job: int, *points: int, damage: Callable[[Path], None] = lambda _: None
+    ) -> str | None:
+        """Die at a point of a job, start again, die again..., and return what then differs.
+
+        Each death does some ``damage`` to the files.
+        """
         lived = image(self._images[job], self._folder / "lived")
         deaths = []
         for point in points:
@@ -226,6 +232,7 @@ class Sweep:
                 self.world.live(lived, self._instants[job], killer)
             except Killed as death:
                 deaths.append(f"{point}, {death}")
+                damage(lived)
         assert deaths, "a life outlived its death"
         outcome = self.world.live(lived, self._instants[job])
         wanted, found = self.world.facts(self._images[job + 1]), self.world.facts(lived)
@@ -440,10 +447,8 @@ CRASH_DAY = [
 ]
 
 
-@pytest.fixture(scope="module")
-def replayed(tmp_path_factory) -> Sweep:
-    """The first day of the crash of 2020 under the shipped rules, lived in peace."""
-    folder = tmp_path_factory.mktemp("replayed")
+def first_day_of_the_crash(folder: Path, instants: Sequence[datetime], transport: str) -> Sweep:
+    """Live the first day of the crash of 2020 under the shipped rules in peace."""
     markets: list[ReplayMarket] = []
 
     def wire_up(state_dir: Path, config: LoadedConfig) -> Wiring:
@@ -458,8 +463,52 @@ def replayed(tmp_path_factory) -> Sweep:
         last="2020-02-28",
         opens="09:45",
         closes="16:00",
+        transport=transport,
     )
-    return Sweep(world, folder, CRASH_DAY)
+    return Sweep(world, folder, instants)
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory) -> Sweep:
+    """The first day of the crash, in process."""
+    return first_day_of_the_crash(tmp_path_factory.mktemp("replayed"), CRASH_DAY, "in_process")
+
+
+@pytest.fixture(scope="module")
+def on_the_wire(tmp_path_factory) -> Sweep:
+    """Its first entry, with the gateway between; both die together."""
+    return first_day_of_the_crash(tmp_path_factory.mktemp("wire"), CRASH_DAY[:2], "wire")
+
+
+def desk_memory(folder: Path) -> Path:
+    """Return the file in which the gateway keeps whose orders are."""
+    return folder / "simulated-DU0000001.exchange.desk.jsonl"
+
+
+def tear(folder: Path) -> None:
+    """Leave half a last line."""
+    data = desk_memory(folder).read_bytes()
+    desk_memory(folder).write_bytes(data[:-40])
+
+
+def lose(folder: Path) -> None:
+    """Leave no file."""
+    desk_memory(folder).unlink()
+
+
+@pytest.mark.parametrize("damage", [tear, lose])
+def test_a_death_that_spoils_the_memory_of_the_gateway_changes_nothing(on_the_wire, damage):
+    points = on_the_wire.points(1)
+    submits = [n for n, point in enumerate(points, start=1) if point == "submit after"]
+    assert on_the_wire.die_at(1, submits[0], damage=damage) is None
+    assert on_the_wire.die_at(1, submits[-1], 30, damage=damage) is None
+
+
+@pytest.mark.slow
+def test_a_death_anywhere_on_the_wire_changes_nothing(on_the_wire, record_property):
+    covered, wrong = on_the_wire.die_everywhere(1)
+    record_property("crash_points", covered)
+    assert wrong == []
 
 
 def test_a_death_in_the_first_entry_of_the_crash_changes_nothing(replayed, record_property):
