@@ -1,9 +1,10 @@
 """Every order of the day, found by what clients and the exchange call it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
+from bot.gateway.desk.memory import Memory
 from bot.gateway.desk.ticket import Status, Ticket, key_of
 from strategies.model.ids import ClientOrderId
 
@@ -14,11 +15,11 @@ class Blotter:
     """The tickets of the desk and the ids that are taken.
 
     Args:
-        ended: Is told of each ticket nothing more comes of.
+        memory: Is told of each ticket nothing more comes of, and of each the desk itself has cut.
     """
 
-    def __init__(self, ended: Callable[[Ticket], None]) -> None:
-        self._ended = ended
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self._by_key: dict[ClientOrderId, Ticket] = {}
         self._by_id: dict[tuple[int, int], Ticket] = {}
         self._open: dict[ClientOrderId, Ticket] = {}
@@ -74,10 +75,15 @@ class Blotter:
         """Whether a ticket has a key."""
         return key in self._by_key
 
+    def reduce(self, ticket: Ticket, packages: int) -> None:
+        """Let a ticket be for fewer packages than its owner asked for."""
+        ticket.order = ticket.with_quantity(packages)
+        self._memory.reduced(ticket)
+
     def end(self, ticket: Ticket, status: Status, at: datetime, text: str) -> None:
         """Let nothing come of a ticket any more."""
         self.end_as_known(ticket, status, at, text)
-        self._ended(ticket)
+        self._memory.ended(ticket)
 
     def end_as_known(self, ticket: Ticket, status: Status, at: datetime, text: str) -> None:
         """Let a ticket be done of which that is on record."""

@@ -68,7 +68,7 @@ class OrderDesk:
         self._exchange = exchange
         self._faults = faults
         self._memory = Memory(exchange.journal_path, is_new=exchange.is_new)
-        self._blotter = Blotter(self._memory.ended)
+        self._blotter = Blotter(self._memory)
         self._executions = ExecutionBook(account_id)
         self._announcer = Announcer(publish, faults, self._executions, self._memory)
         self._floor = Floor(
@@ -230,6 +230,7 @@ class OrderDesk:
             return
         if strikes(FaultKind.ORDER_INACTIVE, ticket) is not None:
             ticket.status, ticket.is_parked, ticket.is_told = Status.INACTIVE, True, True
+            self._memory.parked(ticket)
             announcer.say(ticket, ticket.order_status())
             return
         ticket.is_muted = strikes(FaultKind.LOST_ACK, ticket) is not None

@@ -386,6 +386,6 @@ class Floor:
         if not left:
             self.end_cancelled(other, BY_SYSTEM, reason="OCA")
             return
-        other.order = other.with_quantity(other.filled + left)
+        self._blotter.reduce(other, other.filled + left)
         self._announcer.say(other, other.open_order(), other.order_status())
         self.attend(other)

@@ -44,6 +44,21 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reduced:
+    """An order is for fewer packages, because another one of its group has filled."""
+
+    key: ClientOrderId
+    packages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """An order is inactive, and does nothing until it is cancelled."""
+
+    key: ClientOrderId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """Nothing more comes of an order."""
 
@@ -60,10 +75,12 @@ class Corrected:
     exec_root: str
 
 
-Fact = Placed | Changed | Ended | Corrected
+Fact = Placed | Changed | Reduced | Parked | Ended | Corrected
 _KINDS: Final[dict[str, Any]] = {
     "placed": Placed,
     "changed": Changed,
+    "reduced": Reduced,
+    "parked": Parked,
     "ended": Ended,
     "corrected": Corrected,
 }
@@ -114,6 +131,14 @@ class Memory:
     def changed(self, ticket: Ticket) -> None:
         """Write down that an order is about to be changed."""
         self._append(Changed(key=ticket.key, order=ticket.order))
+
+    def reduced(self, ticket: Ticket) -> None:
+        """Write down what is left of an order of a group."""
+        self._append(Reduced(key=ticket.key, packages=ticket.total))
+
+    def parked(self, ticket: Ticket) -> None:
+        """Write down that an order is inactive."""
+        self._append(Parked(key=ticket.key))
 
     def ended(self, ticket: Ticket) -> None:
         """Write down how an order ended."""

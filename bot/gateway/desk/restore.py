@@ -7,7 +7,7 @@ client 0 sees it as a manual one, unless another client is its heir.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from bot.gateway.contracts.errors import NoDefinition
 from bot.gateway.desk.blotter import MANUAL_CLIENT, Blotter
 from bot.gateway.desk.executions import ExecutionBook, matches_of
 from bot.gateway.desk.floor import BY_SYSTEM, BY_TRADER
-from bot.gateway.desk.memory import Changed, Corrected, Ended, Fact, Placed
+from bot.gateway.desk.memory import Changed, Corrected, Ended, Fact, Parked, Placed, Reduced
 from bot.gateway.desk.reading import Refused, read_contract, read_time
 from bot.gateway.desk.ticket import Line, Status, Ticket, key_of, perm_id_of
 from bot.gateway.words import ComboLeg, Contract, Order
@@ -35,8 +35,15 @@ class _Past:
 
     placed: Placed | None = None
     order: Order | None = None
+    is_changed: bool = False  # by its owner
+    is_parked: bool = False
     ended: Ended | None = None
     records: list[OrderRecord] = field(default_factory=list)
+
+    def reduce(self, packages: int) -> None:
+        """Take in that its order is for fewer packages; of a lost one the exchange knows."""
+        if self.order is not None:
+            self.order = replace(self.order, total_quantity=Decimal(packages))
 
 
 class Restorer:
@@ -74,6 +81,11 @@ class Restorer:
                     self._blotter.use_id(fact.client_id, fact.order_id)
                 case Changed():
                     pasts[fact.key].order = fact.order
+                    pasts[fact.key].is_changed = True
+                case Reduced():
+                    pasts[fact.key].reduce(fact.packages)
+                case Parked():
+                    pasts[fact.key].is_parked = True
                 case Ended():
                     pasts[fact.key].ended = fact
                 case Corrected():
@@ -92,8 +104,9 @@ class Restorer:
             return None
         if past.placed is None or past.order is None:
             return self._inherited(key, past) if past.records else None
+        stays = past.is_parked or past.ended is not None
         is_lost = not self._holds_orders and _goes_at_once(past.order)
-        if not past.records and past.ended is None and is_lost:
+        if not past.records and not stays and is_lost:
             return None  # it was on its way when the process ended
         try:
             contract, lines = self._described(past)
@@ -166,7 +179,7 @@ class Restorer:
             if record.report.status in WORKING
         ]
         ticket.is_told = True
-        ticket.is_changed = past.placed is not None and past.order != past.placed.order
+        ticket.is_changed = past.is_changed
         ticket.is_triggered = bool(past.records)
         had_session = self._exchange.session_at(ticket.placed_at) is not None
         ticket.has_seen_session = bool(past.records) or had_session
@@ -192,6 +205,8 @@ class Restorer:
             past = pasts[ticket.key]
             if (ended := past.ended) is not None:
                 self._blotter.end_as_known(ticket, ended.status, ended.at, ended.text)
+            elif past.is_parked:
+                ticket.status, ticket.is_parked = Status.INACTIVE, True
             elif past.records and not ticket.remaining:
                 text = f"Filled Size: {ticket.filled}"
                 self._blotter.end(ticket, Status.FILLED, self._last_fill(past), text)

@@ -71,7 +71,7 @@ class StandInDesk:
         self._exchange = exchange
         self._contracts = contracts
         memory = Memory(None, is_new=True)
-        self._blotter = Blotter(memory.ended)
+        self._blotter = Blotter(memory)
         self._executions = ExecutionBook(exchange.account_id)
         self._announcer = Announcer(publish, faults, self._executions, memory)
         self._listed: dict[ClientOrderId, Listed] = {}

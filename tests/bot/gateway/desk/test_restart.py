@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.exchange.exchange import Exchange
+from bot.gateway.faults import FaultKind
 from strategies.model.lifecycle import OrderStatus
 from tests.bot.exchange.venue.fakes import CALL, CONDOR, new_order, open_exchange
-from tests.bot.gateway.desk.trading import Case, limit, order, spelled
+from tests.bot.gateway.desk.trading import Case, fault, limit, order, spelled
 from tests.builders import AT
 
 
@@ -60,6 +61,28 @@ def test_a_change_is_remembered(reborn):
     (message, _) = other.desk.open_orders(1)
     assert message.values["lmtPrice"] == Decimal("-21.00")
     assert message.values["totalQuantity"] == 3
+
+
+def test_what_another_of_its_group_left_of_an_order_is_remembered(reborn):
+    case = Case(exchange=reborn())
+    case.place(1, f"+1 {CALL}", limit("BUY", 300, "0.10", oca_group="g", oca_type=3))
+    case.place(2, f"+1 {CALL}", limit("BUY", 300, "0.60", oca_group="g", oca_type=3))
+    assert case.wait(10)[-1] == "status Submitted 0/112"
+    other = Case(exchange=reborn(), at=case.at)
+    assert facts_of(other) == facts_of(case)
+    assert other.wait(10)[-1] == "status Submitted 0/27"
+    assert other.cancel(1) == ["status Cancelled 0/27", "error 202"]
+
+
+@pytest.mark.parametrize("holds_orders", [False, True])
+def test_what_is_inactive_stays_so(reborn, holds_orders):
+    script = fault(FaultKind.ORDER_INACTIVE)
+    case = Case(exchange=reborn(), faults=script, holds_orders=holds_orders)
+    case.place(1, CONDOR, limit("BUY", 1, "-2.00", order_ref="A1"))
+    other = Case(exchange=reborn(), at=case.at, holds_orders=holds_orders)
+    assert facts_of(other) == facts_of(case)
+    assert other.wait(60) == []
+    assert other.cancel(1) == ["status Cancelled 0/1", "error 202"]
 
 
 def test_what_waits_goes_on_waiting(reborn):
