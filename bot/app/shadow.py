@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 
+from bot.app.accounts import open_account
 from bot.app.config.schema import IbShadowBrokerSection
 from bot.app.ib_ports import IbAccess, appetite_of
 from bot.app.paths import RunPaths
@@ -38,18 +39,9 @@ def open_shadow(
     )
     if tape.last_session < today:
         raise TapeUnusable(paths.tape, f"it was for a year, to {tape.last_session}")
-    exchange = Exchange(
-        TapeMarket(tape, calendar, stands=GRID),
-        account_id=broker.account,
-        starting_cash_usd=broker.starting_cash_usd,
-        seed=broker.seed,
-        journal_path=paths.exchange_journal,
-        margin_convention=broker.margin,
-        fees=broker.fees,
-        fill_model=broker.fill_model,
-        outside=Outside(name=tape.name, marks=TapeMarket(tape, calendar, stands=None)),
-    )
-    return exchange, tape
+    market = TapeMarket(tape, calendar, stands=GRID)
+    outside = Outside(name=tape.name, marks=TapeMarket(tape, calendar, stands=None))
+    return open_account(broker, market, paths.exchange_journal, outside), tape
 
 
 class ShadowEnd:

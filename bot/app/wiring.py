@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
+from bot.app.accounts import open_account
 from bot.app.config.loader import LoadedConfig
 from bot.app.config.schema import (
     IbLiveBrokerSection,
@@ -150,16 +151,7 @@ def wire(world: World | PaperWorld, paths: RunPaths) -> Wiring:
 def _wire_simulated(world: World, paths: RunPaths) -> Wiring:
     broker, history, calendar, market = world.broker, world.history, world.calendar, world.market
     paths.exchange_journal.parent.mkdir(parents=True, exist_ok=True)
-    exchange = Exchange(
-        market,
-        account_id=broker.account,
-        starting_cash_usd=broker.starting_cash_usd,
-        seed=broker.seed,
-        journal_path=paths.exchange_journal,
-        margin_convention=broker.margin,
-        fees=broker.fees,
-        fill_model=broker.fill_model,
-    )
+    exchange = open_account(broker, market, paths.exchange_journal)
     clock = SystemClock()
 
     def events_ahead(session: date) -> tuple[EventAhead, ...] | None:

@@ -13,13 +13,13 @@ from typing import TextIO
 
 import structlog
 
+from bot.gateway.listening import Listener
 from bot.gateway.protocol.codec import fields_of
 from bot.gateway.protocol.errors import BadFrame
 from bot.gateway.protocol.frames import ClientStream, FrameReader, Greeting
 from bot.gateway.transcripts import Masker, Sender, TranscriptWriter, record
 
 _LOG = structlog.get_logger(__name__)
-_LOOPBACK = "127.0.0.1"
 _CHUNK = 64 * 1024
 
 
@@ -36,41 +36,17 @@ class Recorder:
         self._folder = folder
         self._name = name
         self._masker = Masker()
-        self._server: asyncio.Server | None = None
-        self._links: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self._pass_on, "recorder")
         self.transcripts: list[Path] = []
 
     async def start(self, listen_port: int = 0) -> int:
         """Listen, and return the port clients connect to."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._server = await asyncio.start_server(self._accept, _LOOPBACK, listen_port)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return await self._listener.start(listen_port)
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
-        if self._server is not None:
-            self._server.close()
-        for link in self._links:
-            link.cancel()
-        await asyncio.gather(*self._links, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = asyncio.current_task()
-        assert link is not None, "a connection is handled in a task"
-        self._links.add(link)
-        try:
-            await self._pass_on(reader, writer)
-        except asyncio.CancelledError:
-            pass  # stop() ends connections this way
-        except OSError as problem:
-            _LOG.warning("recorder.connection_lost", problem=str(problem))
-        finally:
-            self._links.discard(link)
-            writer.close()
+        await self._listener.stop()
 
     async def _pass_on(
         self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import structlog
-
+from bot.gateway.listening import Listener
 from bot.gateway.protocol.builders import error_message
 from bot.gateway.protocol.codec import decode_request, encode_reply
 from bot.gateway.protocol.errors import ProtocolError
@@ -19,8 +18,6 @@ from bot.gateway.protocol.frames import ClientStream, Greeting, frame, negotiate
 from bot.gateway.protocol.message import Message
 from bot.gateway.transcripts import Record, Transcript
 
-_LOG = structlog.get_logger(__name__)
-_LOOPBACK = "127.0.0.1"
 _CHUNK = 64 * 1024
 _NOT_RECORDED, _UNREADABLE = 321, 320
 _WELCOME_TIME = "20260101 00:00:00 US/Eastern"
@@ -220,40 +217,16 @@ class Replayer:
         """
         self._transcript = transcript
         self._pace = pace
-        self._server: asyncio.Server | None = None
-        self._links: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self._serve, "replayer")
         self.unrecorded: list[str] = []
 
     async def start(self, port: int = 0) -> int:
         """Listen, and return the port."""
-        self._server = await asyncio.start_server(self._accept, _LOOPBACK, port)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+        return await self._listener.start(port)
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
-        if self._server is not None:
-            self._server.close()
-        for link in self._links:
-            link.cancel()
-        await asyncio.gather(*self._links, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = asyncio.current_task()
-        assert link is not None, "a connection is handled in a task"
-        self._links.add(link)
-        try:
-            await self._serve(reader, writer)
-        except asyncio.CancelledError:
-            pass  # stop() ends connections this way
-        except (ProtocolError, OSError) as problem:
-            _LOG.warning("replayer.connection_lost", problem=str(problem))
-        finally:
-            self._links.discard(link)
-            writer.close()
+        await self._listener.stop()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         stream = ClientStream()

@@ -76,24 +76,6 @@ class MarketDataFeed:
         except ContractRefused as refused:
             sink.send(error_message(values["reqId"], refused.code, refused.text))
 
-    def subscribe(
-        self,
-        sink: Sink,
-        req_id: int,
-        listed: Listed,
-        generic_ticks: str,
-        snapshot: bool,
-        at: datetime,
-        *,
-        legs: Legs = (),
-    ) -> None:
-        """Start a stream, or give a snapshot; see ``Streams.subscribe``."""
-        self._streams.subscribe(sink, req_id, listed, generic_ticks, snapshot, at, legs=legs)
-
-    def unsubscribe(self, sink: Sink, req_id: int) -> None:
-        """End a stream; an unknown one is error 300."""
-        self._streams.unsubscribe(sink, req_id)
-
     def drop(self, sink: Sink) -> None:
         """Forget a client."""
         self._streams.drop(sink)

@@ -11,10 +11,12 @@ import pytest
 from bot.calendars.build import build_calendar
 from bot.exchange.exchange import Exchange
 from bot.exchange.replay import ReplayMarket
+from bot.gateway import words
 from bot.gateway.contracts.book import ContractBook
 from bot.gateway.contracts.listed import Listed
 from bot.gateway.feed.feed import MarketDataFeed
 from bot.gateway.feed.settings import FeedSettings
+from bot.gateway.protocol.builders import contract_values
 from bot.gateway.protocol.message import Message
 from bot.history.store import History
 from tests.ib_client import IB, Contract, Ticker
@@ -80,6 +82,22 @@ class Client:
         self.frames, self.pieces = [], []
 
 
+def market_data_request(req_id: int, contract: words.Contract, **more: Any) -> Message:
+    """Return a request for a stream of a contract."""
+    legs = tuple(
+        {"conId": leg.con_id, "ratio": leg.ratio, "action": leg.action, "exchange": leg.exchange}
+        for leg in contract.combo_legs
+    )
+    values = {
+        "reqId": req_id,
+        "comboLegs": legs,
+        "genericTicks": "",
+        "snapshot": False,
+        "regulatorySnapshot": False,
+    }
+    return Message("reqMktData", dict(contract_values(contract)) | values | more)
+
+
 class World:
     """A feed with its exchange and contract book."""
 
@@ -104,7 +122,8 @@ class World:
     ) -> Ticker:
         """Start a stream and return its ticker."""
         ticker = client.watch(req_id)
-        self.feed.subscribe(client, req_id, listed, generics, False, at)
+        request = market_data_request(req_id, listed.contract, genericTicks=generics)
+        self.feed.handle(client, request, at)
         return ticker
 
     def refresh(self, at: datetime) -> None:

@@ -9,10 +9,9 @@ import pytest
 from bot.gateway import words
 from bot.gateway.feed.frames import PIECE_BYTES
 from bot.gateway.feed.settings import FeedSettings, Product
-from bot.gateway.protocol.builders import contract_values
 from bot.gateway.protocol.message import Message
 from strategies.model.instruments import OptionContract, Right
-from tests.bot.gateway.feed.conftest import World
+from tests.bot.gateway.feed.conftest import World, market_data_request
 from tests.builders import future, instant, option
 
 MORNING = instant("2020-03-03 10:00")
@@ -196,7 +195,8 @@ def test_a_night_brings_settlements_and_nothing_else(world, client):
 
 def test_a_snapshot_ends_and_uses_no_line(world, client):
     ticker = client.watch(3)
-    world.feed.subscribe(client, 3, world.index("VIX"), "", True, MORNING)
+    snapshot = market_data_request(3, world.index("VIX").contract, snapshot=True)
+    world.feed.handle(client, snapshot, MORNING)
     assert ticker.last == world.exchange.market.index_at("VIX", MORNING)
     assert [each.kind for each in client.messages] == ["tickSnapshotEnd"]
     assert world.feed.lines(client) == 0
@@ -209,7 +209,7 @@ def test_cancelled_and_dropped_lines_are_silent(world, client):
     assert world.feed.lines(client) == 2
     assert world.feed.request_ids(client) == (1, 2)
     client.forget()
-    world.feed.unsubscribe(client, 1)
+    world.feed.handle(client, _message("cancelMktData", reqId=1), MORNING)
     world.refresh(MORNING + timedelta(minutes=1))
     assert client.of("1", 1) == []
     assert client.of("1", 2)
@@ -223,9 +223,9 @@ def test_cancelled_and_dropped_lines_are_silent(world, client):
 def test_errors_of_streams_have_their_codes(world, client):
     spx = world.index("SPX")
     world.stream(client, 1, spx, MORNING)
-    world.feed.subscribe(client, 1, spx, "", False, MORNING)
-    world.feed.subscribe(client, 2, spx, "233,9999", False, MORNING)
-    world.feed.unsubscribe(client, 3)
+    world.stream(client, 1, spx, MORNING)
+    world.stream(client, 2, spx, MORNING, "233,9999")
+    world.feed.handle(client, _message("cancelMktData", reqId=3), MORNING)
     world.feed.handle(client, _message("reqMarketDataType", type=5), MORNING)
     assert client.errors() == [(1, 102), (2, 321), (3, 300), (-1, 321)]
 
@@ -274,7 +274,7 @@ def test_a_package_is_quoted_from_its_legs(world, client):
         ),
     )
     ticker = client.watch(9)
-    world.feed.handle(client, _request(9, bag), MORNING)
+    world.feed.handle(client, market_data_request(9, bag), MORNING)
     world.refresh(MORNING)
     low, high = (world.exchange.market.quote(contract, MORNING) for contract, _ in legs)
     assert ticker.bid == pytest.approx(low.bid - high.ask)
@@ -284,11 +284,11 @@ def test_a_package_is_quoted_from_its_legs(world, client):
 
 def test_what_cannot_be_found_or_is_not_for_sale_is_refused(world, client):
     nothing = words.Contract(symbol="SPX", sec_type="OPT", last_trade_date="20200399")
-    world.feed.handle(client, _request(1, nothing), MORNING)
+    world.feed.handle(client, market_data_request(1, nothing), MORNING)
     empty = words.Contract(symbol="SPX", sec_type="BAG")
-    world.feed.handle(client, _request(2, empty), MORNING)
+    world.feed.handle(client, market_data_request(2, empty), MORNING)
     known = words.Contract(symbol="SPX", sec_type="IND", exchange="CBOE")
-    world.feed.handle(client, _request(3, known, regulatorySnapshot=True), MORNING)
+    world.feed.handle(client, market_data_request(3, known, regulatorySnapshot=True), MORNING)
     codes = dict(client.errors())
     assert codes.keys() == {1, 2, 3}
     assert (codes[2], codes[3]) == (200, 321)
@@ -315,18 +315,3 @@ def test_a_farm_that_is_down_stands_still_and_one_that_lags_says_delayed(world, 
 
 def _message(kind, **values):
     return Message(kind, values)
-
-
-def _request(req_id, contract, **more):
-    legs = tuple(
-        {"conId": leg.con_id, "ratio": leg.ratio, "action": leg.action, "exchange": leg.exchange}
-        for leg in contract.combo_legs
-    )
-    values = {
-        "reqId": req_id,
-        "comboLegs": legs,
-        "genericTicks": "",
-        "snapshot": False,
-        "regulatorySnapshot": False,
-    }
-    return _message("reqMktData", **contract_values(contract), **(values | more))
