@@ -33,9 +33,9 @@ def install(ib: IB) -> None:
     usual = handlers[_TICK_PRICE]
 
     def heard(fields: Sequence[str]) -> None:
-        _, _, request, kind, price, *_ = fields
-        attribute = _ATTRIBUTES.get(kind)
-        ticker = wrapper.reqId2Ticker.get(int(request))
+        price = fields[4]
+        attribute = _ATTRIBUTES.get(fields[3])
+        ticker = wrapper.reqId2Ticker.get(int(fields[2]))
         if attribute is None or ticker is None or not price:
             usual(fields)
             return

@@ -22,6 +22,23 @@ def tick_price(req_id: int, tick_type: int, price: float, size: int, attributes:
     return framed(f"1\x006\x00{req_id}\x00{tick_type}\x00{price!r}\x00{size}\x00{attributes}\x00")
 
 
+def tick_prices(
+    req_ids: Iterable[int],
+    tick_types: Iterable[int],
+    prices: Iterable[float],
+    sizes: Iterable[int],
+    attributes: Iterable[int],
+) -> list[str]:
+    """Return many tickPrice frames; a call a frame would be most of what they cost."""
+    bodies = [
+        f"1\x006\x00{req_id}\x00{tick_type}\x00{price!r}\x00{size}\x00{attribute}\x00"
+        for req_id, tick_type, price, size, attribute in zip(
+            req_ids, tick_types, prices, sizes, attributes, strict=True
+        )
+    ]
+    return [f"\0\0\0{chr(len(body))}{body}" for body in bodies]
+
+
 def tick_size(req_id: int, tick_type: int, size: int) -> str:
     """Return a tickSize."""
     return framed(f"2\x006\x00{req_id}\x00{tick_type}\x00{size}\x00")

@@ -45,6 +45,8 @@ class Arrangement:
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
+        self.req_ids: IntArray = np.array([line.req_id for line in lines], dtype=np.int64)
+        self.sizes: IntArray = np.array([line.size for line in lines], dtype=np.int64)
         self.options = np.array(
             [number for number, line in enumerate(lines) if line.is_option], dtype=np.int64
         )

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from bot.gateway.feed.board import Board
-from bot.gateway.feed.frames import framed, tick_option, tick_price, tick_string
+from bot.gateway.feed.frames import framed, tick_option, tick_prices, tick_string
 from bot.gateway.feed.generics import GenericTicks
 from bot.gateway.feed.greeks import DELAYED_TICK_TYPES, MODEL, TICK_TYPES
 from bot.gateway.feed.hours import DataType, Shown
@@ -153,25 +153,21 @@ class Stream:
     def _speak_prices(
         self, frames: list[str], table: Arrangement, sent: FloatArray, ticks: FloatArray
     ) -> None:
-        numbers, kinds = np.nonzero(ticks != sent)
+        numbers, kinds = np.nonzero((ticks != sent) & (ticks != NO_TICK))
         if not len(numbers):
             return
-        prices = ticks[numbers, kinds].tolist()
+        prices = ticks[numbers, kinds]
         sent[numbers, kinds] = prices
         assert self._shown is not None, "an instant is shown"
         types = _DELAYED_TYPES if self._shown.type >= DataType.DELAYED else _LIVE_TYPES
-        lines = table.lines
-        for number, kind, price in zip(numbers.tolist(), kinds.tolist(), prices, strict=True):
-            if price == NO_TICK:
-                continue
-            line = lines[number]
-            if price == NOBODY:
-                frames.append(tick_price(line.req_id, types[kind], -1.0, 0, 0))
-            elif kind < LAST:
-                frames.append(tick_price(line.req_id, types[kind], price, line.size, 1))
-            else:
-                size = 0 if kind == CLOSE else line.size
-                frames.append(tick_price(line.req_id, types[kind], price, size, 0))
+        is_quoted = prices != NOBODY
+        frames += tick_prices(
+            table.req_ids[numbers].tolist(),
+            np.array(types)[kinds].tolist(),
+            np.where(is_quoted, prices, -1.0).tolist(),
+            np.where(is_quoted & (kinds != CLOSE), table.sizes[numbers], 0).tolist(),
+            (is_quoted & (kinds < LAST)).astype(np.int64).tolist(),
+        )
 
     def _speak_times(self, frames: list[str], table: Arrangement, ticks: FloatArray) -> None:
         """Say when indices and futures had their last price, also where it is the same."""
