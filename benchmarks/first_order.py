@@ -25,8 +25,8 @@ from benchmarks.wire_peers import ACCOUNT, GRID, RunningClock, unix_time
 from bot.app.config.loader import LoadedConfig, load_config
 from bot.app.ib_ports import IbAccess, IbEnd
 from bot.app.logs import LogAlerts, start_logging
-from bot.brokers.ib.connection import IbSettings
 from bot.brokers.ib.data_settings import IbDataSettings
+from bot.brokers.ib.session_settings import IbSettings
 from bot.calendars.build import build_calendar
 from bot.engine.engine import Engine, EngineSettings
 from bot.engine.prices import WalkPolicy

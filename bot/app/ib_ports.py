@@ -11,7 +11,7 @@ from bot.app.config.schema import PaperLogin
 from bot.app.ports import Connect, Ports
 from bot.brokers.ib.broker import IbBroker
 from bot.brokers.ib.cash import DerivedCash, derived_cash, opening_deposit
-from bot.brokers.ib.connection import IbSession, IbSettings
+from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.data_settings import IbDataSettings
 from bot.brokers.ib.history import DailyBars, IbHistory, IbSettlementPrices
 from bot.brokers.ib.journal import EventJournal
@@ -19,6 +19,7 @@ from bot.brokers.ib.market_data import IbMarketData
 from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.selection import Appetite
+from bot.brokers.ib.session_settings import IbSettings
 from bot.history.store import History
 from bot.ports import Clock
 from state.ledger import Ledger

@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta
 
 from bot.app.ib_ports import IbAccess, IbEnd, connected
 from bot.app.ports import Connect, Ports
-from bot.brokers.ib.connection import IbSettings
 from bot.brokers.ib.data_settings import IbDataSettings
+from bot.brokers.ib.session_settings import IbSettings
 from bot.clock import SystemClock, VirtualTimeLoop
 from bot.exchange.exchange import Exchange
 from bot.exchange.market import Market

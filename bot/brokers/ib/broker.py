@@ -358,15 +358,15 @@ class IbBroker:
         Raises: BrokerUnavailable.
         """
         await self._arrive()
-        book, patience = self._book, self._patience
-        if book.missing() and not await self._hears(lambda: not book.missing(), patience.drain_s):
+        sums, patience = self._book.sums, self._patience
+        if sums.missing() and not await self._hears(lambda: not sums.missing(), patience.drain_s):
             await self._session.synchronise()
-            book.keep_earlier_commissions()
-            if book.has_loose_legs():
-                await self._hears(lambda: not book.has_loose_legs(), patience.legs_s)
-            if missing := book.missing_truth():
+            sums.keep_earlier_commissions()
+            if sums.has_loose_legs():
+                await self._hears(lambda: not sums.has_loose_legs(), patience.legs_s)
+            if missing := sums.missing_truth():
                 raise BrokerUnavailable(f"the executions are not whole: {missing}")
-        return book.fills(since)
+        return self._book.fills(since)
 
     async def fetch_cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:
         """Return deposits, settlements and variation at or after ``since``, oldest first.

@@ -8,7 +8,6 @@ library remembers outlives it.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ from bot.brokers.ib.library import (
     new_client,
 )
 from bot.brokers.ib.login import Stage, explain, log_in
+from bot.brokers.ib.session_settings import IbSettings
 from bot.brokers.ib.shim import OrderEvents, install
 from bot.brokers.ib.truth import ConnectionTruth, Farm, SocketTraffic
 from bot.errors import BrokerUnavailable, HaltTrading
@@ -37,46 +37,6 @@ T = TypeVar("T")
 Resubscribe = Callable[[], Awaitable[None]]
 RequestListener = Callable[[int, Code, str], None]
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IbSettings:
-    """Where the gateway is and how patient we are with it.
-
-    Attributes:
-        host: Where it runs.
-        port: Its API port; 4002 and 7497 are IB's usual ones for paper, 4001 and 7496 for live.
-        client_id: Ours; orders belong to it.
-        account: The account to trade, as IB spells it.
-        is_live: Whether that account may be a live one.
-        is_trading: Whether it may place orders, and asks for orders, positions and account values
-            when connecting.
-        requests_per_second: The client's own throttle; 0 for none.
-        connect_s: How long a gateway may take to greet, and again to log this client in.
-        answer_s: How long an answer may take.
-        attempts: How often connecting is tried before it is given up.
-        frozen_s: After so long without another word about a lost connection to IB, ours is made
-            anew: the word that it is back may have been lost.
-        fresh_s: For so long nothing is waited for again once it has arrived; at 0 only within one
-            instant of the event loop's time.
-    """
-
-    host: str = "127.0.0.1"
-    port: int
-    client_id: int
-    account: str
-    is_live: bool = False
-    is_trading: bool = True
-    requests_per_second: int = 45
-    connect_s: float = 4.0
-    answer_s: float = 10.0
-    attempts: int = 4
-    frozen_s: float = 120.0
-    fresh_s: float = 0.25
-
-    def for_data(self) -> "IbSettings":
-        """Return the settings of the second connection: market data must not delay orders."""
-        return replace(self, client_id=self.client_id + 1, is_trading=False)
 
 
 class IbSession:

@@ -33,6 +33,7 @@ from bot.brokers.ib.orders import (
     package_of,
     reference_of,
 )
+from bot.brokers.ib.sums import Sums
 from bot.brokers.ib.tracked import (
     CANCELLED,
     DONE,
@@ -61,6 +62,7 @@ class OrderBook:
 
     def __init__(self, instrument_of: Callable[[Contract], Instrument]) -> None:
         self.executions = Executions(instrument_of)
+        self.sums = Sums(self.executions)
         self._orders: dict[ClientOrderId, TrackedOrder] = {}
         self._reports: dict[ClientOrderId, OrderReport] = {}  # of those, as they stand
         self._refused_here: dict[ClientOrderId, OrderReport] = {}
@@ -68,7 +70,6 @@ class OrderBook:
         self._by_order_id: dict[int, ClientOrderId] = {}  # of this connection
         self._client_id = -1
         self._ownerless: dict[int, list[ExecutionLine]] = {}  # by permanent id
-        self._unsettled: dict[ClientOrderId, None] = {}  # in the order in which they came
         self._open: dict[ClientOrderId, None] = {}  # not known to be over
         self._mentioned: set[ClientOrderId] | None = None  # while lists are being told
         self._waiters: list[asyncio.Future[None]] = []
@@ -122,33 +123,6 @@ class OrderBook:
     def fills(self, since: datetime) -> tuple[Fill, ...]:
         """Return the executions whose commission is known, oldest first, in latest revision."""
         return self.executions.fills(since)
-
-    def missing(self) -> str:
-        """Return what is lacking of the executions IB has spoken of, or an empty text."""
-        for reference in tuple(self._unsettled):
-            if lacking := self._lacking(self._orders[reference]):
-                return f"{reference}: {lacking}"
-            del self._unsettled[reference]
-        return ""
-
-    def missing_truth(self) -> str:
-        """Return what is lacking besides legs that were never told, or an empty text."""
-        for reference in self._unsettled:
-            order = self._orders[reference]
-            if exec_id := self.executions.without_commission(reference):
-                return f"{reference}: the commission of {exec_id} has not been told"
-            if order.filled_told > self._filled(order) and not self._is_loose(order):
-                return f"{reference}: {self._lacking(order)}"
-        return ""
-
-    def has_loose_legs(self) -> bool:
-        """Whether of some package not every leg has been told."""
-        return any(self._is_loose(self._orders[reference]) for reference in self._unsettled)
-
-    def keep_earlier_commissions(self) -> None:
-        """Let corrections without a commission of their own cost what they correct did."""
-        for reference in self._unsettled:
-            self.executions.keep_earlier_commissions(reference)
 
     async def wait(self, is_true: Callable[[], bool], seconds: float) -> bool:
         """Wait until something holds, looking after each message; False if time runs out."""
@@ -282,7 +256,7 @@ class OrderBook:
             return
         if int(filled) > tracked.filled_told:
             tracked.filled_told = int(filled)
-            self._unsettled[reference] = None
+            self.sums.doubt(tracked)
         self._say(tracked, status)
 
     def execution(self, contract: Contract, execution: Execution) -> None:
@@ -295,11 +269,11 @@ class OrderBook:
             self._ownerless.setdefault(line.perm_id, []).append(line)
             return
         tracked = self._mention(reference, line.perm_id)
-        before = self._filled(tracked)
+        before = self.sums.filled(tracked)
         self.executions.take(reference, line)
-        corrected_by = max(0, before - self._filled(tracked))
+        corrected_by = max(0, before - self.sums.filled(tracked))
         tracked.filled_told = max(0, tracked.filled_told - corrected_by)
-        self._unsettled[reference] = None
+        self.sums.doubt(tracked)
         self._say(tracked, tracked.status)
 
     def commission(self, report: CommissionReport) -> None:
@@ -325,7 +299,7 @@ class OrderBook:
         if is_set(order.filledQuantity):
             tracked.filled_told = max(tracked.filled_told, int(order.filledQuantity))
             if tracked.is_watched:
-                self._unsettled[reference] = None
+                self.sums.doubt(tracked)
         if not tracked.note and state.status != FILLED:
             tracked.note = state.completedStatus
         self._say(tracked, state.status)
@@ -368,7 +342,7 @@ class OrderBook:
             tracked.perm_id = tracked.perm_id or perm_id
             for line in self._ownerless.pop(perm_id, ()):
                 self.executions.take(reference, line)
-                self._unsettled[reference] = None
+                self.sums.doubt(tracked)
         return tracked
 
     def _is_told(self, reference: ClientOrderId) -> bool:
@@ -404,7 +378,7 @@ class OrderBook:
         self.wake()
 
     def _report(self, order: TrackedOrder) -> OrderReport:
-        filled = self._filled(order)
+        filled = self.sums.filled(order)
         quantity = filled if order.package is None else order.package.quantity
         status = status_of(order, filled, quantity)
         return OrderReport(
@@ -416,32 +390,3 @@ class OrderBook:
             limit_price=Decimal(0) if order.package is None else order.package.limit_price,
             note=(order.refusal or order.note) if status in DONE else "",
         )
-
-    def _filled(self, order: TrackedOrder) -> int:
-        """Return the packages of which every leg has been executed."""
-        packages = self._packages_per_leg(order)
-        return min(packages, default=0)
-
-    def _is_loose(self, order: TrackedOrder) -> bool:
-        return len(set(self._packages_per_leg(order))) > 1
-
-    def _packages_per_leg(self, order: TrackedOrder) -> list[int]:
-        if order.package is None:
-            return []
-        traded: dict[int, int] = {}
-        for line in self.executions.of(order.reference):
-            if not line.is_bag:
-                con_id = line.contract.conId
-                traded[con_id] = traded.get(con_id, 0) + line.side.sign * line.quantity
-        return [max(0, int(traded.get(leg.con_id, 0) / leg.ratio)) for leg in order.package.legs]
-
-    def _lacking(self, order: TrackedOrder) -> str:
-        """Return which part of an order's executions has not been told."""
-        filled = self._filled(order)
-        if order.filled_told > filled:
-            return f"IB counts {order.filled_told} filled, its executions come to {filled}"
-        if self._is_loose(order):
-            return "the legs of a package have not all been told"
-        if exec_id := self.executions.without_commission(order.reference):
-            return f"the commission of {exec_id} has not been told"
-        return ""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from bot.brokers.ib.broker import IbBroker, Patience
 from bot.brokers.ib.cash import DerivedCash, opening_deposit
-from bot.brokers.ib.connection import IbSession, IbSettings
+from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.journal import EventJournal
 from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.qualifier import Qualifier
+from bot.brokers.ib.session_settings import IbSettings
 from bot.clock import SystemClock, virtual_time
 from bot.exchange.exchange import Exchange
 from bot.gateway.fault_plan import FaultPlan, PlannedFault

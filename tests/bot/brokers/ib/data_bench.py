@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from bot.app.ib_ports import appetite_of
-from bot.brokers.ib.connection import IbSession, IbSettings
+from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.data_settings import IbDataSettings
 from bot.brokers.ib.history import DailyBars, IbHistory
 from bot.brokers.ib.market_data import IbMarketData
 from bot.brokers.ib.qualifier import Qualifier
+from bot.brokers.ib.session_settings import IbSettings
 from bot.exchange.paths import GRID_SECONDS
 from bot.exchange.replay import ReplayMarket
 from bot.gateway.faults import Faults

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.brokers.ib.connection import IbSession, IbSettings
+from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.errors_table import code_of
+from bot.brokers.ib.session_settings import IbSettings
 from bot.errors import BrokerUnavailable, HaltTrading, WrongAccount
 from bot.gateway.fault_plan import PlannedFault
 from bot.gateway.faults import FaultKind

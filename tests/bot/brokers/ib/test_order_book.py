@@ -77,12 +77,12 @@ def status(book: OrderBook, reference: ClientOrderId = OURS) -> OrderStatus:
 def test_a_status_says_filled_and_executions_prove_it(book):
     book.order_status(7, "Filled", 5, 900, 1)
     assert status(book) is OrderStatus.LIVE
-    assert "IB counts 5 filled, its executions come to 0" in book.missing()
+    assert "IB counts 5 filled, its executions come to 0" in book.sums.missing()
     executed(book, "a.01", 5)
     assert status(book) is OrderStatus.FILLED
-    assert "commission of a.01" in book.missing()
+    assert "commission of a.01" in book.sums.missing()
     cost(book, "a.01")
-    assert book.missing() == ""
+    assert book.sums.missing() == ""
 
 
 def test_a_cancel_waits_for_the_fills_it_counts(book):
@@ -142,7 +142,7 @@ def test_a_number_of_another_client_says_nothing_of_an_order_nobody_has_answered
     book.send(OURS, ONE_LEG, 7)
     book.order_status(7, "Filled", 5, perm_id, 42)
     assert not book.is_acknowledged(OURS)
-    assert book.missing() == ""
+    assert book.sums.missing() == ""
     book.order_status(7, "Submitted", 0, 900, 1)
     assert book.report(OURS).broker_order_id == "900"
 
@@ -156,7 +156,7 @@ def test_an_order_of_earlier_days_has_fills_and_is_not_listed():
     assert book.reports() == ()
     assert status(book) is OrderStatus.UNKNOWN
     assert len(book.fills(EVER)) == 1
-    assert book.missing() == ""
+    assert book.sums.missing() == ""
 
 
 def test_a_part_of_an_order_that_was_cancelled_before_this_process_is_not_all_of_it():
@@ -189,7 +189,7 @@ def test_a_correction_to_less_is_not_waited_for(book):
     book.order_status(7, "Filled", 5, 900, 1)
     executed(book, "a.02", 4)
     cost(book, "a.02")
-    assert book.missing() == ""
+    assert book.sums.missing() == ""
     assert book.report(OURS).filled_quantity == 4
 
 
@@ -209,9 +209,9 @@ def test_a_correction_without_a_cost_of_its_own_keeps_the_earlier_one(book):
     executed(book, "a.01", 5)
     cost(book, "a.01")
     executed(book, "a.02", 5, price=0.45)
-    assert book.missing_truth()
-    book.keep_earlier_commissions()
-    assert book.missing_truth() == ""
+    assert book.sums.missing_truth()
+    book.sums.keep_earlier_commissions()
+    assert book.sums.missing_truth() == ""
     (fill,) = book.fills(EVER)
     assert (fill.revision, fill.price, fill.commission_usd) == (2, Decimal("0.45"), Decimal("1.25"))
 
@@ -230,13 +230,13 @@ def test_the_line_of_a_bag_is_no_position_and_has_no_cost():
     executed(book, "a.0.01", 3, contract=BAG)
     assert book.report(OURS).filled_quantity == 0
     executed(book, "a.1.01", 3)
-    assert book.has_loose_legs()
+    assert book.sums.has_loose_legs()
     executed(book, "a.2.01", 6, contract=PUT, side="SLD")
-    assert not book.has_loose_legs()
+    assert not book.sums.has_loose_legs()
     assert book.report(OURS).filled_quantity == 3
     for line in ("a.1.01", "a.2.01"):
         cost(book, line)
-    assert book.missing() == ""
+    assert book.sums.missing() == ""
     assert [fill.signed_quantity for fill in book.fills(EVER)] == [3, -6]
 
 
