@@ -302,6 +302,7 @@ class OrderDesk:
         """Cancel what is left of an order; what comes of it is published."""
         self._begin(at)
         if (draft := self._intake.drafted(client_id, order_id)) is not None:
+            self._memory.placed(draft, is_transmitted=False)
             self._blotter.add(draft)
             self._floor.end_cancelled(draft, BY_TRADER)
             return

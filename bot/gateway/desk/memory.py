@@ -25,7 +25,7 @@ _PLAIN: Final = str | int | float | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """An order was transmitted; nothing of it has reached the exchange yet."""
+    """An order was transmitted, or is given up before; nothing of it is at the exchange yet."""
 
     at: datetime
     key: ClientOrderId
@@ -33,6 +33,7 @@ class Placed:
     order_id: int
     contract: Contract
     order: Order
+    is_transmitted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +116,8 @@ class Memory:
                 continue  # torn by a kill, or of another version: the exchange knows the order
             yield fact
 
-    def placed(self, ticket: Ticket) -> None:
-        """Write down that an order is about to work."""
+    def placed(self, ticket: Ticket, *, is_transmitted: bool = True) -> None:
+        """Write down that an order is about to work, or was only ever meant to."""
         self._append(
             Placed(
                 at=ticket.placed_at,
@@ -125,6 +126,7 @@ class Memory:
                 order_id=ticket.order_id,
                 contract=ticket.contract,
                 order=ticket.order,
+                is_transmitted=is_transmitted,
             )
         )
 

@@ -106,8 +106,8 @@ class Restorer:
             return self._inherited(key, past) if past.records else None
         stays = past.is_parked or past.ended is not None
         is_lost = not self._holds_orders and _goes_at_once(past.order)
-        if not past.records and not stays and is_lost:
-            return None  # it was on its way when the process ended
+        if not past.records and not stays and (is_lost or not past.placed.is_transmitted):
+            return None  # it was on its way when the process ended, or about to be given up
         try:
             contract, lines = self._described(past)
         except (Refused, NoDefinition):

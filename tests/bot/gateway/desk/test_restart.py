@@ -93,6 +93,20 @@ def test_what_waits_goes_on_waiting(reborn):
     assert other.open_orders()[-1] == "status PreSubmitted 0/1 trigger"
 
 
+def test_an_order_given_up_before_it_was_transmitted_is_found_again(reborn, tmp_path):
+    case = Case(exchange=reborn(), holds_orders=True)
+    case.place(1, CONDOR, limit("BUY", 2, "-2.00", transmit=False))
+    assert case.cancel(1) == ["status Cancelled 0/2", "error 202"]
+    other = Case(exchange=reborn(), at=case.at, holds_orders=True)
+    assert facts_of(other) == facts_of(case)
+    memory = tmp_path / "sim.exchange.desk.jsonl"
+    memory.write_text(memory.read_text().splitlines(keepends=True)[0])  # killed between the two
+    third = Case(exchange=reborn(), at=case.at, holds_orders=True)
+    assert third.wait(60) == []
+    assert third.exchange.records() == ()
+    assert third.desk.next_valid_id(1) == 2
+
+
 def test_an_order_that_never_reached_the_exchange_is_not_known(reborn, tmp_path):
     case = Case(exchange=reborn())
     case.place(1, CONDOR, limit("BUY", 1, "-20.00", order_ref="A1"))
