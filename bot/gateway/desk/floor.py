@@ -157,6 +157,7 @@ class Floor:
         elif ticket.order.tif == "FOK" and not self._fills_at_once(ticket, limit):
             self._blotter.end(ticket, Status.INACTIVE, now, BY_SYSTEM)
             self._announcer.say(ticket, ticket.order_status())
+            self._release_attached(ticket)
         else:
             self.route(ticket, limit)
 
@@ -169,6 +170,9 @@ class Floor:
         ticket.why_held = ""
         parent = self._blotter.parent(ticket)
         if parent is not None and parent.status is not Status.FILLED:
+            if parent.is_done:  # before this one came, or before it could be told
+                self.end_cancelled(ticket, BY_SYSTEM)
+                return now
             ticket.why_held = "child"
             if parent.live:  # its fill is not to be missed
                 parent.next_look = next_grid(now)

@@ -249,6 +249,24 @@ def test_one_cancels_all():
     assert case.wait(60) == [*FILLED, "status Cancelled 0/2", "error 202"]
 
 
+@pytest.mark.parametrize("tif", ["DAY", "FOK"])
+def test_what_is_attached_to_an_order_that_is_over_is_cancelled(tif):
+    case = Case()
+    ended = limit("SELL", 1, "0.40") if tif == "DAY" else limit("BUY", 9, "0.10", tif="FOK")
+    assert case.place(1, ONE, ended)[-1] != "openOrder Submitted"
+    child = limit("BUY", 1, "0.60", parent_id=1)
+    assert case.place(2, ONE, child) == ["status Cancelled 0/1", "error 202"]
+    assert case.wait(24 * 3600) == case.open_orders() == []
+
+
+def test_what_is_transmitted_with_an_order_that_is_refused_is_cancelled():
+    case = Case()
+    case.place(1, ONE, limit("SELL", 1, "0.40", transmit=False))
+    said = case.place(2, ONE, limit("BUY", 1, "0.10", parent_id=1))
+    assert said[-2:] == ["status Cancelled 0/1", "error 202"]
+    assert case.open_orders() == []
+
+
 def test_one_reduces_the_other():
     case = Case()
     case.place(1, ONE, limit("BUY", 300, "0.10", oca_group="g", oca_type=3))
