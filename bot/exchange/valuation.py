@@ -89,18 +89,13 @@ class Valuation:
         marked_at = self._phases.marking_instant(at)
         if marked_at is None:
             return {}
-        quotes = {
-            contract: self._market.quote(contract, marked_at)
-            for contract in self._account.options()
-        }
-        marks = {
-            contract.symbol: float(
-                self._option_mark(contract, marked_at)
-                if quote is None or quote.ask <= 0
-                else _mid(quote)
-            )
-            for contract, quote in quotes.items()
-        }
+        marks: dict[str, float] = {}
+        for option in self._account.options():
+            quote = _quoted(option, self.quotes_at(marked_at))
+            if quote is None or quote.ask <= 0:
+                marks[option.symbol] = float(self._option_mark(option, marked_at))
+            else:
+                marks[option.symbol] = float(_mid(quote))
         for contract, _ in self._account.futures():
             marks[contract.symbol] = float(self._future_mark(contract, marked_at))
         return marks
@@ -212,6 +207,11 @@ class Valuation:
     ) -> tuple[Decimal, Decimal]:
         session = at.astimezone(EXCHANGE_ZONE).date()
         return future_margin_usd(contract, contracts, mark, session)
+
+
+def _quoted(option: OptionContract, market: MarketQuotes) -> Quote | None:
+    chain = market.spx_options if option.underlying == "SPX" else market.vix_options
+    return None if chain.find_row(option) is None else chain.quote(option)
 
 
 def _mid(quote: Quote) -> Decimal:

@@ -118,9 +118,7 @@ class LegQuotes:
         for symbol in contracts:
             self._used.pop(symbol, None)
             self._used[symbol] = None
-        if self._settings.lines is None:
-            return
-        while len(self._used) > self._settings.leg_lines:
+        while len(self._used) > max(len(contracts), self._settings.leg_lines):
             oldest = next(iter(self._used))
             del self._used[oldest]
             if oldest in self._streams:
