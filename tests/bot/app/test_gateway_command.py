@@ -79,7 +79,7 @@ def test_nights_are_skipped_and_the_end_of_the_market_ends_it(tmp_path):
         (["--at", "1999-01-04T10:00"], ExitCode.USAGE, "outside the market"),
         (["--record", "nowhere"], ExitCode.USAGE, "expected HOST:PORT"),
         (["--control", "no/such/folder"], ExitCode.USAGE, "--control no/such/folder: No such file"),
-        (["--journal", "/dev/null/x"], ExitCode.USAGE, "--journal /dev/null/x: Not a directory"),
+        (["--journal", "/dev/null/x"], ExitCode.USAGE, "--journal /dev/null/x: File exists"),
         (["--replay", "nothing.jsonl"], ExitCode.USAGE, "nothing.jsonl"),
     ],
 )
