@@ -71,7 +71,14 @@ class Restorer:
         self._today = datetime.combine(now.date(), time(0), EXCHANGE_ZONE).astimezone(UTC)
 
     def restore(self, facts: Iterable[Fact]) -> list[Ticket]:
-        """Take in what is known, and return the tickets that are open, oldest first."""
+        """Take in what is known, and return the tickets that are open, oldest first.
+
+        The exchange knows no instant at which nothing reached it, so it is brought to the last
+        one the memory knows: what waits must not trade before it was placed.
+        """
+        facts = tuple(facts)
+        placed = [fact.at for fact in facts if isinstance(fact, Placed)]
+        self._exchange.advance_to(max(placed, default=self._exchange.now))
         pasts: dict[ClientOrderId, _Past] = defaultdict(_Past)
         corrected = set()
         for fact in facts:
