@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies.model.book import Account
-from strategies.model.fills import CashMovement, Fill
+from strategies.model.fills import CashMovement, ExternalFill, ExternalSource, Fill
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import Instrument
 from strategies.model.lifecycle import OrderStatus
-from strategies.model.orders import ApprovedOrder
+from strategies.model.orders import ApprovedOrder, OrderIntent
 from strategies.model.quotes import FloatArray, Quote
 from strategies.model.snapshots import DailyHistory, MarketQuotes
 
@@ -42,6 +42,30 @@ class OrderReport:
     leaves_quantity: int  # packages
     limit_price: Decimal
     note: str = ""  # the broker's words, the reason of a rejection
+    echo_differs: str = ""  # how the order the broker holds is another than was sent (fault A26)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignOrder:
+    """An order at work in the account that is not the bot's."""
+
+    broker_order_id: str
+    source: ExternalSource
+    reference: str  # orderRef, client id: whatever the broker says of who it was
+    legs: tuple[tuple[str, int], ...]  # (symbol, signed contracts of one package, bought > 0)
+    quantity: int  # packages
+    filled_quantity: int
+    limit_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginImpact:
+    """What the account would look like once an order has filled, USD."""
+
+    initial_margin_after_usd: Decimal
+    maintenance_margin_after_usd: Decimal
+    excess_liquidity_after_usd: Decimal
+    note: str = ""  # the broker's words, if it would refuse the order
 
 
 class Broker(Protocol):
@@ -74,6 +98,28 @@ class Broker(Protocol):
 
     async def fetch_fills(self, since: datetime) -> tuple[Fill, ...]:
         """Return the executions of ours at or after ``since``, oldest first."""
+        ...
+
+    async def fetch_foreign_orders(self) -> tuple[ForeignOrder, ...]:
+        """Return the orders at work in the account that are not ours."""
+        ...
+
+    async def fetch_foreign_fills(self, since: datetime) -> tuple[ExternalFill, ...]:
+        """Return executions in the account at or after ``since`` that are not ours."""
+        ...
+
+    async def preview(self, order: OrderIntent) -> MarginImpact:
+        """Return what the account would look like with the order filled; nothing is placed.
+
+        Raises: BrokerUnavailable.
+        """
+        ...
+
+    async def server_time(self) -> datetime:
+        """Return what time the broker says it is; proves that it still answers.
+
+        Raises: BrokerUnavailable.
+        """
         ...
 
     async def fetch_cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:

@@ -10,14 +10,14 @@ from datetime import date, datetime
 
 from bot.errors import BrokerUnavailable, OrderRejected
 from bot.exchange.exchange import Exchange
-from bot.exchange.orders import NewOrder
-from bot.ports import Clock, DailyCloses, OrderReport
+from bot.exchange.orders import WORKING, NewOrder, OrderRecord
+from bot.ports import Clock, DailyCloses, ForeignOrder, MarginImpact, OrderReport
 from strategies.model.book import Account
-from strategies.model.fills import CashMovement, Fill
-from strategies.model.ids import ClientOrderId
+from strategies.model.fills import CashMovement, ExternalFill, ExternalSource, Fill
+from strategies.model.ids import ClientOrderId, is_own_id
 from strategies.model.instruments import Instrument
 from strategies.model.lifecycle import OrderStatus
-from strategies.model.orders import ApprovedOrder
+from strategies.model.orders import ApprovedOrder, OrderIntent
 from strategies.model.quotes import Quote
 from strategies.model.snapshots import DailyHistory, MarketQuotes
 
@@ -41,14 +41,8 @@ class SimulatedBroker:
         Raises: BrokerUnavailable before ``connect``, OrderRejected with the exchange's reason.
         """
         exchange = self._arrive()
-        intent = order.intent
         report = exchange.submit(
-            NewOrder(
-                client_order_id=order.client_order_id,
-                legs=intent.legs,
-                quantity=intent.quantity,
-                limit_price=intent.limit_price,
-            ),
+            _new_order(order.intent),
             self._clock.now(),
         )
         if report.status is OrderStatus.REJECTED:
@@ -63,12 +57,42 @@ class SimulatedBroker:
         return self._arrive().cancel(client_order_id, self._clock.now())
 
     async def fetch_orders(self) -> tuple[OrderReport, ...]:
-        """Return every order of the account, open and completed, rejected ones included."""
-        return self._arrive().orders()
+        """Return every order of ours, open and completed, rejected ones included."""
+        reports = self._arrive().orders()
+        return tuple(report for report in reports if is_own_id(report.client_order_id))
 
     async def fetch_fills(self, since: datetime) -> tuple[Fill, ...]:
-        """Return the executions at or after ``since``, oldest first."""
-        return self._arrive().fills(since)
+        """Return the executions of ours at or after ``since``, oldest first."""
+        fills = self._arrive().fills(since)
+        return tuple(fill for fill in fills if is_own_id(fill.client_order_id))
+
+    async def fetch_foreign_orders(self) -> tuple[ForeignOrder, ...]:
+        """Return the orders at work in the account that have no id of ours."""
+        records = self._arrive().records()
+        return tuple(
+            _foreign_order(record)
+            for record in records
+            if record.report.status in WORKING and not is_own_id(record.order.client_order_id)
+        )
+
+    async def fetch_foreign_fills(self, since: datetime) -> tuple[ExternalFill, ...]:
+        """Return the executions of orders that have no id of ours, oldest first."""
+        fills = self._arrive().fills(since)
+        return tuple(_external(fill) for fill in fills if not is_own_id(fill.client_order_id))
+
+    async def preview(self, order: OrderIntent) -> MarginImpact:
+        """Return what the account would look like with the order filled; nothing is placed."""
+        exchange = self._arrive()
+        estimate = exchange.estimate(_new_order(order))
+        return MarginImpact(
+            initial_margin_after_usd=estimate.initial_after,
+            maintenance_margin_after_usd=estimate.maintenance_after,
+            excess_liquidity_after_usd=estimate.equity_after - estimate.maintenance_after,
+        )
+
+    async def server_time(self) -> datetime:
+        """Return the exchange's instant."""
+        return self._arrive().now
 
     async def fetch_cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:
         """Return deposits, settlements and variation at or after ``since``, oldest first."""
@@ -131,3 +155,47 @@ class SimulatedMarketData:
     async def fetch_closes(self, symbol: str, before: date) -> DailyCloses | None:
         """Return an index's daily closes strictly before ``before``; None if there is none."""
         return self._exchange.market.closes(symbol, before)
+
+
+def _new_order(intent: OrderIntent) -> NewOrder:
+    return NewOrder(
+        client_order_id=intent.client_order_id,
+        legs=intent.legs,
+        quantity=intent.quantity,
+        limit_price=intent.limit_price,
+    )
+
+
+def _foreign_order(record: OrderRecord) -> ForeignOrder:
+    order, report = record.order, record.report
+    return ForeignOrder(
+        broker_order_id=report.broker_order_id,
+        source=_source_of(order.client_order_id),
+        reference=order.client_order_id,
+        legs=tuple((leg.instrument.symbol, leg.ratio) for leg in order.legs),
+        quantity=order.quantity,
+        filled_quantity=report.filled_quantity,
+        limit_price=order.limit_price,
+    )
+
+
+def _external(fill: Fill) -> ExternalFill:
+    return ExternalFill(
+        exec_root=fill.exec_root,
+        revision=fill.revision,
+        source=_source_of(fill.client_order_id),
+        reference=fill.client_order_id,
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        commission_usd=fill.commission_usd,
+        executed_at=fill.executed_at,
+    )
+
+
+def _source_of(reference: str) -> ExternalSource:
+    """Return who placed an order at the simulated exchange, by the beginning of its id."""
+    if reference.startswith("liquidation"):
+        return ExternalSource.LIQUIDATION
+    return ExternalSource.CLIENT if reference.startswith("client") else ExternalSource.MANUAL

@@ -30,7 +30,7 @@ class Fill:
     client_order_id: ClientOrderId
     symbol: str
     side: Side
-    quantity: int  # contracts, > 0
+    quantity: int  # contracts, > 0; 0 in a higher revision: the exchange took it back
     price: Decimal  # index points
     commission_usd: Decimal  # commission and exchange fees, a cost is > 0
     executed_at: datetime
@@ -43,10 +43,48 @@ class Fill:
     @property
     def cash_flow_usd(self) -> Decimal:
         """Cash in > 0, commission included. Futures pay no premium: only the commission moves."""
-        instrument = parse_symbol(self.symbol)
-        if instrument.root in ("VX", "VXM"):
-            return -self.commission_usd
-        return -self.signed_quantity * self.price * instrument.multiplier - self.commission_usd
+        return _cash_flow_usd(self.symbol, self.signed_quantity, self.price, self.commission_usd)
+
+
+class ExternalSource(StrEnum):
+    """Who traded the account besides the bot."""
+
+    MANUAL = "MANUAL"  # a person, in TWS or on a telephone
+    CLIENT = "CLIENT"  # another program
+    LIQUIDATION = "LIQUIDATION"  # the broker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalFill:
+    """One execution in the account that no order of the bot explains, in its latest revision."""
+
+    exec_root: str
+    revision: int
+    source: ExternalSource
+    reference: str  # orderRef, client id: whatever the broker says of who it was
+    symbol: str  # as ours; what the bot does not trade keeps the broker's own words
+    side: Side
+    quantity: int  # contracts; 0 in a higher revision: the exchange took it back
+    price: Decimal
+    commission_usd: Decimal
+    executed_at: datetime
+
+    @property
+    def signed_quantity(self) -> int:
+        """Contracts, long > 0."""
+        return self.side.sign * self.quantity
+
+    @property
+    def cash_flow_usd(self) -> Decimal:
+        """Cash in > 0, commission included, of an instrument that the bot knows."""
+        return _cash_flow_usd(self.symbol, self.signed_quantity, self.price, self.commission_usd)
+
+
+def _cash_flow_usd(symbol: str, signed: int, price: Decimal, commission_usd: Decimal) -> Decimal:
+    instrument = parse_symbol(symbol)
+    if instrument.root in ("VX", "VXM"):
+        return -commission_usd
+    return -signed * price * instrument.multiplier - commission_usd
 
 
 class CashKind(StrEnum):
@@ -55,6 +93,7 @@ class CashKind(StrEnum):
     DEPOSIT = "DEPOSIT"
     SETTLEMENT = "SETTLEMENT"  # an option or future expired into cash
     VARIATION = "VARIATION"  # a future was marked to its daily settlement
+    ADJUSTMENT = "ADJUSTMENT"  # booked by an operator: interest, fees, what nobody else explains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from strategies.model.locks import Lock
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -38,6 +40,7 @@ class HaltScope(StrEnum):
     OPENS = "opens"  # nothing opens; hedges and closes go on
     REDUCE_ONLY = "reduce-only"  # only orders that take risk away
     ALL = "all"  # nothing is sent
+    FLATTEN = "flatten"  # everything is being closed, then nothing is sent
 
     def at_least(self, other: "HaltScope | None") -> "HaltScope":
         """Return the stricter of two scopes: a further halt never loosens the one that stands."""
@@ -57,3 +60,4 @@ class Readiness:
     lease_held: bool
     orders_today: int
     quotes_at: datetime | None = None  # when the oldest quote shown to the gate was true
+    locks: tuple[Lock, ...] = ()  # those that hold now

@@ -23,12 +23,12 @@ from bot.engine.prices import WalkPolicy
 from bot.engine.synchronise import synchronise
 from bot.exchange.exchange import Exchange
 from bot.exchange.matching import FillModel
-from bot.ports import Broker, OrderReport
+from bot.ports import Broker, ForeignOrder, MarginImpact, OrderReport
 from state.ledger import DailyPnl, Ledger, LedgerTransaction
 from strategies.model.book import Account, Book
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.encoding import to_json
-from strategies.model.fills import CashMovement, Fill
+from strategies.model.fills import CashMovement, ExternalFill, Fill
 from strategies.model.ids import ClientOrderId, digest
 from strategies.model.limits import HaltScope, Readiness, SystemState
 from strategies.model.memory import Memory
@@ -97,6 +97,18 @@ class InterceptedBroker:
 
     async def fetch_account(self) -> Account:
         return await self._pass("fetch_account")
+
+    async def fetch_foreign_orders(self) -> tuple[ForeignOrder, ...]:
+        return await self._pass("fetch_foreign_orders")
+
+    async def fetch_foreign_fills(self, since: datetime) -> tuple[ExternalFill, ...]:
+        return await self._pass("fetch_foreign_fills", since)
+
+    async def preview(self, order: OrderIntent) -> MarginImpact:
+        return await self._pass("preview", order)
+
+    async def server_time(self) -> datetime:
+        return await self._pass("server_time")
 
 
 class InterceptedLedger(Ledger):
