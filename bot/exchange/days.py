@@ -116,18 +116,20 @@ class SessionDay:
     def _build(
         self, underlying: str, at: datetime, extra: frozenset[tuple[Series, float]]
     ) -> Listing:
-        base = self._spx_strikes if underlying == "SPX" else self._vix_strikes
+        base = self.spx_strikes if underlying == "SPX" else self.vix_strikes
         rows = [(series, strikes.tolist()) for series, strikes in base]
         listing = build_listing(rows + [(series, [strike]) for series, strike in extra])
         return listing.alive_at(at)
 
     @cached_property
-    def _spx_strikes(self) -> list[tuple[Series, FloatArray]]:
+    def spx_strikes(self) -> list[tuple[Series, FloatArray]]:
+        """The listed SPX and SPXW series with their strikes."""
         facts = self.facts
         return spx_strikes(facts.session, self._calendar, facts.spx_before, facts.vix_before)
 
     @cached_property
-    def _vix_strikes(self) -> list[tuple[Series, FloatArray]]:
+    def vix_strikes(self) -> list[tuple[Series, FloatArray]]:
+        """The listed VIX series with their strikes."""
         facts = self.facts
         return vix_strikes(facts.session, self._calendar, self._futures, facts.vix_before)
 

@@ -43,6 +43,8 @@ _VIX_STRIKES: Final = 2  # per point
 class ReplayMarket:
     """Keeps the ``Market`` protocol over the sessions of a daily history."""
 
+    day_type: type[SessionDay] = SessionDay
+
     def __init__(
         self,
         history: DailySource,
@@ -207,7 +209,7 @@ class ReplayMarket:
         if not self.calendar.is_session(session):
             raise MarketDataMissing(f"no quotes on {session}: it is not a session")
         entropy = np.random.SeedSequence((self._seed, session.toordinal()))
-        return SessionDay(self._facts(session), self.calendar, np.random.default_rng(entropy))
+        return self.day_type(self._facts(session), self.calendar, np.random.default_rng(entropy))
 
     def _is_quoted(self, contract: OptionContract, at: datetime, state: MarketState) -> bool:
         series = self._find_series(contract.root, contract.expiry)
