@@ -12,6 +12,7 @@ from bot.errors import BrokerUnavailable, OrderRejected
 from bot.exchange.exchange import Exchange
 from bot.exchange.orders import WORKING, NewOrder, OrderRecord
 from bot.ports import Clock, DailyCloses, ForeignOrder, MarginImpact, OrderReport
+from state.crash_points import CrashPoint, crash_point
 from strategies.model.book import Account
 from strategies.model.fills import CashMovement, ExternalFill, ExternalSource, Fill
 from strategies.model.ids import ClientOrderId, is_own_id
@@ -41,12 +42,12 @@ class SimulatedBroker:
         Raises: BrokerUnavailable before ``connect``, OrderRejected with the exchange's reason.
         """
         exchange = self._arrive()
-        report = exchange.submit(
-            _new_order(order.intent),
-            self._clock.now(),
-        )
+        crash_point(CrashPoint.SUBMIT_BEFORE_WIRE)
+        report = exchange.submit(_new_order(order.intent), self._clock.now())
+        crash_point(CrashPoint.SUBMIT_AFTER_WIRE)
         if report.status is OrderStatus.REJECTED:
             raise OrderRejected(report.note)
+        crash_point(CrashPoint.SUBMIT_BEFORE_ACK)
         return report
 
     async def cancel(self, client_order_id: ClientOrderId) -> OrderReport:
@@ -54,7 +55,11 @@ class SimulatedBroker:
 
         Raises: BrokerUnavailable before ``connect``, OutcomeUnknown for an id never seen.
         """
-        return self._arrive().cancel(client_order_id, self._clock.now())
+        exchange = self._arrive()
+        crash_point(CrashPoint.CANCEL_BEFORE_WIRE)
+        report = exchange.cancel(client_order_id, self._clock.now())
+        crash_point(CrashPoint.CANCEL_AFTER_WIRE)
+        return report
 
     async def fetch_orders(self) -> tuple[OrderReport, ...]:
         """Return every order of ours, open and completed, rejected ones included."""
