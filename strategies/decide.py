@@ -227,6 +227,7 @@ def _in_one_order(book: Book) -> Book:
         condors=tuple(sorted(book.condors, key=lambda c: c.condor_id)),
         hedges=tuple(sorted(book.hedges, key=lambda h: h.instrument.symbol)),
         working=tuple(sorted(book.working, key=lambda w: (w.purpose, w.client_order_id))),
+        loose=tuple(sorted(book.loose, key=lambda held: held.instrument.symbol)),
     )
 
 

@@ -1,9 +1,10 @@
 """What is owned and owed: condors, hedge positions, orders at work, and the account."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_CEILING, Decimal
 
+from strategies.model.encoding import LEFT_OUT_IF_EMPTY
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import Instrument, OptionContract
 from strategies.model.lifecycle import OrderStatus
@@ -123,6 +124,17 @@ class HedgePosition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoosePosition:
+    """Contracts held that are part of no whole condor and no hedge.
+
+    Unevenly filled or busted legs of a condor's orders, and what others traded in the account.
+    """
+
+    instrument: Instrument
+    net_contracts: int  # long > 0, never 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkingOrder:
     """An order that may still trade (SENDING, UNKNOWN, LIVE or PARTIALLY_FILLED)."""
 
@@ -144,6 +156,8 @@ class Book:
     hedges: tuple[HedgePosition, ...]
     working: tuple[WorkingOrder, ...]
     hedge_cost_365d_usd: Decimal  # G1: premium, carry, commissions less payouts; a cost is > 0
+    # Left out where there is none, which is nearly always: older decisions know no such thing
+    loose: tuple[LoosePosition, ...] = field(default=(), metadata=LEFT_OUT_IF_EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

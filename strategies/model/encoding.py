@@ -22,6 +22,10 @@ from strategies.model.instruments import FutureContract, OptionContract, parse_s
 
 T = TypeVar("T")
 
+# Metadata of a field that came later: an empty one is not written, so that what was written
+# before it existed keeps its bytes. It needs a default, which decoding then gives it.
+LEFT_OUT_IF_EMPTY = {"left out if empty": True}
+
 
 class UndecodableValue(DomainError):
     """JSON that does not have the shape of the value it should become."""
@@ -65,7 +69,14 @@ def _encoder(kind: type) -> Callable[[Any], Any]:
         items = ((name, getattr(value, name)) for name in names)
         return {name: item if type(item) in _PLAIN else encode(item) for name, item in items}
 
-    return encode_fields
+    left_out = {entry.name for entry in fields(kind) if entry.metadata == LEFT_OUT_IF_EMPTY}
+    if not left_out:
+        return encode_fields
+    return lambda value: {
+        name: item
+        for name, item in encode_fields(value).items()
+        if item != [] or name not in left_out
+    }
 
 
 def _encode_array(array: np.ndarray[Any, Any]) -> list[Any] | dict[str, list[int]]:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from strategies.model.book import Account, Book
+from strategies.model.book import Account, Book, LoosePosition
 from strategies.model.encoding import UndecodableValue, decode, encode, from_json, to_json
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import FutureContract, OptionContract, Right
@@ -250,6 +250,17 @@ def test_a_book_and_an_account_come_back_as_they_were():
     )
     assert from_json(Book, to_json(held)) == held
     assert from_json(Account, to_json(account("1000000.01"))) == account("1000000.01")
+
+
+def test_what_is_held_loose_stands_in_a_book_only_where_there_is_some():
+    """A book of before there was such a thing keeps its bytes, and so its plan's id."""
+    held = book()
+    assert "loose" not in to_json(held)
+    assert from_json(Book, to_json(held)).loose == ()
+    contract = option("SPXW 20MAR20 3010 P")
+    uneven = replace(held, loose=(LoosePosition(instrument=contract, net_contracts=-3),))
+    assert '"loose":[{"instrument":"SPXW  200320P03010000","net_contracts":-3}]' in to_json(uneven)
+    assert from_json(Book, to_json(uneven)) == uneven
 
 
 def test_every_status_and_enumeration_is_its_value():
