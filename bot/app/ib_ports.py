@@ -19,6 +19,7 @@ from bot.brokers.ib.market_data import IbMarketData
 from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.selection import Appetite
+from bot.brokers.ib.sent_orders import SentOrders
 from bot.brokers.ib.session_settings import IbSettings
 from bot.history.store import History
 from bot.ports import Clock
@@ -67,6 +68,7 @@ class IbEnd:
         self._ledger = ledger
         folder = access.events_folder
         self._events = None if folder is None else EventJournal(folder, clock)
+        self._sent = SentOrders(None if folder is None else folder / "sent-orders.jsonl")
         self.data = IbSession(access.settings.for_data(), clock)
         self.qualifier = Qualifier(self.data, access.calendar)
         self.bars = DailyBars(self.data)
@@ -74,7 +76,9 @@ class IbEnd:
         self.trading = IbSession(access.settings, clock, log=self._events, orders=book)
         self._prices = IbSettlementPrices(self.bars, self.qualifier, clock)
         self.ports = Ports(
-            broker=IbBroker(self.trading, book, self.qualifier, self._open_cash, clock),
+            broker=IbBroker(
+                self.trading, book, self.qualifier, self._open_cash, clock, sent=self._sent
+            ),
             market_data=IbMarketData(
                 self.data,
                 self.trading,
@@ -99,6 +103,7 @@ class IbEnd:
         """Leave the gateway."""
         self.trading.disconnect()
         self.data.disconnect()
+        self._sent.close()
         if self._events is not None:
             self._events.close()
 

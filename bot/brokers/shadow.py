@@ -17,12 +17,12 @@ from bot.errors import BotError, BrokerUnavailable, MarketDataMissing
 from bot.exchange.exchange import GRID, Due, Exchange
 from bot.exchange.orders import WORKING
 from bot.exchange.tape import Tape
-from bot.ports import Clock, DailyCloses, MarketData, OrderReport
+from bot.ports import Clock, DailyCloses, ForeignOrder, MarginImpact, MarketData, OrderReport
 from strategies.model.book import Account
-from strategies.model.fills import CashMovement, Fill
+from strategies.model.fills import CashMovement, ExternalFill, Fill
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import FutureContract, Instrument, OptionContract
-from strategies.model.orders import ApprovedOrder
+from strategies.model.orders import ApprovedOrder, OrderIntent
 from strategies.model.quotes import Quote
 from strategies.model.snapshots import DailyHistory, MarketQuotes
 
@@ -163,6 +163,30 @@ class ShadowBroker:
         """Return the simulated executions at or after ``since``, oldest first."""
         await self._catch_up()
         return await self._simulated.fetch_fills(since)
+
+    async def fetch_foreign_orders(self) -> tuple[ForeignOrder, ...]:
+        """Return the orders at work in the simulated account that are not ours."""
+        await self._catch_up()
+        return await self._simulated.fetch_foreign_orders()
+
+    async def fetch_foreign_fills(self, since: datetime) -> tuple[ExternalFill, ...]:
+        """Return the simulated executions that are not ours, oldest first."""
+        await self._catch_up()
+        return await self._simulated.fetch_foreign_fills(since)
+
+    async def preview(self, order: OrderIntent) -> MarginImpact:
+        """Return what the simulated account would look like with the order filled.
+
+        Raises: BrokerUnavailable without quotes of the legs.
+        """
+        await self._catch_up()
+        await self._see([leg.instrument for leg in order.legs])
+        return await self._simulated.preview(order)
+
+    async def server_time(self) -> datetime:
+        """Return what time the simulated exchange says it is; it goes by the bot's own clock."""
+        await self._catch_up()
+        return await self._simulated.server_time()
 
     async def fetch_cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:
         """Return deposits, settlements and variation at or after ``since``, oldest first."""

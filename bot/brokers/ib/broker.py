@@ -15,19 +15,21 @@ from typing import Protocol, TypeVar
 import structlog
 
 from bot.brokers.ib.connection import IbSession
+from bot.brokers.ib.foreign import external_fill
 from bot.brokers.ib.library import IB, Contract, Order, RequestError
-from bot.brokers.ib.margin import margin_refusal
+from bot.brokers.ib.margin import ask_margin, impact_of, margin_refusal, unchanged
 from bot.brokers.ib.order_book import OrderBook
-from bot.brokers.ib.orders import contract_of, order_of, package_of
+from bot.brokers.ib.orders import ExecutionLine, contract_of, order_of, package_of
+from bot.brokers.ib.sent_orders import SentOrders
 from bot.brokers.ib.values import account_of
 from bot.errors import BrokerUnavailable, MarketDataMissing, OrderRejected, OutcomeUnknown
-from bot.ports import Clock, OrderReport
+from bot.ports import Clock, ForeignOrder, MarginImpact, OrderReport
 from strategies.model.book import Account
-from strategies.model.fills import CashMovement, Fill
+from strategies.model.fills import CashMovement, ExternalFill, Fill
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import Instrument
 from strategies.model.lifecycle import OrderStatus
-from strategies.model.orders import ApprovedOrder, PositionEffect
+from strategies.model.orders import ApprovedOrder, OrderIntent, PositionEffect
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,13 @@ class Contracts(Protocol):
 
     def instrument(self, contract: Contract) -> Instrument:
         """Return what a contract is; raises ValueError for what the bot does not trade."""
+        ...
+
+    async def symbol(self, con_id: int) -> str:
+        """Return the symbol of a contract by IB's id; IB's own words for what is not traded.
+
+        Raises: BrokerUnavailable, MarketDataMissing.
+        """
         ...
 
 
@@ -79,6 +88,7 @@ class Patience:
         drain_s: For executions and commissions that IB's own figures say are under way.
         legs_s: For the other legs of a package of which one has traded.
         recheck_s: After so long IB's lists are asked for again while an order is open.
+        statement_s: How old IB's lists may be where what they do not name is of weight.
     """
 
     acknowledge_s: float = 10.0
@@ -87,6 +97,7 @@ class Patience:
     drain_s: float = 3.0
     legs_s: float = 30.0
     recheck_s: float = 300.0
+    statement_s: float = 20.0
 
 
 class IbBroker:
@@ -99,6 +110,7 @@ class IbBroker:
         open_cash: Begins the derived cash movements.
         clock: The bot's.
         patience: How long things may take.
+        sent: What this machine has sent before.
     """
 
     def __init__(
@@ -109,6 +121,7 @@ class IbBroker:
         open_cash: OpenCash,
         clock: Clock,
         patience: Patience | None = None,
+        sent: SentOrders | None = None,
     ) -> None:
         self._session = session
         self._book = book
@@ -116,6 +129,8 @@ class IbBroker:
         self._open_cash = open_cash
         self._clock = clock
         self._patience = patience or Patience()
+        self._sent = SentOrders() if sent is None else sent
+        book.expect(session.settings.account, self._sent)
         self._cash: CashMovements | None = None
         self._cash_from = _BEGINNING
         self._is_started = False
@@ -145,10 +160,22 @@ class IbBroker:
         if self._book.has_doubts() or (is_old and self._book.has_open_orders()):
             await self._session.synchronise()
 
+    async def _state(self) -> None:
+        """Have all that IB lists, from lists told a moment ago: what they leave out is not there.
+
+        Raises: BrokerUnavailable rather than half of it.
+        """
+        await self._arrive()
+        if self._session.view_age_s > self._patience.statement_s:
+            await self._session.synchronise()
+
     # --- orders -------------------------------------------------------------------------------
 
     async def submit(self, order: ApprovedOrder) -> OrderReport:
         """Send an order; one that IB knows already is not sent again, its state is returned.
+
+        Nor is one sent again that a process before this one sent and IB does not list: it may
+        still be under way.
 
         Raises: BrokerUnavailable (nothing was sent), OutcomeUnknown, OrderRejected.
         """
@@ -159,6 +186,18 @@ class IbBroker:
         if self._book.knows(reference):
             await self._arrive()
             return self._answer(reference)
+        if reference in self._sent:
+            await self._state()
+            if not self._book.knows(reference):
+                raise OutcomeUnknown(
+                    f"{reference}: sent by an earlier process, and in none of IB's lists"
+                )
+            return self._answer(reference)
+        if self._session.settings.is_near_restart(self._clock.now()):
+            raise BrokerUnavailable(
+                f"the gateway restarts at {self._session.settings.restarts_at:%H:%M} New York "
+                "time; nothing is sent shortly before and after it"
+            )
         contract, ib_order = await self._prepared(order)
         if order.intent.effect is PositionEffect.OPEN:
             await self._check_margin(order, contract, ib_order)
@@ -167,13 +206,16 @@ class IbBroker:
 
     async def _prepared(self, order: ApprovedOrder) -> tuple[Contract, Order]:
         """Return the order in IB's words; one whose legs IB does not have is refused here."""
-        intent = order.intent
         try:
-            contracts = await self._contracts.qualify(leg.instrument for leg in intent.legs)
+            return await self._in_ib_words(order.intent)
         except MarketDataMissing as unknown:
             reason = f"not listed: {unknown}"
-            self._book.refuse(order.client_order_id, intent.limit_price, reason)
+            self._book.refuse(order.client_order_id, order.intent.limit_price, reason)
             raise OrderRejected(reason) from unknown
+
+    async def _in_ib_words(self, intent: OrderIntent) -> tuple[Contract, Order]:
+        try:
+            contracts = await self._contracts.qualify(leg.instrument for leg in intent.legs)
         except ConnectionError as cause:
             raise BrokerUnavailable(f"contracts: {cause}; nothing was sent") from cause
         return contract_of(intent, contracts), order_of(intent, self._session.settings.account)
@@ -183,15 +225,15 @@ class IbBroker:
     ) -> None:
         """Ask what the order would do to margin; refuse one the account cannot carry.
 
-        IB may not answer a what-if at all, and answers in two steps of which the first says nothing
-        (the shim keeps that back). Without an answer twice nothing is sent, and the same order may
-        be tried again later.
+        Without an answer nothing is sent, and the same order may be tried again later.
 
         Raises: BrokerUnavailable, OrderRejected.
         """
         reference = order.client_order_id
         try:
-            state = await self._margin_state(contract, ib_order)
+            state = await ask_margin(
+                self._session, contract, ib_order, within_s=self._patience.margin_s
+            )
         except RequestError as refusal:
             reason = f"{refusal.code} {refusal.message}"
         else:
@@ -200,21 +242,6 @@ class IbBroker:
             self._book.refuse(reference, order.intent.limit_price, reason)
             raise OrderRejected(reason)
 
-    async def _margin_state(self, contract: Contract, ib_order: Order) -> object:
-        for attempt in (1, 2):
-            ib = await self._session.ready()
-            try:
-                return await self._session.ask(
-                    "what-if",
-                    ib.whatIfOrderAsync,
-                    contract,
-                    ib_order,
-                    within_s=self._patience.margin_s,
-                )
-            except BrokerUnavailable as silence:
-                log.warning("what-if not answered", attempt=attempt, reason=str(silence))
-        raise BrokerUnavailable("IB did not say what the order does to margin; nothing was sent")
-
     async def _place(self, reference: ClientOrderId, contract: Contract, ib_order: Order) -> None:
         """Send an order and wait for the first word about it.
 
@@ -222,12 +249,17 @@ class IbBroker:
         """
         ib = await self._session.ready()
         # From here to the send nothing waits, so what was checked holds
+        client_id, package = self._session.settings.client_id, package_of(contract, ib_order)
+        used = max(self._sent.highest_id(client_id), self._book.highest_id)
+        ib.client.updateReqId(used + 1)
         ib_order.orderId = ib.client.getReqId()
-        self._book.send(reference, package_of(contract, ib_order), ib_order.orderId)
+        self._sent.record(reference, package, order_id=ib_order.orderId, client_id=client_id)
+        self._book.send(reference, package, ib_order.orderId)
         try:
             ib.placeOrder(contract, ib_order)
         except ConnectionError as cause:
             self._book.unsend(reference)
+            self._sent.take_back(reference)
             raise BrokerUnavailable(
                 f"the connection was lost; nothing was sent: {cause}"
             ) from cause
@@ -343,9 +375,11 @@ class IbBroker:
     async def fetch_orders(self) -> tuple[OrderReport, ...]:
         """Return every order of ours that IB speaks of, and those refused before they were sent.
 
-        Raises: BrokerUnavailable.
+        Open orders and those of today that are over, of whichever client: a whole statement.
+
+        Raises: BrokerUnavailable rather than part of it.
         """
-        await self._arrive()
+        await self._state()
         return self._book.reports()
 
     async def fetch_fills(self, since: datetime) -> tuple[Fill, ...]:
@@ -367,6 +401,69 @@ class IbBroker:
             if missing := sums.missing_truth():
                 raise BrokerUnavailable(f"the executions are not whole: {missing}")
         return self._book.fills(since)
+
+    async def fetch_foreign_orders(self) -> tuple[ForeignOrder, ...]:
+        """Return the orders at work in the account that bear no reference of ours.
+
+        Raises: BrokerUnavailable.
+        """
+        await self._state()
+        account, foreign = self._session.settings.account, self._book.foreign
+        legs = {each: await self._contracts.symbol(each) for each in foreign.leg_ids(account)}
+        return foreign.orders(account, self._symbol, legs)
+
+    async def fetch_foreign_fills(self, since: datetime) -> tuple[ExternalFill, ...]:
+        """Return executions in the account that no order of ours explains, oldest first.
+
+        Raises: BrokerUnavailable, also where what one of them cost has not been told.
+        """
+        await self._state()
+        account, book = self._session.settings.account, self._book
+        cost = book.executions.commission_of
+
+        def lines() -> tuple[ExecutionLine, ...]:
+            return book.foreign.lines(since, account)
+
+        def is_whole() -> bool:
+            return all(cost(line) is not None for line in lines())
+
+        if not is_whole() and not await self._hears(is_whole, self._patience.drain_s):
+            await self._session.synchronise()
+        found = []
+        for line in lines():
+            if (commission_usd := cost(line)) is None:
+                raise BrokerUnavailable(f"the commission of {line.exec_id} has not been told")
+            found.append(external_fill(line, self._symbol(line.contract), commission_usd))
+        return tuple(found)
+
+    async def preview(self, order: OrderIntent) -> MarginImpact:
+        """Return what the account would look like with the order filled; nothing is placed.
+
+        Of an order that IB would not take the note says why; the account is as it stands.
+
+        Raises: BrokerUnavailable.
+        """
+        if not self._is_started:
+            raise BrokerUnavailable("not connected")
+        try:
+            contract, ib_order = await self._in_ib_words(order)
+            state = await ask_margin(
+                self._session, contract, ib_order, within_s=self._patience.margin_s
+            )
+        except MarketDataMissing as unknown:
+            return unchanged(await self.fetch_account(), f"not listed: {unknown}")
+        except RequestError as refusal:
+            return unchanged(await self.fetch_account(), f"{refusal.code} {refusal.message}")
+        return impact_of(state)
+
+    async def server_time(self) -> datetime:
+        """Return what time IB says it is, to the second; without an answer the connection ends.
+
+        Raises: BrokerUnavailable.
+        """
+        if not self._is_started:
+            raise BrokerUnavailable("not connected")
+        return await self._session.fence()
 
     async def fetch_cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:
         """Return deposits, settlements and variation at or after ``since``, oldest first.

@@ -219,8 +219,8 @@ class IbSession:
         if not self._has_arrived(wanted_at):
             await self.fence()
 
-    async def fence(self) -> None:
-        """Return once everything the gateway said before has arrived.
+    async def fence(self) -> datetime:
+        """Return what time the gateway says it is, to the second, once all it said has arrived.
 
         Without an answer the connection counts as dead, whatever its socket looks like.
 
@@ -236,6 +236,7 @@ class IbSession:
                 raise
         self._arrived_at = asked_at
         self._clock_ahead = at - self._clock.now()
+        return at
 
     async def synchronise(self) -> None:
         """Have everything about orders, positions and the account told again, to the end.

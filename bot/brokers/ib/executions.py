@@ -65,15 +65,20 @@ class Executions:
     def without_commission(self, reference: ClientOrderId) -> str:
         """Return the id of an execution whose commission is not known; empty if there is none."""
         for line in self.of(reference):
-            if not line.is_bag and line.exec_id not in self._commissions:
+            if not line.is_bag and self.commission_of(line) is None:
                 return line.exec_id
         return ""
+
+    def commission_of(self, line: ExecutionLine) -> Decimal | None:
+        """Return what an execution cost; one the exchange took back costs nothing, unless told."""
+        told = self._commissions.get(line.exec_id)
+        return Decimal(0) if told is None and not line.shares else told
 
     def keep_earlier_commissions(self, reference: ClientOrderId) -> None:
         """Let a correction without a commission of its own cost what it corrects did."""
         for line in self.of(reference):
             earlier = self._fills.get(line.exec_root)
-            if earlier is not None and line.exec_id not in self._commissions:
+            if earlier is not None and self.commission_of(line) is None:
                 self._commissions[line.exec_id] = earlier.commission_usd
                 self._book(line)
 
@@ -84,7 +89,7 @@ class Executions:
 
     def _book(self, line: ExecutionLine) -> None:
         """Make a fill of a line once its commission is known."""
-        commission_usd = self._commissions.get(line.exec_id)
+        commission_usd = self.commission_of(line)
         if line.is_bag or commission_usd is None:
             return
         root = line.exec_root

@@ -7,7 +7,7 @@ so *and* its executions add up.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ import structlog
 
 from bot.brokers.ib.errors_table import Code, Reaction
 from bot.brokers.ib.executions import Executions
+from bot.brokers.ib.foreign import Foreign
 from bot.brokers.ib.library import (
     CommissionReport,
     Contract,
@@ -24,11 +25,10 @@ from bot.brokers.ib.library import (
     is_set,
 )
 from bot.brokers.ib.orders import (
-    ExecutionLine,
     Package,
     completed_package_of,
+    differences,
     exact,
-    is_ours,
     line_of,
     package_of,
     reference_of,
@@ -46,11 +46,13 @@ from bot.brokers.ib.tracked import (
 )
 from bot.ports import OrderReport
 from strategies.model.fills import Fill
-from strategies.model.ids import ClientOrderId
+from strategies.model.ids import ClientOrderId, is_own_id
 from strategies.model.instruments import Instrument
 from strategies.model.lifecycle import OrderStatus
 
 log = structlog.get_logger(__name__)
+
+_UNSET_ID = 2**31 - 1
 
 
 class OrderBook:
@@ -63,13 +65,16 @@ class OrderBook:
     def __init__(self, instrument_of: Callable[[Contract], Instrument]) -> None:
         self.executions = Executions(instrument_of)
         self.sums = Sums(self.executions)
+        self.foreign = Foreign()
+        self.highest_id = 0  # of this client's orders, in whatever IB has said
+        self._account = ""
+        self._remembered: Mapping[ClientOrderId, Package] = {}
         self._orders: dict[ClientOrderId, TrackedOrder] = {}
         self._reports: dict[ClientOrderId, OrderReport] = {}  # of those, as they stand
         self._refused_here: dict[ClientOrderId, OrderReport] = {}
         self._by_perm_id: dict[int, ClientOrderId] = {}
         self._by_order_id: dict[int, ClientOrderId] = {}  # of this connection
         self._client_id = -1
-        self._ownerless: dict[int, list[ExecutionLine]] = {}  # by permanent id
         self._open: dict[ClientOrderId, None] = {}  # not known to be over
         self._mentioned: set[ClientOrderId] | None = None  # while lists are being told
         self._waiters: list[asyncio.Future[None]] = []
@@ -145,11 +150,21 @@ class OrderBook:
 
     # --- what we do ---------------------------------------------------------------------------
 
+    def expect(self, account: str, sent: Mapping[ClientOrderId, Package]) -> None:
+        """Learn with what IB's words about orders are to be compared.
+
+        Args:
+            account: The account that is traded.
+            sent: What processes before this one sent; read when IB lists such an order.
+        """
+        self._account, self._remembered = account, sent
+
     def send(self, reference: ClientOrderId, package: Package, order_id: int) -> None:
         """Take note of an order before its first byte leaves."""
         assert not self.knows(reference), "an order is sent once"
-        order = TrackedOrder(reference=reference, package=package, is_watched=True)
+        order = TrackedOrder(reference=reference, package=package, sent=package, is_watched=True)
         order.order_id = order_id
+        self._see_id(order_id, self._client_id)
         self._orders[reference] = order
         self.executions.expect(reference)
         self._by_order_id[order_id] = reference
@@ -193,10 +208,12 @@ class OrderBook:
     def begin_lists(self) -> None:
         """Take note that everything is about to be told."""
         self._mentioned = set()
+        self.foreign.begin_lists()
 
     def end_lists(self, *, are_whole: bool) -> None:
         """Take note that everything was told: what was not mentioned is not at IB."""
         mentioned, self._mentioned = self._mentioned or set(), None
+        self.foreign.end_lists(are_whole=are_whole)
         if not are_whole:
             return
         for reference in tuple(self._open):
@@ -215,16 +232,16 @@ class OrderBook:
         self, order_id: int, contract: Contract, order: Order, state: OrderState
     ) -> None:
         """Take an openOrder message."""
+        self._see_id(order_id, order.clientId)
         reference = reference_of(order)
         if reference is None:
+            self.foreign.open_order(order_id, contract, order, state.status)
             return
         tracked = self._mention(reference, order.permId)
-        echo = package_of(contract, order)
-        if tracked.package is None:
-            tracked.package = echo
-        elif not tracked.package.means(echo):
-            log.warning("order changed at IB", sent=str(tracked.package), is_now=str(echo))
-            tracked.package = echo
+        if state.status not in OVER:  # of what is over IB may leave out the quantity
+            self._compare(tracked, contract, order)
+        if tracked.package is None or state.status not in OVER:
+            tracked.package = package_of(contract, order)
         tracked.is_watched |= state.status not in OVER
         if not tracked.is_of(order.permId):
             self._see_twin(tracked, order.permId, state.status)
@@ -241,8 +258,10 @@ class OrderBook:
 
         Other clients count their orders from one too, and IB's lists of all orders name them.
         """
+        self._see_id(order_id, client_id)
         reference = self._by_perm_id.get(perm_id)
         if reference is None:
+            self.foreign.order_status(perm_id, status, filled)
             reference = self._by_order_id.get(order_id)
             if reference is None or client_id != self._client_id:
                 return
@@ -262,17 +281,20 @@ class OrderBook:
     def execution(self, contract: Contract, execution: Execution) -> None:
         """Take an execution, live or asked for."""
         line = line_of(contract, execution)
+        self._see_id(line.order_id, line.client_id)
         reference = self._by_perm_id.get(line.perm_id)
-        if is_ours(line.reference):
+        if is_own_id(line.reference):
             reference = ClientOrderId(line.reference)
         if reference is None:
-            self._ownerless.setdefault(line.perm_id, []).append(line)
+            self.foreign.execution(line)
+            self.wake()
             return
         tracked = self._mention(reference, line.perm_id)
         before = self.sums.filled(tracked)
         self.executions.take(reference, line)
         corrected_by = max(0, before - self.sums.filled(tracked))
         tracked.filled_told = max(0, tracked.filled_told - corrected_by)
+        tracked.is_corrected |= corrected_by > 0
         self.sums.doubt(tracked)
         self._say(tracked, tracked.status)
 
@@ -286,6 +308,7 @@ class OrderBook:
         """Take an order of today that is over."""
         reference = reference_of(order)
         if reference is None:
+            self.foreign.over(order.permId)
             return
         tracked = self._mention(reference, order.permId)
         if not tracked.is_of(order.permId):
@@ -340,10 +363,24 @@ class OrderBook:
         if perm_id and perm_id not in self._by_perm_id:
             self._by_perm_id[perm_id] = reference
             tracked.perm_id = tracked.perm_id or perm_id
-            for line in self._ownerless.pop(perm_id, ()):
+            for line in self.foreign.claim(perm_id):
                 self.executions.take(reference, line)
                 self.sums.doubt(tracked)
         return tracked
+
+    def _see_id(self, order_id: int, client_id: int) -> None:
+        """Remember the highest number of ours; what has none is named with the largest integer."""
+        if client_id == self._client_id and order_id < _UNSET_ID:
+            self.highest_id = max(self.highest_id, order_id)
+
+    def _compare(self, tracked: TrackedOrder, contract: Contract, order: Order) -> None:
+        """See whether IB holds the order that was sent (faults A26 and A27)."""
+        if tracked.sent is None:
+            tracked.sent = self._remembered.get(tracked.reference)
+        found = differences(tracked.sent, self._account, contract, order)
+        if found and found != tracked.echo_differs:
+            log.warning("IB holds another order than was sent", order=tracked.reference, how=found)
+            tracked.echo_differs = found
 
     def _is_told(self, reference: ClientOrderId) -> bool:
         """Whether IB lists an order; one known by its executions alone was over before today."""
@@ -386,7 +423,10 @@ class OrderBook:
             broker_order_id=str(order.perm_id) if order.perm_id else "",
             status=status,
             filled_quantity=filled,
-            leaves_quantity=0 if status is OrderStatus.REJECTED else quantity - filled,
+            leaves_quantity=(
+                0 if status is OrderStatus.REJECTED else max(0, quantity - filled)  # fault A32
+            ),
             limit_price=Decimal(0) if order.package is None else order.package.limit_price,
             note=(order.refusal or order.note) if status in DONE else "",
+            echo_differs=order.echo_differs,
         )

@@ -5,26 +5,21 @@ net price, a credit being negative, without prices for legs. Everything a preset
 could fill in is said explicitly.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from bot.brokers.ib.journal import masked
 from bot.brokers.ib.library import ComboLeg, Contract, Execution, Order, is_set
 from strategies.model.fills import Side
-from strategies.model.ids import ClientOrderId
+from strategies.model.ids import ClientOrderId, is_own_id
 from strategies.model.instruments import OptionContract
 from strategies.model.orders import OrderIntent
 
-_OUR_REFERENCE = re.compile(r"A[0-9a-f]{20}")
 _SIDES = {"BOT": Side.BUY, "BUY": Side.BUY, "SLD": Side.SELL, "SELL": Side.SELL}
 BAG = "BAG"
-
-
-def is_ours(reference: str) -> bool:
-    """Whether an orderRef is one of ours, of whichever process."""
-    return _OUR_REFERENCE.fullmatch(reference) is not None
+ORDER_TYPE, TIME_IN_FORCE = "LMT", "DAY"
 
 
 def contract_of(intent: OrderIntent, contracts: Mapping[str, Contract]) -> Contract:
@@ -63,9 +58,9 @@ def order_of(intent: OrderIntent, account: str) -> Order:
     return Order(
         action="SELL" if is_sale else "BUY",
         totalQuantity=intent.quantity,
-        orderType="LMT",
+        orderType=ORDER_TYPE,
         lmtPrice=float(price),
-        tif="DAY",
+        tif=TIME_IN_FORCE,
         outsideRth=False,
         account=account,
         orderRef=intent.client_order_id,
@@ -96,6 +91,46 @@ class Package:
             other.quantity,
             other.limit_price,
         )
+
+
+def differences(sent: Package | None, account: str, contract: Contract, order: Order) -> str:
+    """Return how an order that IB holds is another than was sent; empty if it is the same.
+
+    What IB leaves out of an echo is not compared.
+
+    Args:
+        sent: What was sent, as far as it is remembered.
+        account: For which account; empty if that is not known.
+        contract: What IB says the order trades.
+        order: What IB says it is.
+    """
+    compared = [
+        ("time in force", order.tif, TIME_IN_FORCE),
+        ("order type", order.orderType, ORDER_TYPE),
+    ]
+    if sent is not None:
+        echo = package_of(contract, order)
+        compared += [
+            ("quantity", str(echo.quantity or ""), str(sent.quantity)),
+            ("limit", f"{echo.limit_price.normalize():f}", f"{sent.limit_price.normalize():f}"),
+            ("legs", _spelled(echo.legs), _spelled(sent.legs)),
+        ]
+    found = [
+        f"{what} is {is_now}, sent {was}"
+        for what, is_now, was in compared
+        if is_now and is_now != was
+    ]
+    if order.account and account and order.account != account:
+        found.append(f"account is {masked(order.account)}, sent for {masked(account)}")
+    return "; ".join(found)
+
+
+def _spelled(legs: tuple[LegLine, ...]) -> str:
+    return " ".join(f"{leg.ratio:+d}x{leg.con_id}" for leg in sorted(legs, key=_by_id))
+
+
+def _by_id(leg: LegLine) -> int:
+    return leg.con_id
 
 
 def package_of(contract: Contract, order: Order) -> Package:
@@ -143,9 +178,18 @@ class ExecutionLine:
     perm_id: int
     contract: Contract
     side: Side
-    quantity: int
+    shares: float  # as IB says; others trade parts of a share
     price: Decimal
     executed_at: datetime
+    account: str
+    client_id: int
+    order_id: int
+    is_liquidation: bool  # IB closed a position by itself
+
+    @property
+    def quantity(self) -> int:
+        """Contracts; 0 if the exchange took the execution back."""
+        return int(self.shares)
 
     @property
     def is_bag(self) -> bool:
@@ -166,12 +210,16 @@ def line_of(contract: Contract, execution: Execution) -> ExecutionLine:
         perm_id=execution.permId,
         contract=contract,
         side=_SIDES[execution.side],
-        quantity=int(execution.shares),
+        shares=float(execution.shares),
         price=exact(execution.price),
         executed_at=execution.time.astimezone(UTC),
+        account=execution.acctNumber,
+        client_id=execution.clientId,
+        order_id=execution.orderId,
+        is_liquidation=bool(execution.liquidation),
     )
 
 
 def reference_of(order: Order) -> ClientOrderId | None:
     """Return our id of an order, or None if it is not ours."""
-    return ClientOrderId(order.orderRef) if is_ours(order.orderRef) else None
+    return ClientOrderId(order.orderRef) if is_own_id(order.orderRef) else None

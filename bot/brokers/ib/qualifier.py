@@ -113,6 +113,24 @@ class Qualifier:
             known = instrument_of(contract, self._calendar)
         return known
 
+    async def symbol(self, con_id: int) -> str:
+        """Return the symbol of a contract by IB's id; IB's own words for what the bot leaves alone.
+
+        Raises: BrokerUnavailable, ContractUnknown.
+        """
+        known = self._instruments.get(con_id)
+        if known is not None:
+            return known.symbol
+        for details in await self._details(Contract(conId=con_id), f"contract {con_id}"):
+            try:
+                found = instrument_of_details(details, self._calendar)
+            except NotOurs:
+                contract = details.contract
+                return str(contract.localSymbol or contract.symbol or con_id)
+            self._instruments[con_id] = found
+            return found.symbol
+        return str(con_id)
+
     # --- by the chain -------------------------------------------------------------------------
 
     async def expirations(self, underlying: str) -> tuple[Expirations, ...]:

@@ -1,6 +1,9 @@
 """Where IB's gateway is, and how patient we are with it."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+
+from strategies.model.calendars import EXCHANGE_ZONE, at_exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class IbSettings:
             anew: the word that it is back may have been lost.
         fresh_s: For so long nothing is waited for again once it has arrived; at 0 only within one
             instant of the event loop's time.
+        restarts_at: When the gateway restarts each night, New York time; None: it does not.
+        restart_margin: So long before and after it nothing is sent but cancels.
     """
 
     host: str = "127.0.0.1"
@@ -37,7 +42,19 @@ class IbSettings:
     attempts: int = 4
     frozen_s: float = 120.0
     fresh_s: float = 0.25
+    restarts_at: time | None = time(23, 45)
+    restart_margin: timedelta = timedelta(minutes=5)
 
     def for_data(self) -> "IbSettings":
         """Return the settings of the second connection: market data must not delay orders."""
         return replace(self, client_id=self.client_id + 1, is_trading=False)
+
+    def is_near_restart(self, at: datetime) -> bool:
+        """Whether the gateway may be going down for the night, or not be back yet."""
+        if self.restarts_at is None:
+            return False
+        day = at.astimezone(EXCHANGE_ZONE).date()
+        restarts = (
+            at_exchange(day + timedelta(days=days), self.restarts_at) for days in (-1, 0, 1)
+        )
+        return any(abs(at - each) <= self.restart_margin for each in restarts)

@@ -21,16 +21,19 @@ class TrackedOrder:
 
     reference: ClientOrderId
     package: Package | None = None  # None while only executions of it are known
+    sent: Package | None = None  # as we sent it; None where nobody remembers
     perm_id: int = 0
     order_id: int = 0  # on this connection; 0 if it belongs to another client
     status: str = ""  # IB's last word
     filled_told: int = 0  # the most that a status said was filled
+    echo_differs: str = ""  # how IB's order is another than was sent; never forgotten
     note: str = ""
     refusal: str = ""
     cancel_refusal: str = ""
     is_watched: bool = False  # it was open while this process looked, so its fills must add up
     is_completed: bool = False  # IB lists it among those that are over
     is_listed: bool = True  # IB spoke of it when its lists were asked for last
+    is_corrected: bool = False  # the exchange has taken back some of what it had filled
     is_in_doubt: bool = False  # the lists are to be asked for before anything is said of it
     # further orders that bear our reference, by permanent id: copied in TWS, or doubled by IB
     twins: dict[int, str] = field(default_factory=dict)
@@ -49,7 +52,8 @@ def status_of(order: TrackedOrder, filled: int, quantity: int) -> OrderStatus:
         return OrderStatus.FILLED
     if not filled and not order.filled_told and _is_refused(order):
         return OrderStatus.REJECTED
-    if order.status in CANCELLED and is_accounted:
+    is_cut = order.status == FILLED and order.is_corrected  # over, and the rest never comes
+    if (order.status in CANCELLED or is_cut) and is_accounted:
         return OrderStatus.CANCELLED
     if order.status == PARKED:
         return OrderStatus.UNKNOWN

@@ -14,13 +14,13 @@ from bot.brokers.ib.margin import margin_refusal
 from bot.brokers.ib.orders import (
     completed_package_of,
     contract_of,
-    is_ours,
     line_of,
     order_of,
     package_of,
 )
 from bot.brokers.ib.values import account_of
 from bot.errors import BrokerUnavailable
+from strategies.model.ids import is_own_id
 from tests.bot.brokers.benches import ManualClock, approved
 from tests.bot.exchange.venue.fakes import CALL, CONDOR, VX
 from tests.builders import AT
@@ -65,7 +65,7 @@ def test_nothing_is_left_to_a_preset():
     _, order = in_words(CALL, 1, "0.50")
     assert (order.tif, order.outsideRth, order.transmit) == ("DAY", False, True)
     assert (order.orderType, order.account) == ("LMT", "DU1")
-    assert is_ours(order.orderRef)
+    assert is_own_id(order.orderRef)
 
 
 @pytest.mark.parametrize("legs", [CALL, "-1 " + CALL, CONDOR])
@@ -91,7 +91,7 @@ def test_the_size_of_a_completed_order_is_what_it_filled_and_what_is_left(
 
 @pytest.mark.parametrize("reference", ["", "tg:condor", "A123", "a" + "0" * 20, "A" + "G" * 20])
 def test_what_is_not_spelled_like_ours_is_not_ours(reference):
-    assert not is_ours(reference)
+    assert not is_own_id(reference)
 
 
 @pytest.mark.parametrize(
