@@ -10,7 +10,14 @@ StateError
 ├── NoLedger             there is no file
 ├── SchemaTooNew         the file was written by a newer version
 ├── SchemaTooOld         the file was written by an older version, and only a writer can migrate it
+├── MigrationFailed      a copy of the file could not be brought up to date; the file is as it was
 ├── StorageFailed        the disk or the operating system refused
+│   ├── DiskBroken       the disk failed to read, write or sync: what it holds is not known any more
+│   └── NetworkStorage   the file lies where write-ahead logs do not work
+├── LedgerReplaced       the file was deleted or replaced while it was open
+├── LedgerForked         a child process uses its parent's connection
+├── ForeignWriter        another program wrote into the open file
+├── BackupFailed         a backup was not made, or is not what its manifest says
 ├── RecordConflict       the same identity arrived with different contents
 │   ├── FillConflict, CashConflict, DecisionConflict, OrderConflict
 ├── OverrideReplayed     a signed override whose serial number was used before
@@ -133,6 +140,73 @@ class StorageFailed(StateError):
         self.path = path
         self.cause = cause
         super().__init__(f"{path}: storage failed: {cause}")
+
+
+class DiskBroken(StorageFailed):
+    """A read, write or sync failed in the disk.
+
+    After a failed sync nobody can tell what the disk holds, and a second sync may succeed without
+    having written anything. So the process ends, and the next one reads what is really there.
+    """
+
+
+class NetworkStorage(StorageFailed):
+    """Write-ahead logs need memory that all processes share, which a network cannot give."""
+
+    def __init__(self, path: Path, *, file_system: str) -> None:
+        self.file_system = file_system
+        super().__init__(
+            path,
+            f"a database must not lie on a network file system ({file_system}); "
+            "use a local disk (--state-dir)",
+        )
+
+
+class MigrationFailed(StateError):
+    """The copy could not be migrated or proved; the file itself was not touched."""
+
+    def __init__(self, path: Path, *, to: str, cause: BaseException) -> None:
+        self.path = path
+        super().__init__(f"{path}: not brought to schema {to}, it is as it was: {cause}")
+
+
+class LedgerReplaced(StateError):
+    """Another file, or none, has the name of the one that is open."""
+
+    def __init__(self, path: Path, found: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: {found} while it was open; what is written now would be lost, so nothing is"
+        )
+
+
+class LedgerForked(StateError):
+    """SQLite's locks do not survive a fork; a child has to open the file by itself."""
+
+    def __init__(self, path: Path, *, opened_by: int, used_by: int) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: opened by process {opened_by}, used by its child {used_by}; "
+            "open it after the fork"
+        )
+
+
+class ForeignWriter(StateError):
+    """One process writes a ledger. Another one has, without asking for the lease."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: another program wrote into it while it was open; nothing more is stored"
+        )
+
+
+class BackupFailed(StateError):
+    """A backup that cannot be made, or one that cannot be believed."""
+
+    def __init__(self, path: Path, found: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {found}")
 
 
 class RecordConflict(StateError):

@@ -1,11 +1,17 @@
 """Ledger files before and while SQLite has them: what they are, and what goes wrong with them."""
 
+import os
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 
 from state.errors import (
+    DiskBroken,
     LedgerBusy,
     LedgerCorrupt,
+    LedgerForked,
+    LedgerReplaced,
+    NetworkStorage,
     NotALedger,
     SchemaTooNew,
     StateError,
@@ -17,6 +23,12 @@ APPLICATION_ID = 0x414C5648  # "ALVH": marks the file as ours
 _FILE_MAGIC = b"SQLite format 3\0"
 # What SQLite says, under its general error code, of a header whose numbers make no sense
 _DAMAGED_HEADER = frozenset({"unsupported file format", "unsupported encoding"})
+_MOUNTS = Path("/proc/self/mountinfo")
+_NETWORK = frozenset(
+    {"afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs"}
+    | {"nfs", "nfs4", "smb2", "smb3", "smbfs"}
+)
+_MOUNT_POINT = 4  # field of a line of mountinfo
 
 
 def check_file(path: Path) -> None:
@@ -52,9 +64,85 @@ def ours(path: Path, cause: BaseException | None) -> StateError | None:
             return LedgerCorrupt(path, str(cause))
         case "NOTADB":
             return NotALedger(path, "not a SQLite database")
-        case "FULL" | "IOERR" | "READONLY" | "CANTOPEN" | "PERM":
+        case "IOERR":
+            return DiskBroken(path, str(cause))
+        case "FULL" | "READONLY" | "CANTOPEN" | "PERM":
             return StorageFailed(path, str(cause))
         case "ERROR" if str(cause) in _DAMAGED_HEADER:
             return LedgerCorrupt(path, str(cause))
         case _:
             return None
+
+
+def check_file_system(path: Path) -> None:
+    """Raise NetworkStorage if the file lies, or would lie, on a network file system."""
+    kind = file_system_of(path)
+    if kind in _NETWORK:
+        raise NetworkStorage(path, file_system=kind)
+
+
+def file_system_of(path: Path) -> str | None:
+    """Return the type of the file system a file lies on; None where the system does not tell."""
+    try:
+        lines = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    place = path.resolve()
+    found, depth = None, -1
+    for line in lines:
+        mount, _, file_system = line.partition(" - ")
+        # A space in a name is written as its octal number
+        point = Path(mount.split(" ")[_MOUNT_POINT].replace("\\040", " "))
+        if place.is_relative_to(point) and len(point.parts) >= depth:  # the last mount counts
+            found, depth = file_system.split(" ")[0], len(point.parts)
+    return found
+
+
+def reach_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """Which files stood behind a name when it was opened, and which process opened it."""
+
+    path: Path
+    process_id: int
+    inodes: tuple[tuple[int, int], ...]  # of the database and its write-ahead log
+
+    @classmethod
+    def now(cls, path: Path) -> "OpenFile":
+        """Take down what stands behind a name that this process has just opened."""
+        return cls(path, os.getpid(), tuple(_inode(file) for file in _files_of(path)))
+
+    def require_same(self) -> None:
+        """Check that nothing was put in the place of what is open.
+
+        Raises: LedgerForked, LedgerReplaced.
+        """
+        process_id = os.getpid()
+        if process_id != self.process_id:
+            raise LedgerForked(self.path, opened_by=self.process_id, used_by=process_id)
+        for file, inode in zip(_files_of(self.path), self.inodes, strict=True):
+            try:
+                found = _inode(file)
+            except FileNotFoundError as cause:
+                raise LedgerReplaced(file, "was deleted") from cause
+            except OSError as cause:
+                raise StorageFailed(file, cause.strerror or str(cause)) from cause
+            if found != inode:
+                raise LedgerReplaced(file, "was replaced by another file")
+
+
+def _files_of(path: Path) -> tuple[Path, ...]:
+    return path, path.with_name(path.name + "-wal")
+
+
+def _inode(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_dev, status.st_ino
