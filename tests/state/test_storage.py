@@ -202,6 +202,7 @@ def test_a_refused_opening_leaves_no_lease_behind(path):
 
 
 def test_a_ledger_belongs_to_one_mode_and_account(path):
+    """Fault E7: a paper account's database is used with a live one."""
     with pytest.raises(BindingMismatch, match="mode simulated, account SIM1") as refusal:
         Ledger.open(path, mode="simulated", account="DU12345", now=AT)
     assert refusal.value.bound_account == "SIM1"

@@ -24,6 +24,7 @@ def status(bot) -> dict:
 
 
 def test_d1_a_file_edited_midway_is_said_recorded_and_not_followed(bot, capsys):
+    """Fault E5: the configuration is edited while the bot runs."""
     file = bot.folder / "config.yaml"
     original = file.read_text()
 

@@ -229,6 +229,7 @@ def sign(bot, *arguments, action="skip_entries", key=ALICE):
 
 
 def test_d3_signed_and_submitted_to_a_stopped_bot_and_never_again(bot):
+    """Fault E15: what was signed once is handed in twice."""
     bot.run(until=FIRST)
     result, out = sign(bot, "--until", "2020-02-24")
     assert result.exit_code == 0, result.stderr

@@ -73,6 +73,7 @@ def test_each_urgency_starts_and_ends_where_it_says(urgency, first, last):
 def test_the_walk_never_pays_more_than_the_worst_price_and_never_steps_back(
     bid_ticks, spread_ticks, urgency, worst_ticks
 ):
+    """Fault E16: what was agreed to at one price is not done at a worse one."""
     bid, ask = bid_ticks * 0.05, (bid_ticks + spread_ticks) * 0.05
     quote = PackageQuote(mid=(bid + ask) / 2, natural=ask)
     worst = worst_ticks * Decimal("0.05")

@@ -70,6 +70,7 @@ def test_the_shipped_paper_config_is_valid():
 
 
 def test_the_shipped_live_config_refuses_to_be_used_unedited():
+    """Fault E6: a live configuration is started by accident."""
     with pytest.raises(ConfigUnsafe) as caught:
         load_config(ROOT / "live_config.yaml", environment={})
     text = str(caught.value)
@@ -85,6 +86,7 @@ def test_a_filled_in_live_config_is_valid(folder):
 
 
 def test_a_paper_account_in_a_live_config_is_refused_for_safety(folder):
+    """Fault E6: a live configuration is started by accident."""
     text = (ROOT / "live_config.yaml").read_text()
     text = text.replace('account: ""', "account: DU1234567")
     text = text.replace('confirmation: ""', "confirmation: this account trades real money")
@@ -110,6 +112,7 @@ def test_a_paper_account_needs_no_more_than_its_number_and_a_client_id(folder):
 
 @pytest.mark.parametrize("port", [4001, 7496])
 def test_a_paper_account_behind_a_live_port_is_refused_for_safety(folder, port):
+    """Fault E6: a live configuration is started by accident."""
     text = PAPER + f"  port: {port}\n"
     with pytest.raises(ConfigUnsafe, match=f"{port} is a port of live accounts"):
         load(folder, text)

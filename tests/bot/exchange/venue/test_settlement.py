@@ -59,6 +59,7 @@ def bought(market: ScriptedMarket, text: str, quantity: int, at=AT) -> Exchange:
     ],
 )
 def test_i22_an_option_settles_to_its_intrinsic_value_at_its_instant(text, settlement, price, at):
+    """Fault E24: automatic exercise is cash from the settlement value."""
     exchange = bought(ScriptedMarket(settlements={option(text): settlement}), text, 3)
     exchange.advance_to(instant(at) - timedelta(seconds=1))
     cash = exchange.account().cash_usd
@@ -103,6 +104,7 @@ def test_a_settled_condor_frees_its_margin_while_others_keep_theirs():
 
 
 def test_an_option_that_expires_worthless_still_leaves_a_movement():
+    """Fault E24: what expires at nothing is closed at 0 with a movement of its own."""
     text = "SPXW 05FEB20 3300 C"
     exchange = bought(ScriptedMarket(settlements={option(text): 3200.0}), text, 2)
     exchange.advance_to(instant("2020-02-05 16:00"))
