@@ -115,6 +115,7 @@ class Execution:
     avg_price: Decimal
     order_ref: str = ""
     last_liquidity: int = 2  # 1 added, 2 removed
+    liquidation: int = 0  # 1 where the broker closed a position by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

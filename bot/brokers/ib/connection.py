@@ -8,7 +8,7 @@ library remembers outlives it.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -77,6 +77,7 @@ class IbSession:
         self._highest_id = 0
         self._arrived_at: float | None = None  # by the event loop's clock
         self._told_at = float("-inf")  # when everything was told to the end, by the same
+        self._told_on = datetime.min.replace(tzinfo=UTC)  # the same by the bot's clock
         self._resubscribers: list[Resubscribe] = []
         self._request_listeners: list[RequestListener] = []
         self._connecting = asyncio.Lock()
@@ -108,8 +109,13 @@ class IbSession:
 
     @property
     def view_age_s(self) -> float:
-        """How long ago orders, executions, positions and account were told to the end."""
-        return self._now() - self._told_at
+        """How long ago orders, executions, positions and account were told to the end.
+
+        By the event loop's clock or by the bot's, whichever says longer: a machine that was asleep
+        may have stopped the one, and the other may have been set.
+        """
+        by_clock = (self._clock.now() - self._told_on).total_seconds()
+        return max(self._now() - self._told_at, by_clock)
 
     def on_resubscribe(self, callback: Resubscribe) -> None:
         """Call ``callback`` after each new connection, and when IB has lost subscriptions."""
@@ -276,7 +282,7 @@ class IbSession:
             told = "; ".join(str(failure) for failure in failures)
             raise BrokerUnavailable(f"{told}. Nothing is traded on half a view")
         self._must_synchronise = False
-        self._told_at = self._now()
+        self._told_at, self._told_on = self._now(), self._clock.now()
 
     async def _ask_executions(self, ib: IB) -> None:
         """Ask for executions, twice if need be: where there are none, IB may forget to say so."""

@@ -96,7 +96,7 @@ class Foreign:
             for line in self._lines.values()
             if line.executed_at >= since and line.account in ("", account) and not line.is_bag
         )
-        return tuple(sorted(found, key=lambda line: (line.executed_at, line.exec_root)))
+        return tuple(sorted(found, key=lambda line: line.executed_at))
 
     def leg_ids(self, account: str) -> frozenset[int]:
         """Return the ids of the legs of the combinations at work: IB names no more of them."""

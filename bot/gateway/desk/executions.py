@@ -21,6 +21,7 @@ from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.fills import Fill
 from strategies.model.instruments import parse_symbol
 
+LIQUIDATION = "liquidation"  # begins the reference of an order that the broker places by itself
 _NEWS = -1  # the request id of an execution nobody asked for
 _SIDES = {"BUY": "BOT", "SELL": "SLD"}
 _PRICE_DIGITS = 8
@@ -236,6 +237,7 @@ class ExecutionBook:
             client_id=ticket.client_id,
             order_id=ticket.order_id,
             order_ref=ticket.order.order_ref,
+            liquidation=int(ticket.key.startswith(LIQUIDATION)),
             **own,
         )
 

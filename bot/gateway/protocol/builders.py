@@ -246,6 +246,7 @@ def exec_details_message(
             "cumQty": execution.cum_qty,
             "avgPrice": execution.avg_price,
             "orderRef": execution.order_ref,
+            "liquidation": execution.liquidation,
             "lastLiquidity": execution.last_liquidity,
         },
     )

@@ -9,6 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
+from bot.exchange.orders import NewOrder
+from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import Instrument
 from strategies.model.orders import (
     _APPROVAL_KEY,
@@ -69,6 +71,18 @@ class SimulatedBench:
 
     async def close(self) -> None:
         """Leave nothing behind."""
+
+    async def trade_by_hand(self, legs: str, quantity: int, limit: Decimal, who: str) -> None:
+        """Place an order that is not the bot's; ``who`` begins with liquidation if it is IB's."""
+        self.broker._exchange.submit(
+            NewOrder(
+                client_order_id=ClientOrderId(who),
+                legs=legs_of(legs),
+                quantity=quantity,
+                limit_price=limit,
+            ),
+            self.clock.now(),
+        )
 
     async def price(self, legs: str, share: float) -> Decimal:
         """Return a limit so far between mid (0) and natural (1); rounded away from mid beyond 1."""

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
-from strategies.model.fills import CashKind, Side
+from strategies.model.fills import CashKind, ExternalSource, Side
 from strategies.model.lifecycle import OrderStatus
-from tests.bot.brokers.benches import SimulatedBench, approved
+from tests.bot.brokers.benches import SimulatedBench, approved, legs_of
 from tests.bot.brokers.wire_bench import WireBench
 from tests.bot.exchange.venue.fakes import CALL, CONDOR, CONDOR_CLOSE, VX
 from tests.builders import AT, instant, instrument
@@ -412,3 +412,108 @@ async def test_b22_a_broker_ahead_of_the_clock_does_not_go_back(bench):
     bench.clock.move_to(AT)
     assert await bench.broker.submit(order) == later
     assert await bench.broker.cancel(order.client_order_id) == later
+
+
+async def test_b23_executions_of_others_are_told_apart_from_ours(bench):
+    """B23. Executions of others are told apart from ours.
+
+    Prerequisite: An order of ours, one by hand and a liquidation, all filled.
+    Action: Ask for fills and for foreign fills.
+    Expected: Each among its own, legs without the package's line, by whom; positions count both.
+    """
+    await bought(bench)
+    await bench.trade_by_hand(CONDOR, 2, await bench.price(CONDOR, 1.5), "manual")
+    await bench.trade_by_hand("-1 " + CALL, 3, Decimal("-0.05"), "liquidation 1")
+    await bench.clock.sleep(A_WHILE_S)
+    (ours,) = await bench.broker.fetch_fills(BEGINNING)
+    assert ours.quantity == 5
+    *legs, sale = await bench.broker.fetch_foreign_fills(BEGINNING)
+    assert {leg.source for leg in legs} == {ExternalSource.MANUAL}
+    assert {leg.reference for leg in legs} == {"manual"}
+    assert sorted(leg.signed_quantity for leg in legs) == [-2, -2, 2, 2]
+    assert (sale.source, sale.reference) == (ExternalSource.LIQUIDATION, "liquidation 1")
+    assert (sale.symbol, sale.signed_quantity) == (SYMBOL, -3)
+    assert sale.commission_usd > 0
+    assert sale.exec_root != ours.exec_root
+    assert await bench.broker.fetch_foreign_fills(bench.clock.now()) == ()
+    assert (await bench.broker.fetch_positions())[SYMBOL] == 2
+    cash = sum(each.cash_flow_usd for each in (ours, *legs, sale))
+    assert (await bench.broker.fetch_account()).cash_usd == bench.starting_cash_usd + cash
+
+
+async def test_b24_orders_of_others_at_work_are_told_apart_from_ours(bench):
+    """B24. Orders of others at work are told apart from ours.
+
+    Prerequisite: A live order of ours, and two by hand.
+    Action: Ask for orders and for foreign orders; again after they have filled or expired.
+    Expected: Each among its own, with signed legs; none in the end.
+    """
+    assert await bench.broker.fetch_foreign_orders() == ()
+    await bench.broker.submit(approved(CALL, 5, Decimal("0.01")))
+    await bench.trade_by_hand(CONDOR, 2, Decimal("-9.00"), "by hand")
+    await bench.trade_by_hand(CALL, 7, Decimal("0.01"), "by hand too")
+    await bench.clock.sleep(A_WHILE_S)
+    assert len(await bench.broker.fetch_orders()) == 1
+    package, single = await bench.broker.fetch_foreign_orders()
+    wanted = {(each.instrument.symbol, each.ratio) for each in legs_of(CONDOR)}
+    assert set(package.legs) == wanted
+    assert (package.quantity, package.filled_quantity) == (2, 0)
+    assert (package.limit_price, package.source) == (Decimal(-9), ExternalSource.MANUAL)
+    assert (single.legs, single.quantity) == (((SYMBOL, 1),), 7)
+    assert (single.limit_price, single.reference) == (Decimal("0.01"), "by hand too")
+    bench.clock.move_to(instant("2020-02-03 16:20"))
+    assert await bench.broker.fetch_foreign_orders() == ()
+
+
+async def test_b25_a_preview_places_nothing(bench):
+    """B25. A preview places nothing.
+
+    Prerequisite: Empty account.
+    Action: Ask what a condor would do to margin, and one nobody could carry.
+    Expected: The margin it then has, to the cent; for the other more than there is, or why not.
+    """
+    order = approved(CONDOR, 2, await bench.price(CONDOR, 1.5))
+    seen = await bench.broker.preview(order.intent)
+    assert seen.initial_margin_after_usd == seen.maintenance_margin_after_usd == 2 * 50 * 100
+    start = await bench.broker.fetch_account()
+    excess = start.excess_liquidity_usd - 2 * 50 * 100
+    assert abs(seen.excess_liquidity_after_usd - excess) < 1_000
+    assert seen.note == ""
+    huge = await bench.broker.preview(approved(CONDOR, 500, Decimal(-4)).intent)
+    assert huge.excess_liquidity_after_usd < 0
+    assert await bench.broker.fetch_orders() == ()
+    assert await bench.broker.fetch_positions() == {}
+    assert await bench.broker.fetch_account() == start
+
+
+async def test_b26_the_broker_says_what_time_it_is(bench):
+    """B26. The broker says what time it is.
+
+    Prerequisite: Connected.
+    Action: Ask for the time, let an hour pass, ask again.
+    Expected: Within a second of the clock, both times.
+    """
+    for _ in range(2):
+        at = await bench.broker.server_time()
+        assert at.utcoffset() is not None
+        assert abs(at - bench.clock.now()) <= timedelta(seconds=1)
+        await bench.clock.sleep(3600)
+
+
+async def test_b27_what_others_did_outlives_the_process(bench):
+    """B27. What others did outlives the process.
+
+    Prerequisite: An execution and an order at work, both by hand.
+    Action: Restart.
+    Expected: The same.
+    """
+    await bench.trade_by_hand(CALL, 3, await bench.price(CALL, 1.5), "manual 1")
+    await bench.trade_by_hand(CALL, 7, Decimal("0.01"), "manual 2")
+    await bench.clock.sleep(A_WHILE_S)
+    fills = await bench.broker.fetch_foreign_fills(BEGINNING)
+    orders = await bench.broker.fetch_foreign_orders()
+    assert len(fills) == len(orders) == 1
+    await bench.restart()
+    assert await bench.broker.fetch_foreign_fills(BEGINNING) == fills
+    assert await bench.broker.fetch_foreign_orders() == orders
+    assert await bench.broker.fetch_orders() == ()

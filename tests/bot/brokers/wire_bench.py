@@ -12,6 +12,7 @@ from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.journal import EventJournal
 from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.qualifier import Qualifier
+from bot.brokers.ib.sent_orders import SentOrders
 from bot.brokers.ib.session_settings import IbSettings
 from bot.clock import SystemClock, virtual_time
 from bot.exchange.exchange import Exchange
@@ -20,10 +21,11 @@ from bot.gateway.faults import Faults
 from bot.gateway.feed.settings import FeedSettings
 from bot.gateway.gateway import Gateway
 from bot.gateway.settings import GatewaySettings
+from bot.gateway.words import ComboLeg, Contract, Order
 from bot.ports import Clock
 from strategies.model.fills import CashMovement, Fill
 from strategies.model.instruments import FutureContract, Instrument
-from tests.bot.brokers.benches import ManualClock, package_price
+from tests.bot.brokers.benches import ManualClock, legs_of, package_price
 from tests.bot.exchange.venue.fakes import ScriptedMarket, open_exchange, restless_market
 from tests.builders import AT
 
@@ -118,6 +120,7 @@ class WireBench:
         qualifier = Qualifier(self.data_session, self.exchange.market.calendar)
         self.book = OrderBook(qualifier.instrument)
         self.session = IbSession(settings, self.clock, log=self.events, orders=self.book)
+        self.sent = SentOrders(self._journal.parent / "events" / "sent-orders.jsonl")
         self.broker = IbBroker(
             self.session,
             self.book,
@@ -125,6 +128,7 @@ class WireBench:
             self._open_cash,
             self.clock,
             self._patience,
+            self.sent,
         )
 
     def _open_cash(self, cash_usd: Decimal) -> DerivedCash:
@@ -147,6 +151,7 @@ class WireBench:
         """End the bot's side."""
         self.session.disconnect()
         self.data_session.disconnect()
+        self.sent.close()
         if self.events is not None:
             self.events.close()
 
@@ -176,6 +181,38 @@ class WireBench:
             if link is None or (ours.sent, ours.received) != (link.received, link.sent):
                 return True
         return False
+
+    async def trade_by_hand(self, legs: str, quantity: int, limit: Decimal, who: str) -> None:
+        """Place an order in the trader's window; ``who`` begins with liquidation if it is IB's."""
+        legs_wanted = legs_of(legs)
+        listed = [self.gateway.parts.contracts.of(leg.instrument) for leg in legs_wanted]
+        is_sale = len(listed) == 1 and legs_wanted[0].ratio < 0
+        contract = Contract(con_id=listed[0].con_id, exchange="SMART")
+        if len(listed) > 1:
+            contract = Contract(
+                symbol=legs_wanted[0].instrument.underlying,
+                sec_type="BAG",
+                exchange="SMART",
+                currency="USD",
+                combo_legs=tuple(
+                    ComboLeg(
+                        con_id=found.con_id,
+                        ratio=abs(leg.ratio),
+                        action="BUY" if leg.ratio > 0 else "SELL",
+                        exchange="SMART",
+                    )
+                    for leg, found in zip(legs_wanted, listed, strict=True)
+                ),
+            )
+        wanted = Order(
+            action="SELL" if is_sale else "BUY",
+            total_quantity=Decimal(quantity),
+            order_type="LMT",
+            limit_price=-limit if is_sale else limit,
+            tif="DAY",
+            order_ref=who,
+        )
+        self.gateway.parts.desk.manual_order(contract, wanted, self.clock.now())
 
     async def price(self, legs: str, share: float) -> Decimal:
         """Return a limit so far between mid (0) and natural (1)."""
