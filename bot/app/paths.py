@@ -16,6 +16,7 @@ class RunPaths:
     tape: Path  # real quotes that a simulated exchange traded on
     ib_events: Path  # folder of everything IB said
     control_dir: Path  # commands for the running bot
+    heartbeat: Path  # the running bot's last sign of life
     log_file: Path
     reports_dir: Path
 
@@ -30,6 +31,7 @@ def run_paths(state_dir: Path, *, mode: str, account: str) -> RunPaths:
         tape=state_dir / f"{name}.tape.jsonl",
         ib_events=state_dir / "ib" / name,
         control_dir=state_dir / "control" / name,
+        heartbeat=state_dir / f"{name}.heartbeat.json",
         log_file=state_dir / "logs" / f"{name}.log",
         reports_dir=state_dir / "reports",
     )
