@@ -23,6 +23,8 @@ class CrashPoint(StrEnum):
     JOB_BEFORE_DECISION = "job.before_decision"
     JOB_AFTER_DECISION = "job.after_decision"  # made, not yet committed
     JOB_BEFORE_COMPLETION = "job.before_completion"
+    # bot/app/schedule.py
+    JOB_RECORDED = "job.recorded"  # the job is over and its row committed
     # bot/engine/execute.py
     ORDER_BEFORE_GATE = "order.before_gate"
     ORDER_BEFORE_SENDING = "order.before_sending"  # approved, SENDING not yet committed

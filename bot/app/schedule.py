@@ -25,6 +25,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from bot.errors import BotError
 from bot.ports import Clock
+from state.crash_points import CrashPoint, crash_point
 from state.errors import StateError
 from state.ledger import Ledger
 from strategies.model.calendars import EXCHANGE_ZONE
@@ -161,6 +162,7 @@ class Schedule:
                 outcome=word,
                 note=note,
             )
+        crash_point(CrashPoint.JOB_RECORDED)
 
     # --- what APScheduler says, outside of any job ---------------------------------------------
 
