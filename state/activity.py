@@ -1,0 +1,85 @@
+"""How busy the bot is: what its protections count, asked of the newest records only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Connection, func, select
+
+from state.amounts import session_of
+from state.tables import DailyPnlRow, JobRunRow, OrderEventRow, table_of
+from strategies.model.lifecycle import OrderStatus
+
+_EVENTS = table_of(OrderEventRow)
+_DAILY = table_of(DailyPnlRow)
+_JOBS = table_of(JobRunRow)
+# More than a day of the busiest bot; a ledger of years is not read through for a count of today
+_NEWEST = 5_000
+_MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What was sent and what became of it, counted back from an instant."""
+
+    orders_last_minute: int
+    cancels_today: int
+    rejected_last_hour: int  # by the broker; what our own gate refuses was never sent
+    rejected_in_a_row: int  # of the orders sent last
+
+
+def read_activity(connection: Connection, at: datetime) -> Activity:
+    """Count the orders sent, cancelled and rejected up to an instant."""
+    query = (
+        select(_EVENTS.c.client_order_id, _EVENTS.c.at, _EVENTS.c.status)
+        .order_by(_EVENTS.c.sequence.desc())
+        .limit(_NEWEST)
+    )
+    rows = [row for row in connection.execute(query) if _is_near(row.at, at)]
+    rows.reverse()
+    sent: dict[str, str] = {}  # of each order that was sent, in that order: its last status
+    sends: list[datetime] = []
+    cancels = rejected = 0
+    for order_id, when, status in rows:
+        if status == OrderStatus.SENDING:
+            sent[order_id] = status
+            sends.append(when)
+        elif order_id in sent:
+            sent[order_id] = status
+            cancels += status == OrderStatus.CANCELLED and session_of(when) == session_of(at)
+            rejected += status == OrderStatus.REJECTED and when > at - _HOUR
+    return Activity(
+        orders_last_minute=sum(when > at - _MINUTE for when in sends),
+        cancels_today=cancels,
+        rejected_last_hour=rejected,
+        rejected_in_a_row=_trailing_rejections([*sent.values()]),
+    )
+
+
+def _is_near(when: datetime, at: datetime) -> bool:
+    return when > at - _HOUR or session_of(when) == session_of(at)
+
+
+def _trailing_rejections(statuses: Sequence[str]) -> int:
+    count = 0
+    for status in reversed(statuses):
+        if status == OrderStatus.SENDING:
+            continue  # no answer yet
+        if status != OrderStatus.REJECTED:
+            break
+        count += 1
+    return count
+
+
+def peak_net_liquidation(connection: Connection, since: date) -> Decimal | None:
+    """Return the highest net liquidation at the end of a session from a date on."""
+    query = select(func.max(_DAILY.c.net_liquidation_usd)).where(_DAILY.c.session >= since)
+    peak: Decimal | None = connection.execute(query).scalar()
+    return peak
+
+
+def last_due_times(connection: Connection) -> dict[str, datetime]:
+    """Return the latest due time on record of each job."""
+    query = select(_JOBS.c.job, func.max(_JOBS.c.scheduled_at)).group_by(_JOBS.c.job)
+    return {row[0]: row[1] for row in connection.execute(query)}
