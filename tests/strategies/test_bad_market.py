@@ -303,6 +303,7 @@ def test_a_broken_market_never_breaks_the_decision(names, seed, holds):
 @pytest.mark.parametrize("name", sorted(MUTATIONS))
 @pytest.mark.parametrize("seed", range(3))
 def test_every_way_to_break_a_market_is_survived(name, seed):
+    """Faults D2, D3 and D4: crossed, impossible and missing quotes."""
     decided(MUTATIONS[name](GOOD, np.random.default_rng(seed)))
 
 
@@ -369,6 +370,7 @@ def test_a_history_with_a_price_that_is_none_is_refused(column, price):
 
 
 def test_a_holiday_is_no_session_to_decide_in():
+    """Fault D12: a full holiday, whatever the futures exchange does."""
     presidents_day = date(2020, 2, 17)
     calendar = weekday_calendar(date(2020, 2, 3), date(2020, 2, 28), holidays=[presidents_day])
     at = datetime.combine(presidents_day, time(10), EXCHANGE_ZONE)
@@ -390,6 +392,7 @@ def with_quote(snapshot, contract, *, bid, ask):
 
 @pytest.mark.parametrize(("bid", "ask"), [(1.0, 0.0), (3.0, 2.9)])
 def test_c12_a_held_leg_that_is_crossed_or_not_offered_is_named_and_nothing_opens(bid, ask):
+    """Fault D2: a crossed quote prices nothing."""
     plan, _ = decided(with_quote(GOOD, CONDOR.legs.short_put, bid=bid, ask=ask))
     assert "no value for C0001" in plan.missing
     assert plan.hedge_state.startswith("unpriceable: C0001")

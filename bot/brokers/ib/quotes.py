@@ -10,13 +10,14 @@ from bot.ports import Clock
 from strategies.model.quotes import Quote
 
 _LOOK_AGAIN_S: Final = 0.05
+_NO_PRICE: Final = 1e7  # points; IB spells an unset number 1.7976931348623157e308
 _DELAYED: Final = 3  # asked for: live where there is live
 LIVE: Final = 1  # market data types: 2 is frozen, 3 delayed, 4 delayed and frozen
 
 
 def price(points: float) -> float:
-    """Return a price IB sent; what it spells -1, 0 or not at all is 0: nobody quotes."""
-    return points if points > 0 and math.isfinite(points) else 0.0
+    """Return a price IB sent; what it spells -1, 0, its unset double or not at all is 0."""
+    return points if 0 < points < _NO_PRICE else 0.0
 
 
 def quote_of(ticker: Ticker, at: datetime) -> Quote:

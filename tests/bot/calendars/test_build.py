@@ -45,6 +45,7 @@ def test_exchange_holidays_are_the_published_ones(year, golden):
 
 @pytest.mark.parametrize("day", [date(2018, 12, 5), date(2025, 1, 9), date(2012, 10, 29)])
 def test_ad_hoc_closures_are_no_sessions(day):
+    """Fault D13: an ad hoc closure."""
     assert not build_calendar(*year_of(day.year)).is_session(day)
 
 
@@ -60,6 +61,7 @@ def test_ad_hoc_closures_are_no_sessions(day):
     ],
 )
 def test_half_days_close_index_options_at_a_quarter_past_one(day):
+    """Fault D11: early closes are those of the own table."""
     calendar = build_calendar(*year_of(day.year))
     closes_at = calendar.closes_at(day).astimezone(EXCHANGE_ZONE)
     assert (closes_at.date(), closes_at.time()) == (day, time(13, 15))
@@ -111,6 +113,7 @@ def test_a_calendar_of_three_years_imports_no_library():
 
 
 def test_an_override_closes_a_session(tmp_path):
+    """Fault D13: an ad hoc closure."""
     path = overrides(tmp_path, "2026-12-17,closed,day of mourning")
     calendar = build_calendar(*year_of(2026), path)
     assert not calendar.is_session(date(2026, 12, 17))

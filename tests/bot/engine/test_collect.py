@@ -51,11 +51,13 @@ def test_a_market_of_now_or_just_before_is_taken():
 
 @pytest.mark.parametrize("late_s", [120.001, -2.001, 86_400])
 def test_a_market_that_is_too_old_or_of_the_future_is_refused(late_s):
+    """Fault D1: stale quotes are no market."""
     with pytest.raises(MarketDataMissing, match="not of now"):
         collect(late_s=late_s)
 
 
 def test_a_feed_that_stands_still_is_not_decided_on_twice():
+    """Fault D1: stale quotes are no market."""
     with pytest.raises(MarketDataMissing, match="stands still"):
         collect(decided_on=builders.AT)
 

@@ -53,6 +53,7 @@ def test_c1_enters_only_when_the_schedule_says_so(due):
     [("11:15", True), ("11:16", False), ("12:00", False), ("10:00", True)],
 )
 def test_c1_leaves_two_hours_before_an_early_close(clock, expected):
+    """Fault D11: an early close."""
     market = replace(market_quotes(), at=instant(f"2020-02-03 {clock}"))
     snapshot = market_snapshot(market=market, is_early_close=True)
     assert snapshot.closes_at - snapshot.at == timedelta(hours=13, minutes=15) - timedelta(

@@ -418,6 +418,7 @@ def test_c9_only_a_leg_without_a_price_keeps_a_condor_from_being_closed(row, tex
 
 
 def test_c9_a_condor_whose_strikes_are_no_longer_listed_has_no_price():
+    """Fault D4: strikes that are held are not listed any more."""
     chain = leg_quotes(*LEGS_AT)
     other = condor_position("SPXW 20MAR20 3035/3050/3405/3415").legs
     assert quoted_mark(other, chain) == Unpriceable("nobody offers SPXW 20MAR20 3035 P")

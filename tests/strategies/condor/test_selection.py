@@ -172,6 +172,7 @@ def test_c4_takes_the_best_credit_over_max_loss_among_equal_wings():
 
 
 def test_c4_takes_unequal_wings_where_no_equal_pair_is_listed():
+    """Fault D4: strikes are missing; the nearest listed structure is taken."""
     below = np.arange(2700.0, 3100.0, 5.0)
     above = np.concatenate([np.arange(3100.0, 3401.0, 5.0), [3405.0, 3413.0, 3421.0]])
     choice, _ = choose(

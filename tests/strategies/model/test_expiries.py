@@ -53,6 +53,7 @@ def test_vx_expiries_are_the_published_ones(year, golden):
     ],
 )
 def test_vx_expires_on_a_tuesday_if_its_wednesday_or_reference_friday_is_a_holiday(tuesday):
+    """Fault D17: VIX expiries moved to a Tuesday by a holiday."""
     assert vx_expiry(tuesday.year, tuesday.month, CALENDAR) == tuesday
     assert tuesday.weekday() == 1
 

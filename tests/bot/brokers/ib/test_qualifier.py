@@ -92,6 +92,7 @@ async def test_a_strike_ib_does_not_have_is_named_with_what_to_look_at():
 
 
 async def test_several_contracts_where_one_is_meant_are_named():
+    """Fault D19: SPX and SPXW share a date; exactly one contract must be meant."""
     async with data_bench() as bench:
         ib = await bench.data.ready()
         ask = ib.reqContractDetailsAsync
@@ -112,6 +113,7 @@ async def test_several_contracts_where_one_is_meant_are_named():
 
 
 async def test_other_terms_than_the_bot_reckons_with_are_refused():
+    """Fault D20: the terms of a contract have changed overnight."""
     async with data_bench() as bench:
         ib = await bench.data.ready()
         ask = ib.reqContractDetailsAsync
@@ -187,6 +189,7 @@ async def test_a_listing_is_all_of_the_session_or_what_the_rules_may_want():
 
 
 async def test_an_answer_without_an_end_is_no_answer():
+    """Fault D5: a chain that was loaded in part is no chain."""
     fault = PlannedFault(
         kind=FaultKind.END_MISSING, matching={"message_kind": "contractDetailsEnd"}, times=None
     )
