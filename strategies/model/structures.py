@@ -86,13 +86,14 @@ def legs_at_work(order: WorkingOrder) -> SignedLegs:
 
 
 def option_positions(book: Book) -> dict[OptionContract, int]:
-    """Return net option contracts by contract, condors and hedges together; long > 0."""
+    """Return net option contracts by contract, condors, hedges and loose ones; long > 0."""
     positions: dict[OptionContract, int] = {}
     for condor in book.condors:
         for contract, sign in condor.legs.signed():
             positions[contract] = positions.get(contract, 0) + sign * condor.quantity
-    for hedge in book.hedges:
-        if isinstance(hedge.instrument, OptionContract):
-            held = positions.get(hedge.instrument, 0)
-            positions[hedge.instrument] = held + hedge.net_contracts
+    singles = [(held.instrument, held.net_contracts) for held in book.hedges]
+    singles += [(held.instrument, held.net_contracts) for held in book.loose]
+    for instrument, contracts in singles:
+        if isinstance(instrument, OptionContract):
+            positions[instrument] = positions.get(instrument, 0) + contracts
     return positions

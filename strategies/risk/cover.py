@@ -42,6 +42,19 @@ def uncovered_by(positions: Positions, at_work: Iterable[Positions], change: Pos
     return ""
 
 
+def uncovered_contracts(positions: Positions) -> int:
+    """Return how many short contracts no long covers (rule G8)."""
+    net = _net_by_expiry(positions)
+    uncovered = 0
+    for group in {group for group, _ in net}:
+        spare = 0
+        for expiry in sorted((day for each, day in net if each == group), reverse=True):
+            spare += net[group, expiry]
+            uncovered += max(0, -spare)
+            spare = max(0, spare)
+    return uncovered
+
+
 def _net_by_expiry(positions: Positions) -> dict[tuple[CoverClass, date], int]:
     net: dict[tuple[CoverClass, date], int] = {}
     for contract, contracts in positions.items():

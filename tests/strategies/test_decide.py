@@ -1208,9 +1208,18 @@ def test_the_gate_lets_every_order_of_a_plan_through(snap, held, holder, memory)
         futures_contracts_max=1_000,
         order_premium_usd_max=Decimal(1_000_000),
         orders_per_day_max=500,
+        orders_per_minute_max=60,
+        opens_per_day_max=10,
+        cancels_per_day_max=300,
+        attempts_per_purpose_max=8,
+        turnover_usd_per_day_max=Decimal(20_000_000),
+        active_orders_per_side_max=15,
         price_collar_fraction=Decimal("0.20"),
         price_collar_points=Decimal("5.0"),
+        futures_through_market_fraction=Decimal("0.10"),
         quote_age_max=timedelta(seconds=120),
+        margin_required=False,
+        margin_headroom_fraction=Decimal("0.10"),
     )
     ready = Readiness(
         at=AT,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from bot.app.config.documents import read_document
-from bot.app.config.scalars import Money, Whole
+from bot.app.config.scalars import Money, Switch, Whole
 from bot.app.config.sections import Section, within
 from bot.app.config.validation import Layers, validate
 from strategies.model.limits import Limits
@@ -24,9 +24,18 @@ class LimitsFile(Section):
     futures_contracts_max: Annotated[Whole, within(0, 10_000)]
     order_premium_usd_max: Annotated[Money, within(0, 10_000_000)]
     orders_per_day_max: Annotated[Whole, within(0, 10_000)]
+    orders_per_minute_max: Annotated[Whole, within(0, 1_000)]
+    opens_per_day_max: Annotated[Whole, within(0, 1_000)]
+    cancels_per_day_max: Annotated[Whole, within(0, 10_000)]
+    attempts_per_purpose_max: Annotated[Whole, within(1, 100)]
+    turnover_usd_per_day_max: Annotated[Money, within(0, 10_000_000_000)]
+    active_orders_per_side_max: Annotated[Whole, within(1, 15)]
     price_collar_fraction: Annotated[Money, within(0, 1)]
     price_collar_points: Annotated[Money, within(0, 5)]
+    futures_through_market_fraction: Annotated[Money, within(0, 0.1)]
     quote_age_seconds_max: Annotated[Whole, within(1, 900)]
+    margin_required: Switch
+    margin_headroom_fraction: Annotated[Money, within(0, 1)]
 
     def limits(self) -> Limits:
         """Return the values as the risk gate takes them."""

@@ -223,9 +223,24 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
         "futures_contracts_max": _Words("VX futures over all layers; ten VXM count as one"),
         "order_premium_usd_max": _Words("premium one hedge order may pay"),
         "orders_per_day_max": _Words("orders sent in one session; closing orders go on beyond"),
+        "orders_per_minute_max": _Words("orders sent within a minute; closing orders go on beyond"),
+        "opens_per_day_max": _Words("condors begun in one session"),
+        "cancels_per_day_max": _Words("cancels in one session, beyond which nothing opens"),
+        "attempts_per_purpose_max": _Words("prices tried for one opening order of a plan"),
+        "turnover_usd_per_day_max": _Words(
+            "price x multiplier x contracts of all fills in one session and the order in question"
+        ),
+        "active_orders_per_side_max": _Words("orders at work in one contract and side"),
         "price_collar_fraction": _Words("how far from mid a limit price may be, of the mid ..."),
         "price_collar_points": _Words("... or in index points, whichever is wider"),
+        "futures_through_market_fraction": _Words(
+            "how far a future's limit may go through the far side of the market, of that side"
+        ),
         "quote_age_seconds_max": _Words("older quotes are not traded on"),
+        "margin_required": _Words("whether nothing opens without the broker's what-if"),
+        "margin_headroom_fraction": _Words(
+            "excess liquidity left once an order has filled, of net liquidation"
+        ),
     },
 }
 

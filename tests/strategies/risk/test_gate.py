@@ -28,9 +28,18 @@ LIMITS = Limits(
     futures_contracts_max=40,
     order_premium_usd_max=Decimal(60_000),
     orders_per_day_max=500,
+    orders_per_minute_max=60,
+    opens_per_day_max=10,
+    cancels_per_day_max=300,
+    attempts_per_purpose_max=8,
+    turnover_usd_per_day_max=Decimal(20_000_000),
+    active_orders_per_side_max=15,
     price_collar_fraction=Decimal("0.20"),
     price_collar_points=Decimal("0.50"),
+    futures_through_market_fraction=Decimal("0.10"),
     quote_age_max=timedelta(seconds=120),
+    margin_required=False,
+    margin_headroom_fraction=Decimal("0.10"),
 )
 READY = Readiness(
     at=AT,
@@ -294,11 +303,11 @@ def test_i15_an_entry_must_not_even_mean_to_leave_the_collar_but_an_exit_may_wal
 
 
 def test_i15_the_collar_is_the_wider_of_fraction_and_points():
-    future = hedge("VX 18MAR20", 1, limit="20.35", worst="20.35")  # 20 % of 16.975 is 3.395
-    assert reason(ask(future)) is None
-    assert reason(
-        ask(replace(future, limit_price=Decimal("20.40"), worst_price=Decimal("20.40")))
-    ) is (_R.PRICE_COLLAR)
+    dear = QUOTES | {leg(CALL).instrument.symbol: quote("4.00 x 4.20")}  # 20 % of 4.10 is 0.82
+    assert reason(ask(hedge(limit="4.90", worst="4.90"), quotes=dear)) is None
+    assert reason(ask(hedge(limit="4.95", worst="4.95"), quotes=dear)) is _R.PRICE_COLLAR
+    assert reason(ask(hedge(limit="3.30", worst="3.30"), quotes=dear)) is None
+    assert reason(ask(hedge(limit="3.25", worst="3.25"), quotes=dear)) is _R.PRICE_COLLAR
 
 
 # --- structure and cover --------------------------------------------------------------------------
@@ -443,8 +452,9 @@ def test_i6_cover_is_checked_for_many_orders_at_work(orders):
     )
     working = tuple(at_work(sell(quantity=1), purpose=str(n)) for n in range(orders))
     held = replace(leaning, working=working)
-    assert reason(ask(sell(quantity=39 - orders), held=held)) is None
-    assert reason(ask(sell(quantity=40 - orders), held=held)) is _R.UNCOVERED
+    many = replace(LIMITS, active_orders_per_side_max=100)
+    assert reason(ask(sell(quantity=39 - orders), held=held, limits=many)) is None
+    assert reason(ask(sell(quantity=40 - orders), held=held, limits=many)) is _R.UNCOVERED
 
 
 # --- identity -------------------------------------------------------------------------------------
@@ -472,10 +482,10 @@ def test_one_condor_position_stays_within_its_max_loss(quantity, expected):
 
 @pytest.mark.parametrize(
     ("limit", "expected"),
-    [("12250", None), ("12249", _R.TOTAL_MAX_LOSS)],
+    [("10750", None), ("10749.99", _R.TOTAL_MAX_LOSS)],
 )
 def test_i6_the_worst_case_counts_the_book_the_orders_at_work_and_this_one(limit, expected):
-    """3,500 held, 5,000 at work (no credit counted), 3,750 asked."""
+    """3,500 held, 3,500 at work at its limit, 3,750 asked at its worst price."""
     other = at_work(open_condor(), purpose="condor:C0003:open")
     held = replace(HELD, working=(other,))
     limits = replace(LIMITS, total_max_loss_usd=Decimal(limit))

@@ -212,8 +212,8 @@ def test_i6_the_total_counts_what_a_roll_adds(most, expected):
 
 @pytest.mark.parametrize(
     ("most", "expected"),
-    # held 3500 + 3500, the roll at work may add 3 x 5 x 100, this adds 4600
-    [("13100", None), ("13099", _R.TOTAL_MAX_LOSS)],
+    # held 3500 + 3500, the roll at work may add 3 x (5 - 0.25) x 100, this adds 4600
+    [("13025", None), ("13024.99", _R.TOTAL_MAX_LOSS)],
 )
 def test_i6_the_total_counts_what_rolls_at_work_may_add(most, expected):
     other = condor_position(HELD_LEGS, condor_id="C0002", quantity=10, credit="1.50")

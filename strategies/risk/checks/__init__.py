@@ -1,0 +1,1 @@
+"""The checks of the pre-trade gate, one module a family, in the order of ``docs/gate.md``."""
