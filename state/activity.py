@@ -26,7 +26,7 @@ class Activity:
     orders_last_minute: int
     cancels_today: int
     rejected_last_hour: int  # by the broker; what our own gate refuses was never sent
-    rejected_in_a_row: int  # of the orders sent last
+    rejected_in_a_row: int  # of the orders sent last, within the hour
 
 
 def read_activity(connection: Connection, at: datetime) -> Activity:
@@ -43,12 +43,14 @@ def read_activity(connection: Connection, at: datetime) -> Activity:
     cancels = rejected = 0
     for order_id, when, status in rows:
         if status == OrderStatus.SENDING:
-            sent[order_id] = status
+            if when > at - _HOUR:
+                sent[order_id] = status
             sends.append(when)
-        elif order_id in sent:
+            continue
+        cancels += status == OrderStatus.CANCELLED and session_of(when) == session_of(at)
+        if order_id in sent:
             sent[order_id] = status
-            cancels += status == OrderStatus.CANCELLED and session_of(when) == session_of(at)
-            rejected += status == OrderStatus.REJECTED and when > at - _HOUR
+            rejected += status == OrderStatus.REJECTED
     return Activity(
         orders_last_minute=sum(when > at - _MINUTE for when in sends),
         cancels_today=cancels,
