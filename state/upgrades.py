@@ -23,8 +23,14 @@ from state.connections import (
     set_pragmas,
     storage_errors,
 )
-from state.errors import LedgerBusy, LedgerCorrupt, MigrationFailed
-from state.files import APPLICATION_ID, check_revision, reach_disk
+from state.errors import BindingMismatch, LedgerBusy, LedgerCorrupt, MigrationFailed
+from state.files import (
+    APPLICATION_ID,
+    check_file,
+    check_file_system,
+    check_revision,
+    reach_disk,
+)
 from state.migrations import HEAD, REVISIONS
 from state.projector import compare
 from state.tables import APPEND_ONLY, table_of
@@ -234,3 +240,25 @@ def _opened(path: Path, busy_timeout_ms: int) -> Iterator[Connection]:
 def _forget(copy: Path) -> None:
     for ending in ("", "-wal", "-shm", "-journal"):
         copy.with_name(copy.name + ending).unlink(missing_ok=True)
+
+
+def upgrade_if_older(
+    path: Path, *, binding: tuple[str, str], busy_timeout_ms: int
+) -> Upgrade | None:
+    """Bring a ledger up to date if it is an older one; None if it is up to date already.
+
+    The caller has the lease of the file.
+
+    Raises: NotALedger, BindingMismatch if it is another mode's or account's, SchemaTooNew, and what
+        ``upgrade_file`` raises.
+    """
+    check_file(path)
+    check_file_system(path)
+    with storage_errors(path), _opened(path, busy_timeout_ms) as connection:
+        check_contents(connection, path)
+        if not needs_upgrade(connection, path):
+            return None
+        bound = connection.exec_driver_sql("SELECT mode, account FROM binding").one_or_none()
+        if bound is not None and tuple(bound) != binding:
+            raise BindingMismatch(path, bound=(bound[0], bound[1]), wanted=binding)
+    return upgrade_file(path, busy_timeout_ms=busy_timeout_ms)

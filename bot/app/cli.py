@@ -813,6 +813,108 @@ def override_list(
     )
 
 
+Reason = Annotated[str, typer.Option(help="Why; it is stored.")]
+
+
+@app.command(cls=_Guarded, rich_help_panel="Operate", epilog="Example: alvh backup --keep 14")
+def backup(
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FOLDER", help="A new folder; under backups/ if left out."),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Then remove all but the newest N beside it."),
+    ] = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Back up ledger and journals of a bot, running or stopped, and read the backup back."""
+    from bot.app.commands.upkeep import backup_command
+
+    raise typer.Exit(
+        backup_command(
+            config, to=to, keep=keep, flags=set_ or [], state_dir=state_dir, output=output
+        )
+    )
+
+
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Operate",
+    epilog='Example: alvh restore var/backups/simulated-DU0000001-20200228 --reason "disk failed"',
+)
+def restore(
+    source: Annotated[
+        Path, typer.Argument(metavar="BACKUP", help="What `alvh backup` or `archive` wrote.")
+    ],
+    reason: Reason,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Put a backup in the place of a stopped bot's files; what is there is kept aside."""
+    from bot.app.commands.upkeep import restore_command
+
+    raise typer.Exit(
+        restore_command(
+            config, source, reason=reason, flags=set_ or [], state_dir=state_dir, output=output
+        )
+    )
+
+
+@app.command(cls=_Guarded, rich_help_panel="Operate", epilog="Example: alvh migrate")
+def migrate(
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Bring the ledger of an older version up to date, on a copy; the older file is kept."""
+    from bot.app.commands.upkeep import migrate_command
+
+    raise typer.Exit(migrate_command(config, flags=set_ or [], state_dir=state_dir, output=output))
+
+
+@app.command(cls=_Guarded, rich_help_panel="Operate", epilog="Example: alvh archive")
+def archive(
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE", help="A new .tar.gz; under archives/ if left out."),
+    ] = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Write ledger and journals of a finished account as one compressed file; nothing is moved."""
+    from bot.app.commands.upkeep import archive_command
+
+    raise typer.Exit(
+        archive_command(config, to=to, flags=set_ or [], state_dir=state_dir, output=output)
+    )
+
+
+@app.command(
+    cls=_Guarded, rich_help_panel="Operate", epilog="Example: alvh healthcheck --format json"
+)
+def healthcheck(
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Say to a supervisor whether the bot runs as it should: 0, 1 if not, 5 if it is halted."""
+    from bot.app.commands.upkeep import healthcheck_command
+
+    raise typer.Exit(
+        healthcheck_command(config, flags=set_ or [], state_dir=state_dir, output=output)
+    )
+
+
 def main() -> None:
     """Run the command line; the process ends with one of the documented exit codes."""
     app(prog_name="alvh")

@@ -11,6 +11,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # bad usage or bad configuration
     UNREACHABLE = 3  # broker not reachable
     UNSAFE = 4  # refused for safety
+    HALTED = 5  # `alvh healthcheck`: the bot is well, and halted
     SIGINT = 130
     SIGTERM = 143
 

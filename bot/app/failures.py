@@ -21,9 +21,14 @@ from bot.gateway.server import AddressRefused
 from bot.history.files import HistoryFileInvalid
 from state.errors import (
     AmbiguousId,
+    BackupFailed,
     BindingMismatch,
+    ForeignWriter,
     InstanceRunning,
     LedgerCorrupt,
+    LedgerForked,
+    LedgerReplaced,
+    NetworkStorage,
     NoLedger,
     NotALedger,
     NothingStored,
@@ -39,7 +44,8 @@ from strategies.model.errors import DomainError
 _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
     ((ConfigUnsafe, BindingMismatch, InstanceRunning, WrongAccount), ExitCode.UNSAFE),
     ((AddressRefused,), ExitCode.UNSAFE),
-    ((NotALedger, LedgerCorrupt, SchemaTooNew), ExitCode.UNSAFE),
+    ((NotALedger, LedgerCorrupt, SchemaTooNew, BackupFailed, NetworkStorage), ExitCode.UNSAFE),
+    ((LedgerForked, LedgerReplaced, ForeignWriter), ExitCode.UNSAFE),
     ((OverrideRefused, OverrideReplayed), ExitCode.UNSAFE),
     ((JournalMismatch, JournalDamaged, TapeUnusable), ExitCode.UNSAFE),
     ((ConfigInvalid, HistoryFileInvalid, CalendarFileInvalid, UnknownSymbol), ExitCode.USAGE),

@@ -13,12 +13,14 @@ class RunPaths:
     state_dir: Path
     database: Path  # the ledger
     exchange_journal: Path  # inputs of the simulated exchange
+    desk_file: Path  # what the embedded gateway knows beside that
     tape: Path  # real quotes that a simulated exchange traded on
     ib_events: Path  # folder of everything IB said
     control_dir: Path  # commands for the running bot
     heartbeat: Path  # the running bot's last sign of life
     log_file: Path
     reports_dir: Path
+    backups_dir: Path
 
 
 def run_paths(state_dir: Path, *, mode: str, account: str) -> RunPaths:
@@ -28,10 +30,12 @@ def run_paths(state_dir: Path, *, mode: str, account: str) -> RunPaths:
         state_dir=state_dir,
         database=state_dir / f"{name}.sqlite",
         exchange_journal=state_dir / f"{name}.exchange.jsonl",
+        desk_file=state_dir / f"{name}.exchange.desk.jsonl",
         tape=state_dir / f"{name}.tape.jsonl",
         ib_events=state_dir / "ib" / name,
         control_dir=state_dir / "control" / name,
         heartbeat=state_dir / f"{name}.heartbeat.json",
         log_file=state_dir / "logs" / f"{name}.log",
         reports_dir=state_dir / "reports",
+        backups_dir=state_dir / "backups",
     )
