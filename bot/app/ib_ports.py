@@ -19,6 +19,7 @@ from bot.brokers.ib.market_data import IbMarketData
 from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.selection import Appetite
+from bot.brokers.ib.self_test import SelfTest
 from bot.brokers.ib.sent_orders import SentOrders
 from bot.brokers.ib.session_settings import IbSettings
 from bot.history.store import History
@@ -44,6 +45,7 @@ class IbAccess:
         history_before: Daily history known without IB.
         tops_up: Whether days it lacks at its end are asked of IB.
         events_folder: Where everything IB says is written down; None keeps nothing.
+        proves: Whether it is proven at the start that contracts can be read and orders are taken.
         progress: Told how far a chain has been read; a line of the log unless given.
     """
 
@@ -56,6 +58,7 @@ class IbAccess:
     history_before: Callable[[date], DailyHistory]
     tops_up: bool
     events_folder: Path | None = None
+    proves: bool = False
     progress: Callable[[str], None] | None = None
 
 
@@ -74,10 +77,17 @@ class IbEnd:
         self.bars = DailyBars(self.data)
         book = OrderBook(self.qualifier.instrument)
         self.trading = IbSession(access.settings, clock, log=self._events, orders=book)
+        prove = SelfTest(self.trading, self.qualifier).run if access.proves else None
         self._prices = IbSettlementPrices(self.bars, self.qualifier, clock)
         self.ports = Ports(
             broker=IbBroker(
-                self.trading, book, self.qualifier, self._open_cash, clock, sent=self._sent
+                self.trading,
+                book,
+                self.qualifier,
+                self._open_cash,
+                clock,
+                sent=self._sent,
+                prove=prove,
             ),
             market_data=IbMarketData(
                 self.data,
@@ -157,6 +167,7 @@ def paper_access(
         history_before=history.daily_history,
         tops_up=True,
         events_folder=events_folder,
+        proves=broker.is_trading,
     )
 
 

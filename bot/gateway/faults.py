@@ -41,6 +41,7 @@ class FaultKind(StrEnum):
     ORDER_INACTIVE = "order_inactive"  # status Inactive, nothing else
     ORDER_CANCELLED_BY_SYSTEM = "order_cancelled_by_system"  # 202 some time after it went live
     ORDER_NOTICE = "order_notice"  # `code` 10349, 399, 2109, 404 ...: says something, order lives
+    ECHO_CHANGED = "echo_changed"  # openOrder shows another order: IB's fields by name in `details`
     PRICE_REFUSED = "price_refused"  # 110 on placing or modifying
     MODIFY_FILLED = "modify_filled"  # 104
     MODIFY_MISMATCH = "modify_mismatch"  # 105, the original lives

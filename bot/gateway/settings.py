@@ -19,6 +19,7 @@ class GatewaySettings:
         account_summaries_max: Subscriptions of one client to account summaries.
         holds_orders: Whether plain day orders that come outside session hours wait for the next
             session, as at IB; otherwise they are refused, as by the exchange itself.
+        is_read_only: Whether "Read-Only API" is on: orders, cancels and what-ifs are error 321.
         heir_client_id: Whose the orders at work are of which nobody wrote down who placed them; by
             usage they count as placed by hand, and are client 0's.
         master_client_id: A client that sees every order, beside client 0.
@@ -38,6 +39,7 @@ class GatewaySettings:
     historical_per_ten_minutes: int | None = 60
     account_summaries_max: int = 2
     holds_orders: bool = False
+    is_read_only: bool = False
     heir_client_id: int = 0
     master_client_id: int | None = None
     account_every: timedelta = timedelta(minutes=3)

@@ -111,7 +111,6 @@ def bad_day(tmp_path_factory) -> PaperAccount:
         fault(FaultKind.CONNECTIVITY_LOST, "2020-02-24 11:25", 600, repeat_every=20),
         fault(FaultKind.MARKET_FARM_DOWN, "2020-02-24 12:25", 600),
         fault(FaultKind.HALF_OPEN, "2020-02-24 13:25", 600),
-        fault(FaultKind.COMPETING_SESSION, "2020-02-24 14:25", 600),
         fault(FaultKind.SILENT_DELAYED_DATA, "2020-02-24 15:25", 600),
         fault(FaultKind.CONNECTIVITY_LOST, "2020-02-24 16:19", 600, repeat_every=20),
         # as at IB: the first positions after a connection come late
@@ -133,7 +132,6 @@ def bad_day(tmp_path_factory) -> PaperAccount:
         ("11:30", "no connection to IB (1100)"),
         ("12:30", "market data farm"),
         ("13:30", "did not answer within 10 s"),
-        ("14:30", "another session of this login"),
         ("15:30", "are delayed"),
     ],
 )

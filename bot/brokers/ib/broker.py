@@ -111,6 +111,7 @@ class IbBroker:
         clock: The bot's.
         patience: How long things may take.
         sent: What this machine has sent before.
+        prove: Proves once that orders may be sent; raises HaltTrading if they may not.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class IbBroker:
         clock: Clock,
         patience: Patience | None = None,
         sent: SentOrders | None = None,
+        prove: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._session = session
         self._book = book
@@ -130,6 +132,7 @@ class IbBroker:
         self._clock = clock
         self._patience = patience or Patience()
         self._sent = SentOrders() if sent is None else sent
+        self._prove = prove
         book.expect(session.settings.account, self._sent)
         self._cash: CashMovements | None = None
         self._cash_from = _BEGINNING
@@ -140,9 +143,12 @@ class IbBroker:
     async def connect(self) -> None:
         """Connect, prove the account, and have everything told once.
 
-        Raises: BrokerUnavailable, WrongAccount.
+        Raises: BrokerUnavailable, WrongAccount; HaltTrading if orders may not be sent.
         """
         await self._session.connect()
+        if self._prove is not None:
+            await self._prove()
+            self._prove = None
         self._is_started = True
         if self._cash is None:
             self._cash = self._open_cash((await self.fetch_account()).cash_usd)

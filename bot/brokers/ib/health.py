@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from bot.brokers.ib.library import Ticker
 from bot.brokers.ib.quotes import LIVE, newest_tick
 from bot.brokers.ib.truth import Farm
-from bot.errors import MarketDataMissing
+from bot.errors import HaltTrading, MarketDataMissing
 
 _FROZEN: Final = frozenset({2, 4})  # 4 is delayed besides
 _COMPETING: Final = 10197
@@ -100,7 +100,8 @@ class FeedHealth:
             tickers: Everything that is streamed.
             farms: IB's data farms.
 
-        Raises: MarketDataMissing with what to do about it.
+        Raises: MarketDataMissing with what to do about it; HaltTrading if another session of the
+            login has taken the quotes.
         """
         down = sorted(name for name, farm in farms.items() if farm.code in _FARMS_DOWN)
         if down:
@@ -126,7 +127,8 @@ class FeedHealth:
             self._is_competing = False  # quotes come again
         if not self._is_competing:
             return
-        raise MarketDataMissing(
+        # Not fought for: whoever logged in elsewhere may be at work in the same account (fault B7)
+        raise HaltTrading(
             "another session of this login takes the market data (10197); log it out, or give the "
             "bot a login of its own"
         )

@@ -234,6 +234,8 @@ class OrderDesk:
             announcer.say(ticket, ticket.order_status())
             return
         ticket.is_muted = strikes(FaultKind.LOST_ACK, ticket) is not None
+        if (fault := strikes(FaultKind.ECHO_CHANGED, ticket)) is not None:
+            ticket.echo = fault.details
         ticket.is_withheld = strikes(FaultKind.FILL_BEFORE_OPEN_ORDER, ticket) is not None
         self._floor.attend(ticket)
         if ticket.is_done:

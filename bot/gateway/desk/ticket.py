@@ -4,10 +4,12 @@ Clients speak from their side: a SELL has a positive price for what it gets. The
 buys a package of signed legs. ``Ticket.sign`` is all that lies between the two.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from bot.exchange.orders import NewOrder
 from bot.gateway.contracts.listed import Listed
@@ -65,6 +67,7 @@ class Ticket:
     why_held: str = ""
     is_told: bool = False  # its owner has had an openOrder
     is_muted: bool = False  # nothing is said until somebody asks
+    echo: Mapping[str, Any] = field(default_factory=dict)  # told instead of what it is, if a fault
     is_withheld: bool = False  # its first openOrder waits for its first execution
 
     routes: int = 0  # orders at the exchange so far
@@ -145,9 +148,10 @@ class Ticket:
         state = OrderState(status=status or self.status)
         if self.filled:
             state = replace(state, commission=self.fees, commission_currency="USD")
-        return open_order_message(
+        message = open_order_message(
             self.order_id, self.client_id, self.perm_id, self.contract, self.order, state
         )
+        return message.saying(**self.echo)
 
     def order_status(self, status: Status | None = None, client_id: int | None = None) -> Message:
         """Return the orderStatus.

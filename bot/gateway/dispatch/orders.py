@@ -4,9 +4,14 @@ from bot.gateway.dispatch.call import Call, Handler, Refused
 from bot.gateway.protocol.builders import contract_of, order_of
 from bot.gateway.protocol.message import Message
 
+_READ_ONLY = (
+    "Error validating request.-'bN' : cause - The API interface is currently in Read-Only mode."
+)
+
 
 def place(call: Call) -> None:
     """Place or modify an order."""
+    _check_writable(call)
     call.parts.desk.place(
         call.session.client_id,
         call.values["orderId"],
@@ -18,11 +23,13 @@ def place(call: Call) -> None:
 
 def cancel(call: Call) -> None:
     """Cancel an order."""
+    _check_writable(call)
     call.parts.desk.cancel(call.session.client_id, call.values["orderId"], call.at)
 
 
 def global_cancel(call: Call) -> None:
     """Cancel every order of the account."""
+    _check_writable(call)
     call.parts.desk.global_cancel(call.session.client_id, call.at)
 
 
@@ -65,6 +72,12 @@ def executions(call: Call) -> None:
 def exercise(call: Call) -> None:
     """Refuse to exercise an option."""
     call.parts.desk.exercise(call.session.client_id, call.req_id)
+
+
+def _check_writable(call: Call) -> None:
+    """Refuse where nobody may trade through the API; raises Refused."""
+    if call.parts.settings.is_read_only:
+        raise Refused(321, _READ_ONLY)
 
 
 def _send_all(call: Call, messages: list[Message]) -> None:

@@ -70,6 +70,7 @@ class WireBench:
         patience: Patience | None = None,
         clock: Clock | None = None,
         account_id: str = ACCOUNT,
+        prove: Callable[[], Awaitable[None]] | None = None,
         **session_changes: object,
     ) -> None:
         self._journal = journal
@@ -77,6 +78,7 @@ class WireBench:
         self._settings = settings
         self._patience = patience
         self._account_id = account_id
+        self._prove = prove
         self._session_changes = session_changes
         self._deposit: CashMovement | None = None
         self._fills: tuple[Fill, ...] = ()  # what a ledger would remember
@@ -117,18 +119,19 @@ class WireBench:
         )
         self.events = EventJournal(self._journal.parent / "events", self.clock)
         self.data_session = IbSession(settings.for_data(), self.clock)
-        qualifier = Qualifier(self.data_session, self.exchange.market.calendar)
-        self.book = OrderBook(qualifier.instrument)
+        self.qualifier = Qualifier(self.data_session, self.exchange.market.calendar)
+        self.book = OrderBook(self.qualifier.instrument)
         self.session = IbSession(settings, self.clock, log=self.events, orders=self.book)
         self.sent = SentOrders(self._journal.parent / "events" / "sent-orders.jsonl")
         self.broker = IbBroker(
             self.session,
             self.book,
-            qualifier,
+            self.qualifier,
             self._open_cash,
             self.clock,
             self._patience,
             self.sent,
+            self._prove,
         )
 
     def _open_cash(self, cash_usd: Decimal) -> DerivedCash:

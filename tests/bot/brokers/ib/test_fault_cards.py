@@ -53,6 +53,12 @@ def nothing_noticed(story: Story) -> None:
     assert isinstance(story.bought, OrderReport)
 
 
+def opening_differs(story: Story) -> None:
+    """The first order is not the one that was sent, says IB, and so does the adapter."""
+    assert isinstance(story.opened, OrderReport)
+    assert story.opened.echo_differs == "time in force is GTC, sent DAY"
+
+
 def opening_lost(story: Story) -> None:
     """The first order is in doubt and never was anywhere."""
     assert isinstance(story.opened, OutcomeUnknown)
@@ -154,6 +160,7 @@ CARDS = dict(
         card(K.ORDER_INACTIVE, opening_parked),
         card(K.ORDER_CANCELLED_BY_SYSTEM, opening_cancelled, seconds=3),
         card(K.ORDER_NOTICE, code=10349, text="Order TIF was set to DAY based on order preset."),
+        card(K.ECHO_CHANGED, opening_differs, tif="GTC"),
         card(K.PRICE_REFUSED, opening_refused),
         card(K.MODIFY_FILLED, strikes=False),
         card(K.MODIFY_MISMATCH, strikes=False),

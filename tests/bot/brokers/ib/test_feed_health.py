@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.errors import BrokerUnavailable, MarketDataMissing
+from bot.errors import BrokerUnavailable, HaltTrading, MarketDataMissing
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
 from bot.gateway.faults import FaultKind
 from bot.gateway.feed.settings import FeedSettings, Product
@@ -43,18 +43,20 @@ async def test_a_farm_that_is_down_ends_the_interval_until_it_is_back():
         assert await bench.market_data.fetch_quotes([LEG])
 
 
-async def test_a_competing_session_is_named_until_quotes_come_again():
+async def test_a_competing_session_halts_until_quotes_come_again():
+    """Fault B7: the session is not fought for."""
     faults = plan(FaultKind.COMPETING_SESSION, seconds=60)
     async with data_bench(faults=faults) as bench:
         await same(bench)
         bench.move_to(AT + MINUTE)
-        with pytest.raises(MarketDataMissing, match=r"another session .* \(10197\); log it out"):
+        with pytest.raises(HaltTrading, match=r"another session .* \(10197\); log it out"):
             await bench.market_data.fetch_market()
         bench.move_to(AT + 3 * MINUTE)
         await same(bench)
 
 
 async def test_quotes_that_turn_delayed_without_a_word_are_no_market():
+    """Fault B15: no interval is decided on delayed data."""
     faults = plan(FaultKind.SILENT_DELAYED_DATA, seconds=60)
     async with data_bench(faults=faults, at=AT, settings=LIMITED) as bench:
         await bench.market_data.fetch_market()

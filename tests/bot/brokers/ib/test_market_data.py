@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from bot.brokers.ib.errors_table import code_of
-from bot.errors import MarketDataMissing
+from bot.errors import HaltTrading, MarketDataMissing
 from bot.exchange.orders import NewOrder
 from bot.exchange.replay import ReplayMarket
 from strategies.model.calendars import at_exchange
@@ -250,5 +250,5 @@ async def test_streams_that_may_not_be_used_are_no_quotes():
     async with data_bench(at=ny(TUESDAY, 10)) as bench:
         await bench.market_data.fetch_market()
         bench.data.request_code(1, code_of(10197, about_order=False), "another session")
-        with pytest.raises(MarketDataMissing, match="another session of this login"):
+        with pytest.raises(HaltTrading, match="another session of this login"):
             await bench.market_data.fetch_quotes([instrument(STREAMED[0])])

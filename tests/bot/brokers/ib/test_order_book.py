@@ -205,6 +205,75 @@ def test_a_correction_replaces_and_a_repetition_changes_nothing(book):
     assert book.report(OURS).filled_quantity == 4
 
 
+def test_what_the_exchange_takes_back_is_a_revision_of_nothing(book):
+    """Fault A13: a bust is told as quantity 0 and costs nothing; its order is over."""
+    executed(book, "a.01", 5, price=0.5)
+    cost(book, "a.01")
+    book.order_status(7, "Filled", 5, 900, 1)
+    assert status(book) is OrderStatus.FILLED
+    executed(book, "a.02", 0, price=0.5)
+    (fill,) = book.fills(EVER)
+    assert (fill.revision, fill.quantity, fill.commission_usd) == (2, 0, 0)
+    assert fill.cash_flow_usd == 0
+    assert book.sums.missing() == ""
+    report = book.report(OURS)
+    assert (report.status, report.filled_quantity) == (OrderStatus.CANCELLED, 0)
+    assert not book.has_open_orders()
+
+
+def test_one_leg_of_a_package_taken_back_leaves_the_others():
+    """Fault A13: what is left is told leg by leg, whether or not it is a package any more."""
+    book = OrderBook(lambda contract: instrument_of(contract, calendar()))
+    book.send(OURS, TWO_LEGS, 7)
+    for exec_id, shares, contract, side in (
+        ("a.1.01", 3, CALL, "BOT"),
+        ("a.2.01", 6, PUT, "SLD"),
+    ):
+        executed(book, exec_id, shares, contract=contract, side=side)
+        cost(book, exec_id)
+    book.order_status(7, "Filled", 3, 900, 0)
+    executed(book, "a.2.02", 0, contract=PUT, side="SLD")
+    assert [fill.signed_quantity for fill in book.fills(EVER)] == [3, 0]
+    assert book.report(OURS).filled_quantity == 0
+    assert book.sums.missing_truth() == ""  # the legs are loose, and that is the truth
+
+
+@pytest.mark.parametrize(
+    ("side", "shares", "price"), [("BOT", 5, 0.45), ("BOT", 3, 0.5), ("SLD", 5, 0.5)]
+)
+def test_a_correction_may_be_of_price_quantity_or_side(book, side, shares, price):
+    """Fault A12: the latest revision is told, whatever it changes."""
+    executed(book, "a.01", 5, price=0.5)
+    cost(book, "a.01")
+    executed(book, "a.02", shares, side=side, price=price)
+    cost(book, "a.02")
+    (fill,) = book.fills(EVER)
+    assert fill.revision == 2
+    assert fill.signed_quantity == (shares if side == "BOT" else -shares)
+    assert fill.price == Decimal(str(price))
+
+
+def test_a_fill_beyond_the_order_is_told_as_it_is(book):
+    """Fault A32: the quantity that was filled, and nothing left; the engine halts."""
+    executed(book, "a.01", 5)
+    executed(book, "b.01", 2)
+    for exec_id in ("a.01", "b.01"):
+        cost(book, exec_id)
+    report = book.report(OURS)
+    assert (report.status, report.filled_quantity) == (OrderStatus.FILLED, 7)
+    assert report.leaves_quantity == 0
+    assert sum(fill.quantity for fill in book.fills(EVER)) == 7
+
+
+def test_a_cost_that_is_told_again_is_told_as_it_is_now(book):
+    """Fault A22: the later figure is the true one; the revision is still that of the execution."""
+    executed(book, "a.01", 5)
+    cost(book, "a.01", 1.25)
+    cost(book, "a.01", 1.75)
+    (fill,) = book.fills(EVER)
+    assert (fill.revision, fill.commission_usd) == (1, Decimal("1.75"))
+
+
 def test_a_correction_without_a_cost_of_its_own_keeps_the_earlier_one(book):
     executed(book, "a.01", 5)
     cost(book, "a.01")

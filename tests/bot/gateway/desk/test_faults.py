@@ -53,6 +53,14 @@ def test_order_dropped():
     assert bought(case) == ACKNOWLEDGED
 
 
+def test_echo_changed():
+    case = struck(FaultKind.ECHO_CHANGED, tif="GTC", totalQuantity=Decimal(3))
+    assert bought(case, "0.10") == ACKNOWLEDGED
+    told = {(m.values["tif"], m.values["totalQuantity"]) for m in case.messages("openOrder")}
+    assert told == {("GTC", 3)}
+    assert case.exchange.records()[0].order.quantity == 2
+
+
 def test_order_rejected():
     case = struck(FaultKind.ORDER_REJECTED, text="no permission")
     assert bought(case) == ["status Inactive 0/2", "error 201"]
