@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from bot.engine.collect import (
     nothing_fed,
 )
 from bot.engine.control import Command, pending_commands
-from bot.engine.execute import Executor
+from bot.engine.execute import ExecutionRules, Executor
 from bot.engine.overrides import overrides_in_force, take_overrides
 from bot.engine.prices import WalkPolicy
 from bot.engine.profit import measure_profit
@@ -75,6 +75,7 @@ class EngineSettings:
     limits: Limits
     walk: WalkPolicy
     control_dir: Path
+    execution: ExecutionRules = field(default_factory=ExecutionRules)
     overrides: OverridePolicy = NOBODY  # whose overrides are believed (D3)
     read_factor: FactorOf = nothing_fed  # E: the feeds that do not come from the broker
 
@@ -112,8 +113,7 @@ class Engine:
             broker=broker,
             market_data=market_data,
             clock=clock,
-            limits=settings.limits,
-            policy=settings.walk,
+            walker=settings.execution.walker(settings.walk, settings.limits, settings.calendar),
             readiness=self._readiness,
             book=self._book,
         )

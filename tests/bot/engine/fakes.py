@@ -18,7 +18,7 @@ from bot.app.config.limits import load_limits
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.clock import SystemClock, virtual_time
 from bot.engine.engine import Engine, EngineSettings, Interval
-from bot.engine.execute import Executor
+from bot.engine.execute import ExecutionRules, Executor
 from bot.engine.prices import WalkPolicy
 from bot.engine.synchronise import synchronise
 from bot.exchange.exchange import Exchange
@@ -219,6 +219,7 @@ class Bench:
         self.database = folder / "ledger.sqlite"
         self.journal = folder / "exchange.jsonl"
         self.limits = LIMITS
+        self.execution = ExecutionRules()
         shutil.copy(empty_ledger, self.database)
         self._open()
         self.halt(SystemState.RUNNING)
@@ -245,8 +246,7 @@ class Bench:
             broker=self.broker,
             market_data=self.market_data,
             clock=self.clock,
-            limits=self.limits,
-            policy=WALK,
+            walker=self.execution.walker(WALK, self.limits, self.market.calendar),
             readiness=self._readiness,
             book=lambda: self.ledger.book(self.clock.now()),
         )
@@ -378,6 +378,7 @@ class EngineBench(Bench):
                 rules=Rules(),
                 limits=self.limits,
                 walk=WALK,
+                execution=self.execution,
                 control_dir=self.control_dir,
             ),
             ledger=self.ledger,

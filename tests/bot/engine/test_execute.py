@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.engine.doubts import NOT_FOUND
 from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from bot.exchange.orders import WORKING
 from bot.ports import OrderReport
@@ -216,19 +217,34 @@ def test_a_live_order_whose_acknowledgement_was_lost_walks_on_once_it_is_proven(
     assert bench.ledger.positions() == {instrument(CALL).symbol: 10}
 
 
-def test_an_order_that_nobody_can_prove_stays_unknown_and_is_never_sent_again(bench):
+def test_an_order_found_nowhere_twice_is_attempted_anew_and_never_sent_again(bench):
+    """Fault A1, fault A4: two passes a minute apart, and then a new attempt with a new id."""
     bench.broker.hook = Faults({("submit", "before", 1): OutcomeUnknown("line went dead")})
     bench.decide(hedge(CALL, 10, "0.48", "0.53"))
+    seen = calls_of(bench, "submit")
+    lose = Faults({("submit", "before", 1): OutcomeUnknown("line went dead")})
+    watch = bench.broker.hook
+
+    def both(call, phase, argument):
+        watch(call, phase, argument)
+        return lose(call, phase, argument)
+
+    bench.broker.hook = both
     bench.carry_out()
-    assert bench.lives() == [["PLANNED", "SENDING", "UNKNOWN", "UNKNOWN"]]
-    assert "not known" in bench.notes()[0], "a cancel was asked for, in case"
-    assert bench.exchange.orders() == ()
-    (working,) = bench.ledger.book(AT).working
-    assert working.leaves_quantity == 10, "it still counts at its worst"
+    assert bench.lives() == [
+        ["PLANNED", "SENDING", "UNKNOWN", "UNKNOWN", "CANCELLED"],
+        ["PLANNED", "SENDING", "LIVE", "FILLED"],
+    ]
+    assert bench.notes()[0].startswith(NOT_FOUND)
+    ids = [client_order_id for _, client_order_id in seen]
+    assert len(ids) == len(set(ids)) == 2
+    assert len(bench.exchange.orders()) == 1
 
 
 def test_nothing_new_is_sent_for_a_purpose_in_doubt(bench):
+    """Law 5: the gate counts an UNKNOWN order as one at work on its purpose."""
     bench.broker.hook = Faults({("submit", "before", 1): OutcomeUnknown("line went dead")})
+    bench.broker.change["fetch_positions"] = lambda positions: {instrument(CALL).symbol: 3}
     bench.decide(hedge(CALL, 10, "0.53"))
     bench.carry_out()
     again = hedge(CALL, 4, "0.53", plan_id="plan-2")
@@ -397,13 +413,13 @@ def test_a_step_without_the_broker_is_left_out_and_the_walk_goes_on(bench):
     assert sum(filled for _, _, filled, _ in bench.orders()) in (0, 10)
 
 
-def test_a_walk_into_the_close_ends_with_the_market(make_bench):
+def test_a_walk_into_the_close_is_withdrawn_before_it(make_bench):
     bench = make_bench(at=instant("2020-02-03 16:14"))
     bench.decide(hedge(CALL, 10, "0.48", "0.52"))
     bench.carry_out()
-    assert [status for _, status, _, _ in bench.orders()] == ["CANCELLED", "CANCELLED", "REJECTED"]
-    assert "expired with its day" in bench.notes()[1]
-    assert "outside session hours" in bench.notes()[2]
+    assert [status for _, status, _, _ in bench.orders()] == ["CANCELLED", "CANCELLED"]
+    last = bench.ledger.orders_of_plan("plan-1")[-1]
+    assert last.updated_at == instant("2020-02-03 16:14:50"), "ten seconds before the close"
     assert at_work(bench) == []
 
 
@@ -417,64 +433,75 @@ def test_orders_that_were_never_sent_in_time_are_dropped(bench):
     assert seen == []
 
 
-def test_a_crash_between_writing_and_sending_sends_once_while_there_is_time(bench):
-    class Crash(BaseException):
-        """The process is gone."""
+class Crash(BaseException):
+    """The process is gone."""
 
+
+def crash_before_the_first_submit(bench):
+    """Die between SENDING and the first byte, and come back with a new process."""
     bench.broker.hook = Faults({("submit", "before", 1): lambda: (_ for _ in ()).throw(Crash)})
-    bench.decide(hedge(CALL, 10, "0.53"))
+    bench.decide(hedge(CALL, 10, "0.48", "0.53"))
     with pytest.raises(Crash):
         bench.carry_out()
-    assert bench.lives() == [["PLANNED", "SENDING"]]
+    assert bench.lives()[0] == ["PLANNED", "SENDING"]
     bench.reopen()
+
+
+def test_a_crash_between_writing_and_sending_costs_a_minute_and_an_id(bench):
+    """Fault A5: what was SENDING is in doubt, and its id is never sent by a later process."""
+    crash_before_the_first_submit(bench)
+    seen = calls_of(bench, "submit")
     bench.carry_out(decided_at=AT)
-    assert bench.lives() == [["PLANNED", "SENDING", "LIVE", "FILLED"]]
+    lost, *sent = bench.ledger.orders_of_plan("plan-1")
+    assert bench.lives()[0] == ["PLANNED", "SENDING", "UNKNOWN", "UNKNOWN", "CANCELLED"]
+    assert bench.lives()[-1] == ["PLANNED", "SENDING", "LIVE", "FILLED"]
+    assert [identity for _, identity in seen] == [order.client_order_id for order in sent]
+    assert sent[0].planned_at == AT + timedelta(seconds=60)
+    assert lost.client_order_id not in {order.client_order_id for order in sent}
+
+
+def test_a_crash_after_sending_finds_the_order_and_sends_nothing(bench):
+    """Fault A6, fault A7: the broker lists what arrived before the process died."""
+    bench.broker.hook = Faults({("submit", "after", 1): lambda: (_ for _ in ()).throw(Crash)})
+    bench.decide(hedge(CALL, 10, "0.48", urgency=Urgency.PASSIVE))
+    with pytest.raises(Crash):
+        bench.carry_out()
+    bench.reopen()
+    seen = calls_of(bench, "submit")
+    bench.carry_out(decided_at=AT)
+    assert bench.lives() == [["PLANNED", "SENDING", "UNKNOWN", "LIVE", "CANCELLED"]]
+    assert seen == []
     assert len(bench.exchange.orders()) == 1
 
 
-def test_a_crash_between_writing_and_sending_is_in_doubt_once_its_time_is_over(bench):
-    class Crash(BaseException):
-        """The process is gone."""
-
-    bench.broker.hook = Faults({("submit", "before", 1): lambda: (_ for _ in ()).throw(Crash)})
-    bench.decide(hedge(CALL, 10, "0.53"))
-    with pytest.raises(Crash):
-        bench.carry_out()
-    bench.reopen()
+def test_a_crash_between_writing_and_sending_stays_in_doubt_once_its_time_is_over(bench):
+    crash_before_the_first_submit(bench)
     bench.at += timedelta(minutes=5)
     bench.carry_out(decided_at=AT)
-    assert bench.lives() == [["PLANNED", "SENDING", "UNKNOWN"]]
+    assert bench.lives() == [["PLANNED", "SENDING", "UNKNOWN", "UNKNOWN"]]
+    bench.at += timedelta(minutes=10)
+    bench.live(bench.executor.withdraw)
+    assert bench.lives() == [["PLANNED", "SENDING", "UNKNOWN", "UNKNOWN", "CANCELLED"]]
     assert bench.exchange.orders() == ()
 
 
 def test_a_halt_after_that_crash_does_not_call_rejected_what_may_have_been_sent(bench):
-    class Crash(BaseException):
-        """The process is gone."""
-
-    bench.broker.hook = Faults({("submit", "before", 1): lambda: (_ for _ in ()).throw(Crash)})
-    bench.decide(hedge(CALL, 10, "0.53"))
-    with pytest.raises(Crash):
-        bench.carry_out()
-    bench.reopen()
+    crash_before_the_first_submit(bench)
     bench.halt(SystemState.HALTED, HaltScope.ALL)
     bench.carry_out(decided_at=AT)
-    assert bench.lives()[0][:3] == ["PLANNED", "SENDING", "UNKNOWN"]
-    assert set(bench.lives()[0][3:]) <= {"UNKNOWN"}
+    assert bench.lives() == [
+        ["PLANNED", "SENDING", "UNKNOWN", "UNKNOWN", "CANCELLED"],
+        ["PLANNED", "REJECTED"],
+    ]
     assert bench.exchange.orders() == ()
 
 
-def test_the_daily_limit_does_not_count_an_order_against_itself_after_a_crash(bench):
-    class Crash(BaseException):
-        """The process is gone."""
-
+def test_the_daily_limit_counts_what_may_have_been_sent(bench):
     bench.limits = replace(bench.limits, orders_per_day_max=1)
-    bench.broker.hook = Faults({("submit", "before", 1): lambda: (_ for _ in ()).throw(Crash)})
-    bench.decide(hedge(CALL, 10, "0.53"))
-    with pytest.raises(Crash):
-        bench.carry_out()
-    bench.reopen()
+    crash_before_the_first_submit(bench)
     bench.carry_out(decided_at=AT)
-    assert bench.lives()[0][-1] == "FILLED"
+    assert bench.lives()[-1] == ["PLANNED", "REJECTED"]
+    assert bench.notes()[-1].startswith(RefusalReason.ORDERS_PER_DAY)
 
 
 def test_withdraw_takes_away_what_no_walk_looks_after(bench):

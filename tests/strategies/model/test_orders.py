@@ -1,4 +1,4 @@
-"""Orders, their lives and their executions: what is none, what cannot follow, what cash moves."""
+"""Orders and their executions: what is none, what an attempt is, what cash moves."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -8,7 +8,6 @@ import pytest
 from strategies.model.errors import InvalidOrder
 from strategies.model.fills import Fill, Side
 from strategies.model.ids import ClientOrderId
-from strategies.model.lifecycle import ImpossibleMove, OrderStatus, advance
 from strategies.model.limits import HaltScope
 from strategies.model.orders import (
     ApprovedOrder,
@@ -82,24 +81,7 @@ def test_nobody_but_the_gate_makes_an_approved_order():
         ApprovedOrder(intent=ORDER, approved_at=AT, key=object())
 
 
-# --- lives ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("now", "then"),
-    [("PLANNED", "SENDING"), ("LIVE", "LIVE"), ("CANCELLED", "FILLED"), ("UNKNOWN", "REJECTED")],
-)
-def test_what_may_follow_follows(now, then):
-    assert advance(OrderStatus(now), OrderStatus(then)) is OrderStatus(then)
-
-
-@pytest.mark.parametrize(
-    ("now", "then"),
-    [("FILLED", "CANCELLED"), ("REJECTED", "LIVE"), ("PARTIALLY_FILLED", "LIVE")],
-)
-def test_what_cannot_follow_is_refused(now, then):
-    with pytest.raises(ImpossibleMove, match=f"{now} -> {then}"):
-        advance(OrderStatus(now), OrderStatus(then))
+# --- halts ----------------------------------------------------------------------------------------
 
 
 def test_a_further_halt_never_loosens_the_one_that_stands():
