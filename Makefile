@@ -47,7 +47,7 @@ coverage: $(VENV)/dev.stamp   ## every branch of strategies/ is taken by its own
 	  --cov=strategies --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 soak: $(VENV)/dev.stamp clients-heavy  ## the slow tests: kills at random moments, whole runs
-	$(BIN)/pytest -m slow
+	ALVH_CLIENTS=required $(BIN)/pytest -m slow
 
 bench: $(VENV)/dev.stamp      ## benchmarks, one JSON document each
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -21,9 +21,8 @@ from bot.gateway.contracts.listed import Listed
 from bot.gateway.contracts.numbers import con_id_of
 from bot.gateway.desk.blotter import MANUAL_CLIENT
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
-from bot.gateway.faults import FaultKind
+from bot.gateway.faults import BY_THEMSELVES, FaultKind
 from bot.gateway.gateway import Gateway
-from bot.gateway.outages import BY_THEMSELVES
 from bot.gateway.words import Contract, Order
 from bot.ports import Clock
 from strategies.model.errors import DomainError

@@ -12,11 +12,12 @@ from hashlib import sha256
 from typing import Any
 
 from bot.errors import BotError
-from bot.gateway.faults import Fault, FaultKind
+from bot.gateway.faults import BY_THEMSELVES, Fault, FaultKind
 
 _BITS = 64
 _REMEMBERED = 10_000
 _INSTANT = "at"  # the only particular of a look at the clock
+_OF_REQUESTS = frozenset({"message_kind", "client_id"})
 
 
 class BadFaultPlan(BotError):
@@ -56,6 +57,12 @@ class PlannedFault:
             raise BadFaultPlan(f"{self.kind}: {self.probability} is no probability")
         if self.times is not None and self.times < 1:
             raise BadFaultPlan(f"{self.kind}: a fault strikes at least once, not {self.times}")
+        unknown = sorted(self.matching.keys() - _OF_REQUESTS)
+        if unknown and self.kind in BY_THEMSELVES:
+            raise BadFaultPlan(
+                f"{self.kind}: strikes at an instant or at a request, which has a message_kind and "
+                f"a client_id; it never has {' or '.join(unknown)}, so it would never strike"
+            )
 
     def fits(self, about: Mapping[str, Any]) -> bool:
         """Return whether an occasion has the particulars of this entry."""

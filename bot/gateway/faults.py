@@ -60,6 +60,17 @@ class FaultKind(StrEnum):
     WHAT_IF_SILENT = "what_if_silent"  # and there is none
 
 
+# Those that need nobody's request; a request may provoke them too
+BY_THEMSELVES = frozenset(
+    {
+        *(FaultKind.NIGHTLY_RESET, FaultKind.WEEKLY_LOGIN, FaultKind.CONNECTIVITY_LOST),
+        *(FaultKind.MARKET_FARM_DOWN, FaultKind.HISTORY_FARM_DOWN, FaultKind.SOCKET_CLOSED),
+        *(FaultKind.HALF_OPEN, FaultKind.SILENT_DELAYED_DATA, FaultKind.COMPETING_SESSION),
+        FaultKind.CLOCK_SKEW,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing that goes wrong, with its particulars (``seconds``, ``code``, ``text`` ...)."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot.gateway.agenda import Agenda
-from bot.gateway.faults import Fault, FaultKind, Faults, may_strike
+from bot.gateway.faults import BY_THEMSELVES, Fault, FaultKind, Faults, may_strike
 from bot.gateway.feed.feed import MarketDataFeed
 from bot.gateway.protocol.builders import error_message
 from bot.gateway.roster import Roster
@@ -32,16 +32,6 @@ _RESTORED_KEPT = (
 _MARKET_FARM_DOWN = f"Market data farm connection is broken:usfarm {MARK}"
 _HISTORY_FARM_DOWN = f"HMDS data farm connection is broken:ushmds {MARK}"
 _COMPETING = f"No market data during competing live session {MARK}"
-
-# Faults that need nobody's request
-BY_THEMSELVES = frozenset(
-    {
-        *(FaultKind.NIGHTLY_RESET, FaultKind.WEEKLY_LOGIN, FaultKind.CONNECTIVITY_LOST),
-        *(FaultKind.MARKET_FARM_DOWN, FaultKind.HISTORY_FARM_DOWN, FaultKind.SOCKET_CLOSED),
-        *(FaultKind.HALF_OPEN, FaultKind.SILENT_DELAYED_DATA, FaultKind.COMPETING_SESSION),
-        FaultKind.CLOCK_SKEW,
-    }
-)
 
 
 class Outages:

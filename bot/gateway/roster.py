@@ -32,20 +32,21 @@ class Roster:
             del self._sessions[session.client_id]
 
     def sees_all(self, client_id: int) -> bool:
-        """Return whether a client is told about the orders of others."""
-        return client_id in (MANUAL_CLIENT, self._master_client_id)
+        """Return whether a client is told about the orders of others: the master client is."""
+        return client_id == self._master_client_id
 
     def publish(self, message: Message, client_id: int | None) -> None:
         """Send news of an order to its owner, and but for errors to those who see everything.
 
         Args:
             message: The news.
-            client_id: The owner; None for an order placed by hand.
+            client_id: The owner; None for an order placed by hand, which is client 0's.
         """
         is_private = message.kind == "error"
+        owner = MANUAL_CLIENT if client_id is None else client_id
         for session in self:
             sees_it = self.sees_all(session.client_id) and not is_private
-            if session.client_id == client_id or sees_it:
+            if session.client_id == owner or sees_it:
                 session.send(message)
 
     def broadcast(self, message: Message) -> None:

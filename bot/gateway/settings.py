@@ -22,7 +22,7 @@ class GatewaySettings:
         is_read_only: Whether "Read-Only API" is on: orders, cancels and what-ifs are error 321.
         heir_client_id: Whose the orders at work are of which nobody wrote down who placed them; by
             usage they count as placed by hand, and are client 0's.
-        master_client_id: A client that sees every order, beside client 0.
+        master_client_id: A client that sees every order; client 0 sees its own and manual ones.
         account_every: How often account values that have changed are sent; a fill does not wait.
         pump_every_s: How often a gateway that runs alone looks at the clock by itself.
         connections_max: Links at one time, the unfinished ones included.

@@ -1,6 +1,7 @@
 """thetagang 2.1.1, a whole bot of somebody else's, against `alvh gateway`: a dry run, a real one.
 
-Its environment is made by `make clients-heavy`, which `make soak` asks for.
+Its environment is made by `make clients-heavy`, which `make soak` asks for. Where it is absent the
+test is skipped, unless ALVH_CLIENTS=required, which `make soak` sets.
 """
 
 import os
@@ -23,7 +24,9 @@ _MORNING = "2020-02-03T15:00:00+00:00"
 def thetagang(gateway_port, tmp_path):
     """Runs it with options against a gateway, and returns what it printed once it has succeeded."""
     if not (_ENVIRONMENT / "bin/thetagang").exists():
-        pytest.skip(".clients/thetagang/bin/thetagang is not there; make clients-heavy")
+        why = ".clients/thetagang/bin/thetagang is not there; make clients-heavy"
+        assert os.environ.get("ALVH_CLIENTS") != "required", why
+        pytest.skip(why)
     config = tmp_path / "thetagang.toml"
     text = (_HERE / "thetagang.toml").read_text(encoding="utf-8")
     config.write_text(text.replace("PORT", str(gateway_port)), encoding="utf-8")

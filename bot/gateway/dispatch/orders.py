@@ -34,9 +34,10 @@ def global_cancel(call: Call) -> None:
 
 
 def open_orders(call: Call) -> None:
-    """Send the client's open orders; those placed by hand too if it may see them."""
-    is_privileged = call.parts.roster.sees_all(call.session.client_id)
-    _send_all(call, call.parts.desk.open_orders(None if is_privileged else call.session.client_id))
+    """Send the client's open orders, those placed by hand being client 0's; the master's: all."""
+    client_id = call.session.client_id
+    is_master = call.parts.roster.sees_all(client_id)
+    _send_all(call, call.parts.desk.open_orders(None if is_master else client_id))
     call.send("openOrderEnd")
 
 

@@ -53,6 +53,20 @@ def test_nothing_strikes_before_its_instant():
     assert plan.strikes(DROPPED, client_id=1) is not None
 
 
+def test_what_a_connection_never_has_is_refused_in_words():
+    with pytest.raises(BadFaultPlan, match=r"never has order_ref or sec_type, so it would never"):
+        planned(FaultKind.HALF_OPEN, matching={"order_ref": "a", "sec_type": "BAG"})
+
+
+def test_connections_are_struck_at_the_nth_request_of_whatever_kind():
+    plan = FaultPlan([planned(FaultKind.NIGHTLY_RESET, nth=2)])
+    for _ in range(3):
+        assert plan.strikes(FaultKind.NIGHTLY_RESET, at=NOON) is None
+    asked = {"at": NOON, "message_kind": "reqPositions", "client_id": 1}
+    assert plan.strikes(FaultKind.NIGHTLY_RESET, **asked) is None
+    assert plan.strikes(FaultKind.NIGHTLY_RESET, **asked) is not None
+
+
 def test_looks_at_the_clock_are_not_counted_as_occasions():
     plan = FaultPlan([planned(FaultKind.SOCKET_CLOSED, nth=1), planned(nth=1)])
     assert plan.strikes(FaultKind.SOCKET_CLOSED, at=NOON) is None
