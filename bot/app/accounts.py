@@ -10,7 +10,7 @@ from bot.exchange.market import Market
 def open_account(
     broker: SimulatedBrokerSection | IbShadowBrokerSection,
     market: Market,
-    journal_path: Path,
+    journal_path: Path | None,
     outside: Outside | None = None,
 ) -> Exchange:
     """Open an exchange with the account, as its journal has it or new.
@@ -18,7 +18,7 @@ def open_account(
     Args:
         broker: Whose account it is, and on what terms.
         market: Where prices come from.
-        journal_path: Where its inputs are written down.
+        journal_path: Where its inputs are written down; None keeps nothing.
         outside: Of a market taken down from a real one.
 
     Raises: JournalMismatch, JournalDamaged.

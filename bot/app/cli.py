@@ -205,6 +205,54 @@ def check(
 
 @app.command(
     cls=_Guarded,
+    rich_help_panel="Tools",
+    epilog="Example: alvh simulate --seeds 24 --evidence evidence.json",
+)
+def simulate(
+    config: ConfigPath = PAPER_CONFIG,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many bot-months, one a seed.")
+    ] = 4,
+    first: Annotated[int, typer.Option(min=0, metavar="SEED", help="The first of them.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="SEED", help="This one only, in this process.")
+    ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A plan that an earlier failure has left."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, metavar="K", help="Processes; one a core if left out."),
+    ] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what was counted, as JSON.")
+    ] = None,
+    shrink: Annotated[
+        bool, typer.Option(help="Look for the few faults that make a failing seed fail.")
+    ] = True,
+    output: Format = Output.TABLE,
+) -> None:
+    """Live simulated months full of faults and deaths; 1 if anything comes out wrong."""
+    from bot.app.commands.simulate import simulate_command
+
+    raise typer.Exit(
+        simulate_command(
+            config,
+            seeds=seeds,
+            first=first,
+            seed=seed,
+            plan=plan,
+            jobs=jobs,
+            evidence=evidence,
+            shrinks=shrink,
+            output=output,
+        )
+    )
+
+
+@app.command(
+    cls=_Guarded,
     rich_help_panel="Run",
     epilog="Example: alvh conformance --config ib_paper.yaml --orders",
 )

@@ -1,0 +1,158 @@
+"""Faults D: market data and the calendar."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bot.app.simulation.faults import Answer, Argument, Call
+from bot.app.simulation.injectors import Injector, injects
+from bot.errors import MarketDataMissing, OrderRejected
+from strategies.model.errors import InvalidQuote
+from strategies.model.quotes import OptionChain
+from strategies.model.snapshots import MarketQuotes
+
+_SPIKE = 1.04
+
+
+@injects("D1", lasts_s=(60.0, 1800.0))
+class StaleQuotes(Injector):
+    """The feed stands still."""
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Give quotes the age they have."""
+        if call.name in ("fetch_market", "fetch_quotes"):
+            self.fire()
+            return self.stage.aged(answer, minutes=6)
+        return answer
+
+
+@injects("D2", lasts_s=(30.0, 900.0))
+class CrossedMarket(Injector):
+    """Bids above offers, on every second option."""
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Exchange bid and offer."""
+        if call.name == "fetch_quotes":
+            self.fire()
+            crossed = sorted(answer)[::2]
+            return answer | {
+                symbol: replace(answer[symbol], bid=answer[symbol].ask, ask=answer[symbol].bid)
+                for symbol in crossed
+            }
+        if call.name == "fetch_market":
+            self.fire()
+            return _with_chains(answer, _crossed)
+        return answer
+
+
+@injects("D3", lasts_s=(30.0, 900.0))
+class Sentinels(Injector):
+    """NaN, -1 and the largest double where prices should be."""
+
+    async def before(self, call: Call) -> None:
+        """Be refused where values are parsed, as the adapter does."""
+        if call.name == "fetch_market":
+            self.fire()
+            raise InvalidQuote("SPX chain: a bid is negative or not finite")
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Leave out what cannot be parsed."""
+        if call.name == "fetch_quotes":
+            self.fire()
+            return {symbol: answer[symbol] for symbol in sorted(answer)[1::2]}
+        return answer
+
+
+@injects("D4", lasts_s=(60.0, 3600.0))
+class MissingStrikes(Injector):
+    """Some strikes are not listed."""
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Leave out every third row."""
+        if call.name == "fetch_market":
+            self.fire()
+            return _with_chains(answer, lambda chain: _rows(chain, 3))
+        return answer
+
+
+@injects("D5", lasts_s=(60.0, 1800.0))
+class ChainHalfLoaded(Injector):
+    """Only the nearest series have arrived."""
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Leave out the later half."""
+        if call.name == "fetch_market":
+            self.fire()
+            return _with_chains(answer, _first_half)
+        return answer
+
+
+@injects("D8", lasts_s=(1.0, 40.0))
+class Spike(Injector):
+    """One print of SPX and VIX is far off."""
+
+    @classmethod
+    def draw_arguments(cls, dice: np.random.Generator) -> dict[str, Argument]:
+        """Return by how much."""
+        return {"factor": round(float(_SPIKE ** dice.choice([-1, 1])), 4)}
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Move the indices for one look."""
+        if call.name == "fetch_market":
+            self.fire(ends=True)
+            factor = self.fault.number("factor")
+            indices = {
+                name: replace(index, value=index.value * factor)
+                for name, index in answer.indices.items()
+            }
+            return replace(answer, indices=indices)
+        return answer
+
+
+@injects("D9", lasts_s=(300.0, 3600.0))
+class MarketHalted(Injector):
+    """Trading is halted everywhere: no quotes, and new orders are refused."""
+
+    async def before(self, call: Call) -> None:
+        """Refuse quotes and orders; cancels pass."""
+        if call.name in ("fetch_market", "fetch_quotes"):
+            self.fire()
+            raise MarketDataMissing("trading is halted, market wide")
+        if call.name == "submit":
+            self.fire()
+            raise OrderRejected("trading is halted, market wide")
+
+
+def _with_chains(market: MarketQuotes, change: Any) -> MarketQuotes:  # noqa: ANN401
+    return replace(
+        market, spx_options=change(market.spx_options), vix_options=change(market.vix_options)
+    )
+
+
+def _crossed(chain: OptionChain) -> OptionChain:
+    bid, ask = chain.bid.copy(), chain.ask.copy()
+    bid[::2], ask[::2] = chain.ask[::2], chain.bid[::2]
+    return replace(chain, bid=bid, ask=ask)
+
+
+def _rows(chain: OptionChain, every: int) -> OptionChain:
+    keep = np.arange(len(chain.strike)) % every != 0
+    return _kept(chain, keep)
+
+
+def _first_half(chain: OptionChain) -> OptionChain:
+    return _kept(chain, chain.series_index <= len(chain.series) // 2)
+
+
+def _kept(chain: OptionChain, keep: np.ndarray) -> OptionChain:
+    numbers = np.unique(chain.series_index[keep])
+    renumbered = np.searchsorted(numbers, chain.series_index[keep])
+    return replace(
+        chain,
+        series=tuple(chain.series[int(number)] for number in numbers),
+        series_index=renumbered,
+        strike=chain.strike[keep],
+        bid=chain.bid[keep],
+        ask=chain.ask[keep],
+    )

@@ -1,0 +1,108 @@
+"""The registry of what injects each class of faults.
+
+An ``Injector`` is one fault at work: it stands around every call of the broker and of the market
+data, hears every crash point, and may act on the exchange. Families of injectors register
+themselves in modules of their own.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import ClassVar, Final, TypeVar
+
+import numpy as np
+
+from bot.app.simulation.faults import Answer, Argument, Call, Fault
+from bot.app.simulation.stage import Stage
+from state.crash_points import CrashPoint
+
+
+class Injector:
+    """One fault at work. A class that does nothing in a method leaves it out."""
+
+    fault_id: ClassVar[str]
+    weight: ClassVar[float]  # how often it is drawn
+    lasts_s: ClassVar[tuple[float, float]]  # least and most
+    kills: ClassVar[bool]  # the process dies of it
+
+    def __init__(self, fault: Fault, stage: Stage) -> None:
+        self.fault = fault
+        self.stage = stage
+        self.has_fired = False
+        self.is_over = False
+
+    @classmethod
+    def draw_arguments(cls, dice: np.random.Generator) -> dict[str, Argument]:
+        """Return what else a fault of this class is drawn with."""
+        del dice
+        return {}
+
+    def begin(self) -> None:
+        """Act when its time has come."""
+
+    def end(self) -> None:
+        """Clean up when its time is over; what it leaves must be healthy again."""
+
+    async def before(self, call: Call) -> None:
+        """Raise to keep a call from the world; wait to delay it."""
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Change an answer on its way back, or raise to lose it."""
+        del call
+        return answer
+
+    def at_point(self, point: CrashPoint) -> None:
+        """Raise to let the process die there, or to let its storage fail."""
+
+    def fire(self, *, ends: bool = False) -> None:
+        """Count it as injected; with ``ends`` it happens only once."""
+        self.has_fired = True
+        self.stage.effects += 1
+        self.is_over = self.is_over or ends
+
+
+INJECTORS: Final[dict[str, type[Injector]]] = {}
+_Class = TypeVar("_Class", bound=type[Injector])
+
+
+def injects(
+    fault_id: str,
+    *,
+    weight: float = 1.0,
+    lasts_s: tuple[float, float] = (30.0, 300.0),
+    kills: bool = False,
+) -> Callable[[_Class], _Class]:
+    """Register a class of faults.
+
+    Args:
+        fault_id: Its id in the catalogue.
+        weight: How often it is drawn, others being 1.
+        lasts_s: How long it lasts, least and most; also how long it waits for its occasion.
+        kills: Whether the process dies of it.
+    """
+
+    def register(injector: _Class) -> _Class:
+        assert fault_id not in INJECTORS, f"fault {fault_id} has two injectors"
+        injector.fault_id, injector.weight, injector.lasts_s = fault_id, weight, lasts_s
+        injector.kills = kills
+        INJECTORS[fault_id] = injector
+        return injector
+
+    return register
+
+
+def inject(fault: Fault, stage: Stage) -> Injector:
+    """Return a fault at work on a stage."""
+    return INJECTORS[fault.fault_id](fault, stage)
+
+
+def draw_fault(dice: np.random.Generator, fault_id: str, at: datetime) -> Fault:
+    """Return a fault of a class that begins at an instant."""
+    injector = INJECTORS[fault_id]
+    least, most = injector.lasts_s
+    lasts = least * (most / least) ** dice.random() if least > 0 else 0.0
+    return Fault(
+        fault_id=fault_id,
+        at=at,
+        until=at + timedelta(seconds=round(lasts)),
+        arguments=injector.draw_arguments(dice),
+    )

@@ -1,0 +1,90 @@
+"""What an episode is: a world and a list of faults, drawn from one seed, written down as JSON."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from typing import Any, Final
+
+import numpy as np
+
+from bot.app.simulation import families
+from bot.app.simulation.faults import Fault
+from bot.app.simulation.injectors import INJECTORS, draw_fault
+from bot.app.simulation.worlds import WorldPlan, build_scenery, draw_world
+from strategies.model.calendars import at_exchange
+from strategies.model.encoding import from_json, to_json
+
+# When the bot is at work; what goes wrong at other times is seldom noticed
+_BUSY: Final = (time(10, 0), time(12, 30), time(15, 0), time(16, 20))
+_BEFORE_S: Final = 20.0
+_AFTER_S: Final = 75.0
+_FAULTS_A_SESSION: Final = (1.5, 5.0, 9.0)  # quiet, usual, stormy
+_KILLS_A_SESSION: Final = 0.9
+_SWIZZLES_A_MONTH: Final = 1.5
+_SWIZZLED: Final = ("B1", "B14", "B4", "C6")  # gateway, data, socket, database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodePlan:
+    """One bot-month."""
+
+    seed: int
+    world: WorldPlan
+    faults: tuple[Fault, ...]
+
+    def only(self, faults: tuple[Fault, ...]) -> "EpisodePlan":
+        """Return the plan with fewer faults."""
+        return replace(self, faults=faults)
+
+
+def draw_plan(seed: int) -> EpisodePlan:
+    """Return the plan of a seed: the same one wherever and whenever it is drawn."""
+    assert families.REGISTERED, "faults are registered"
+    dice = np.random.default_rng(np.random.SeedSequence((seed, 0x51)))
+    world = draw_world(dice)
+    calendar = build_scenery(world).calendar
+    sessions = calendar.sessions_between(world.first, world.last)
+    rate = float(dice.choice(_FAULTS_A_SESSION))
+    lively = [name for name in sorted(INJECTORS) if not INJECTORS[name].kills]
+    deadly = [name for name in sorted(INJECTORS) if INJECTORS[name].kills]
+    faults: list[Fault] = []
+    for session in sessions:
+        drawn = _draw_ids(dice, lively, int(dice.poisson(rate)))
+        drawn += _draw_ids(dice, deadly, int(dice.poisson(_KILLS_A_SESSION)))
+        for fault_id in drawn:
+            busy = _BUSY[int(dice.integers(len(_BUSY)))]
+            offset = timedelta(seconds=round(float(dice.uniform(-_BEFORE_S, _AFTER_S))))
+            faults.append(draw_fault(dice, fault_id, at_exchange(session, busy) + offset))
+    for _ in range(int(dice.poisson(_SWIZZLES_A_MONTH))):
+        session = sessions[int(dice.integers(len(sessions)))]
+        busy = _BUSY[int(dice.integers(len(_BUSY)))]
+        faults += _swizzle(dice, at_exchange(session, busy))
+    return EpisodePlan(seed=seed, world=world, faults=tuple(faults))
+
+
+def _draw_ids(dice: np.random.Generator, names: list[str], count: int) -> list[str]:
+    weights = np.array([INJECTORS[name].weight for name in names])
+    return [str(name) for name in dice.choice(names, size=count, p=weights / weights.sum())]
+
+
+def _swizzle(dice: np.random.Generator, at: datetime) -> list[Fault]:
+    """Return outages that start in a random order and heal in another."""
+    faults = []
+    for fault_id in dice.permutation(_SWIZZLED):
+        fault = draw_fault(dice, str(fault_id), at + timedelta(seconds=int(dice.integers(90))))
+        faults.append(
+            replace(fault, until=fault.at + timedelta(seconds=int(dice.integers(5, 240))))
+        )
+    return faults
+
+
+def plan_to_json(plan: EpisodePlan) -> str:
+    """Return a plan as a text that ``plan_from_json`` reads back."""
+    return json.dumps(json.loads(to_json(plan)), indent=1)
+
+
+def plan_from_json(text: str) -> EpisodePlan:
+    """Return the plan that ``plan_to_json`` wrote."""
+    plan: Any = from_json(EpisodePlan, text)
+    assert isinstance(plan, EpisodePlan), "a plan was written"
+    return plan

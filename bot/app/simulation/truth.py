@@ -1,0 +1,161 @@
+"""What is true at the broker: the exchange's own records, and what faults changed in them for good.
+
+Invariants compare the bot's books with this, never with what a faulty wire told the bot.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from bot.exchange.exchange import Exchange
+from bot.exchange.orders import WORKING, NewOrder, OrderRecord
+from bot.ports import OrderReport
+from strategies.model.book import Account
+from strategies.model.fills import Fill
+from strategies.model.ids import ClientOrderId, is_own_id
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.orders import Leg
+from strategies.model.quotes import to_price
+from strategies.model.ticks import order_tick, round_up
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_CORRECTION = Decimal("0.05")
+
+
+@dataclass(slots=True, kw_only=True)
+class Truth:
+    """An exchange, with corrections, and with orders whose end the broker tells wrongly."""
+
+    exchange: Exchange
+    corrections: dict[str, Fill] = field(default_factory=dict)  # by root of the execution id
+    told_cancelled: dict[ClientOrderId, int] = field(default_factory=dict)  # filled by then
+    ever_pretended: set[ClientOrderId] = field(default_factory=set)
+    ended: dict[ClientOrderId, tuple[OrderStatus, str]] = field(default_factory=dict)
+    foreign_orders: int = 0
+
+    # --- what is true ----------------------------------------------------------------------------
+
+    def fills(self) -> tuple[Fill, ...]:
+        """Return the executions of the bot's orders in their latest revision, oldest first."""
+        fills = self.exchange.fills(_BEGINNING)
+        own = (fill for fill in fills if is_own_id(fill.client_order_id))
+        return tuple(self.corrections.get(fill.exec_root, fill) for fill in own)
+
+    def foreign_fills(self) -> tuple[Fill, ...]:
+        """Return the executions of everybody else's orders."""
+        fills = self.exchange.fills(_BEGINNING)
+        return tuple(fill for fill in fills if not is_own_id(fill.client_order_id))
+
+    def cash_usd(self) -> Decimal:
+        """Return the account's cash, added up from everything that moved it."""
+        moves = sum((each.amount_usd for each in self.exchange.cash_movements(_BEGINNING)), _ZERO)
+        fills = sum((each.cash_flow_usd for each in self.fills()), _ZERO)
+        return moves + fills + sum((each.cash_flow_usd for each in self.foreign_fills()), _ZERO)
+
+    def working(self) -> tuple[OrderRecord, ...]:
+        """Return the orders of the bot that still trade."""
+        return tuple(
+            record
+            for record in self.exchange.records()
+            if record.report.status in WORKING and is_own_id(record.order.client_order_id)
+        )
+
+    # --- what the broker tells of it -------------------------------------------------------------
+
+    def told(self, report: OrderReport) -> OrderReport:
+        """Return an order's report as the broker tells it."""
+        order_id = report.client_order_id
+        if order_id in self.ended and report.status is OrderStatus.CANCELLED:
+            status, note = self.ended[order_id]
+            leaves = 0 if status is OrderStatus.REJECTED else report.leaves_quantity
+            return replace(report, status=status, note=note, leaves_quantity=leaves)
+        before = self.told_cancelled.get(order_id)
+        if before == report.filled_quantity and report.status in WORKING:
+            return replace(report, status=OrderStatus.CANCELLED, note="cancelled by its owner")
+        return report
+
+    def told_account(self, account: Account) -> Account:
+        """Return the account with the cash that corrections moved."""
+        if not self.corrections:
+            return account
+        moved = self.cash_usd() - account.cash_usd
+        return replace(
+            account,
+            cash_usd=account.cash_usd + moved,
+            net_liquidation_usd=account.net_liquidation_usd + moved,
+        )
+
+    def pretended(self, order_id: ClientOrderId) -> OrderReport | None:
+        """Return what is told of an order whose cancel was not passed on; None of any other."""
+        record = self.exchange.record(order_id)
+        if order_id not in self.told_cancelled or record is None:
+            return None
+        return self.told(record.report)
+
+    # --- what faults do to it --------------------------------------------------------------------
+
+    def correct_last_fill(self) -> bool:
+        """Correct the price of the newest execution by a nickel; False if there is none."""
+        fresh = [fill for fill in self.fills()[-4:] if fill.exec_root not in self.corrections]
+        if not fresh:
+            return False
+        fill = fresh[-1]
+        self.corrections[fill.exec_root] = replace(
+            fill, revision=fill.revision + 1, price=fill.price + _CORRECTION
+        )
+        return True
+
+    def pretend_cancelled(self, order_id: ClientOrderId) -> bool:
+        """Let an order work on that will be told as cancelled; False if it does not work."""
+        record = self.exchange.record(order_id)
+        if record is None or record.report.status not in WORKING:
+            return False
+        if order_id not in self.told_cancelled:
+            self.told_cancelled[order_id] = record.report.filled_quantity
+            self.ever_pretended.add(order_id)
+            return True
+        return False
+
+    def end_pretence(self) -> None:
+        """Cancel in truth what was told as cancelled."""
+        for order_id in self.told_cancelled:
+            self.exchange.cancel(order_id, self.exchange.now)
+        self.told_cancelled.clear()
+
+    def end_partial(self, status: OrderStatus, note: str) -> bool:
+        """End the first order of the bot that is filled in part; False if there is none."""
+        for record in self.working():
+            if record.report.status is OrderStatus.PARTIALLY_FILLED:
+                order_id = record.order.client_order_id
+                self.exchange.cancel(order_id, self.exchange.now)
+                self.ended[order_id] = (status, note)
+                return True
+        return False
+
+    def trade(self, who: str, legs: tuple[Leg, ...], quantity: int, at: datetime) -> bool:
+        """Send an order that is not the bot's, at a price that trades; False if it was refused.
+
+        Args:
+            who: ``manual``, ``client`` or ``liquidation``.
+            legs: What is bought for one package.
+            quantity: Packages.
+            at: Now.
+        """
+        natural = 0.0
+        for leg in legs:
+            quote = self.exchange.market.quote(leg.instrument, at)
+            if quote is None or quote.ask <= 0:
+                return False
+            natural += leg.ratio * (quote.ask if leg.ratio > 0 else quote.bid)
+        tick = order_tick([leg.instrument for leg in legs], to_price(natural))
+        self.foreign_orders += 1
+        order = NewOrder(
+            client_order_id=ClientOrderId(f"{who}-{self.foreign_orders}"),
+            legs=legs,
+            quantity=quantity,
+            limit_price=round_up(to_price(natural), tick) + 2 * tick,
+        )
+        return self.exchange.submit(order, at).status is not OrderStatus.REJECTED
+
+
+_ZERO = Decimal(0)
