@@ -1,5 +1,7 @@
 """The book as the projections have it: condors, hedges, orders at work, and what hedging cost."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -8,19 +10,29 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select
 
 from state.amounts import from_micros
+from state.columns import among
 from state.orders import instrument_of, legs_of
 from state.tables import (
     LEG_NAMES,
+    CashMovementRow,
     CondorRow,
     CondorStateRow,
     HedgeCashRow,
     HedgeRow,
     OrderRow,
     OrderStateRow,
+    PositionRow,
     columns_of,
     table_of,
 )
-from strategies.model.book import CondorLegs, CondorPosition, HedgePosition, WorkingOrder
+from strategies.model.book import (
+    CondorLegs,
+    CondorPosition,
+    HedgePosition,
+    LoosePosition,
+    WorkingOrder,
+)
+from strategies.model.fills import CashKind
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import OptionContract
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
@@ -37,6 +49,8 @@ _HEDGES = table_of(HedgeRow)
 _HEDGE_CASH = table_of(HedgeCashRow)
 _ORDERS = table_of(OrderRow)
 _STATES = table_of(OrderStateRow)
+_POSITIONS = table_of(PositionRow)
+_MOVEMENTS = table_of(CashMovementRow)
 
 
 def open_condors(
@@ -48,7 +62,7 @@ def open_condors(
             condor_id=row["condor_id"],
             legs=known_legs.get(row["condor_id"])
             or known_legs.setdefault(row["condor_id"], _legs(row)),
-            quantity=row["quantity"],
+            quantity=row["whole_quantity"],
             entry_credit=row["entry_credit"],
             opened_at=row["opened_at"],
             entry_spot=row["entry_spot"],
@@ -71,6 +85,39 @@ def held_hedges(connection: Connection) -> tuple[HedgePosition, ...]:
         )
         for row in connection.execute(_hedges_query()).mappings()
     )
+
+
+def loose_positions(
+    connection: Connection,
+    condors: Sequence[CondorPosition],
+    hedges: Sequence[HedgePosition],
+    session: date,
+) -> tuple[LoosePosition, ...]:
+    """Return what the account should hold beyond whole condors and hedges, by symbol.
+
+    A leg that has settled is not missing, nor one that two condors held on opposite sides: such a
+    leg ends with its day and without a settlement.
+    """
+    net = Counter(net_contracts(connection))
+    loose = net.copy()
+    for condor in condors:
+        for contract, ratio in condor.legs.signed():
+            loose[contract.symbol] -= ratio * condor.quantity
+    for hedge in hedges:
+        loose[hedge.instrument.symbol] -= hedge.net_contracts
+    left = sorted(symbol for symbol, count in loose.items() if count)
+    gone = set(connection.execute(_settled_query(), {"ids": left}).scalars()) if left else set()
+    return tuple(
+        LoosePosition(instrument=instrument_of(symbol), net_contracts=loose[symbol])
+        for symbol in left
+        if net[symbol] or not (symbol in gone or instrument_of(symbol).expiry < session)
+    )
+
+
+def net_contracts(connection: Connection) -> dict[str, int]:
+    """Return net contracts of the account by symbol, without zeros."""
+    rows = connection.execute(_positions_query())
+    return {row.symbol: row.net_contracts for row in rows}
 
 
 def working_orders(connection: Connection) -> tuple[WorkingOrder, ...]:
@@ -121,13 +168,24 @@ def _option(symbol: str) -> OptionContract:
 def _condors_query() -> "Query":
     return (
         select(
-            *columns_of(_CONDOR_STATES, "quantity", "entry_credit", "opened_at", "rolled_on"),
+            *columns_of(_CONDOR_STATES, "whole_quantity", "entry_credit", "opened_at", "rolled_on"),
             *columns_of(_CONDORS),
         )
         .join(_CONDORS, _CONDORS.c.condor_id == _CONDOR_STATES.c.condor_id)
-        .where(_CONDOR_STATES.c.status.in_(OPEN_CONDORS))
+        .where(_CONDOR_STATES.c.status.in_(OPEN_CONDORS), _CONDOR_STATES.c.whole_quantity > 0)
         .order_by(_CONDOR_STATES.c.condor_id)
     )
+
+
+@cache
+def _positions_query() -> "Query":
+    return select(_POSITIONS.c.symbol, _POSITIONS.c.net_contracts)
+
+
+@cache
+def _settled_query() -> "Query":
+    is_one = _MOVEMENTS.c.kind == CashKind.SETTLEMENT.value
+    return select(_MOVEMENTS.c.symbol).where(is_one, among(_MOVEMENTS.c.symbol, "ids"))
 
 
 @cache

@@ -20,6 +20,7 @@ StateError
 ├── BackupFailed         a backup was not made, or is not what its manifest says
 ├── RecordConflict       the same identity arrived with different contents
 │   ├── FillConflict, CashConflict, DecisionConflict, OrderConflict
+├── AdoptionConflict     an execution of somebody else's that cannot become part of a structure
 ├── OverrideReplayed     a signed override whose serial number was used before
 ├── UnknownRecord        an id that nothing is stored under
 ├── AmbiguousId          a shortened id that fits several records
@@ -233,6 +234,14 @@ class DecisionConflict(RecordConflict):
 
 class OrderConflict(RecordConflict):
     """One client order id with two contents."""
+
+
+class AdoptionConflict(StateError):
+    """An execution that cannot become part of what it was to be given to."""
+
+    def __init__(self, exec_root: str, why: str) -> None:
+        self.exec_root = exec_root
+        super().__init__(f"fill {exec_root} cannot be adopted: {why}")
 
 
 class OverrideReplayed(StateError):

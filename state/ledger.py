@@ -18,12 +18,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 
-from state import projector
+from state import external, incidents, projector
+from state.activity import (
+    Activity,
+    last_due_times,
+    peak_net_liquidation,
+    read_activity,
+)
 from state.amounts import from_micros, session_of
 from state.books import (
     OPEN_CONDORS,
     hedge_cost,
     held_hedges,
+    loose_positions,
+    net_contracts,
     open_condors,
     working_orders,
 )
@@ -67,6 +75,7 @@ from state.projector import (
     Difference,
     Touched,
     condors_with_leg,
+    current_external_fills,
     current_fills,
     state_row,
     upsert_into,
@@ -78,8 +87,11 @@ from state.snapshots import (
     market_payload,
 )
 from state.tables import (
+    AdoptionRow,
     BindingRow,
     BlobRow,
+    BreakResolutionRow,
+    BreakRow,
     CashMovementRow,
     CompletionRow,
     CondorCloseRow,
@@ -88,6 +100,8 @@ from state.tables import (
     ConfigEditRow,
     DailyPnlRow,
     DecisionRow,
+    DenialRow,
+    ExternalFillRow,
     FillRow,
     GateConditionRow,
     GateResultRow,
@@ -97,14 +111,16 @@ from state.tables import (
     LayerPlanRow,
     LeaseRow,
     LedgerRow,
+    LockReleaseRow,
+    LockRow,
     OrderEventRow,
     OrderLegRow,
     OrderRow,
     OrderStateRow,
     OverrideRow,
-    PositionRow,
     RunRow,
     SystemStateRow,
+    WalkStepRow,
     columns_of,
     table_of,
 )
@@ -114,11 +130,13 @@ from strategies.model.book import (
     CondorLegs,
     root_id,
 )
+from strategies.model.breaks import Break, Resolution
 from strategies.model.encoding import from_json
-from strategies.model.fills import CashKind, CashMovement, Fill, Side
+from strategies.model.fills import CashKind, CashMovement, ExternalFill, Fill, Side
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OrderStatus, advance
 from strategies.model.limits import HaltScope, SystemState
+from strategies.model.locks import Lock
 from strategies.model.memory import Memory
 from strategies.model.orders import OrderIntent
 from strategies.model.plan import Plan
@@ -149,12 +167,15 @@ _EVENTS = table_of(OrderEventRow)
 _STATES = table_of(OrderStateRow)
 _FILLS = table_of(FillRow)
 _MOVEMENTS = table_of(CashMovementRow)
-_POSITIONS = table_of(PositionRow)
 _HEDGES = table_of(HedgeRow)
 _CONDOR_STATES = table_of(CondorStateRow)
 _HEDGE_CASH = table_of(HedgeCashRow)
 _DAILY = table_of(DailyPnlRow)
 _OVERRIDES = table_of(OverrideRow)
+_EXTERNAL = table_of(ExternalFillRow)
+_ADOPTIONS = table_of(AdoptionRow)
+# Further records that bear the instant at which they were made
+_DATED = (AdoptionRow, DenialRow, WalkStepRow, BreakResolutionRow, LockReleaseRow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -407,11 +428,14 @@ class Ledger:
     def book(self, at: datetime) -> Book:
         """Return what is owned and at work, and G1's hedge cost of the 365 days up to ``at``."""
         with self._reading() as connection:
+            condors = open_condors(connection, self._legs)
+            hedges = held_hedges(connection)
             return Book(
-                condors=open_condors(connection, self._legs),
-                hedges=held_hedges(connection),
+                condors=condors,
+                hedges=hedges,
                 working=working_orders(connection),
                 hedge_cost_365d_usd=hedge_cost(connection, session_of(at)),
+                loose=loose_positions(connection, condors, hedges, session_of(at)),
             )
 
     def open_condor_ids(self) -> frozenset[str]:
@@ -422,17 +446,17 @@ class Ledger:
             return frozenset(root_id(condor_id) for condor_id in held)
 
     def positions(self) -> dict[str, int]:
-        """Return net contracts by symbol, without zeros."""
-        query = select(_POSITIONS.c.symbol, _POSITIONS.c.net_contracts)
+        """Return net contracts of the whole account by symbol, without zeros."""
         with self._reading() as connection:
-            return {row.symbol: row.net_contracts for row in connection.execute(query)}
+            return net_contracts(connection)
 
     def cash_usd(self) -> Decimal:
-        """Return the cash that deposits, fills, settlements and variation add up to."""
+        """Return the cash that fills (anybody's), deposits, settlements and the rest add up to."""
         fills = current_fills().with_only_columns(func.sum(_FILLS.c.cash_flow_usd))
+        others = current_external_fills().with_only_columns(func.sum(_EXTERNAL.c.cash_flow_usd))
         moves = select(func.sum(_MOVEMENTS.c.amount_usd))
         with self._reading() as connection:
-            parts = [connection.execute(query).scalar() for query in (fills, moves)]
+            parts = [connection.execute(query).scalar() for query in (fills, others, moves)]
         return sum((part for part in parts if part is not None), _ZERO)
 
     def hedge_cost_365d_usd(self, at: datetime) -> Decimal:
@@ -443,6 +467,8 @@ class Ledger:
     def realised_pnl(self) -> RealisedPnl:
         """Return realised profit and loss of condors and hedges, fees and deposits."""
         fees = current_fills().with_only_columns(func.sum(_FILLS.c.commission_usd))
+        adopted = current_external_fills().with_only_columns(func.sum(_EXTERNAL.c.commission_usd))
+        adopted = adopted.where(_EXTERNAL.c.exec_root.in_(select(_ADOPTIONS.c.exec_root)))
         deposits = select(func.sum(_MOVEMENTS.c.amount_usd)).where(
             _MOVEMENTS.c.kind == CashKind.DEPOSIT.value
         )
@@ -450,12 +476,16 @@ class Ledger:
             select(func.sum(_CONDOR_STATES.c.realised_usd)),
             select(func.sum(_HEDGES.c.realised_usd)),
             fees,
+            adopted,
             deposits,
         )
         with self._reading() as connection:
             sums = [connection.execute(query).scalar() or _ZERO for query in queries]
         return RealisedPnl(
-            condors_usd=sums[0], hedges_usd=sums[1], fees_usd=sums[2], deposits_usd=sums[3]
+            condors_usd=sums[0],
+            hedges_usd=sums[1],
+            fees_usd=sums[2] + sums[3],
+            deposits_usd=sums[4],
         )
 
     # --- fills and cash ---------------------------------------------------------------------
@@ -465,6 +495,16 @@ class Ledger:
         with self._reading() as connection:
             rows = connection.execute(_fills_query(), {"since": at}).mappings()
             return tuple(_to_fill(row) for row in rows)
+
+    def external_fills_since(self, at: datetime) -> tuple[ExternalFill, ...]:
+        """Return executions that are not the bot's at or after ``at``, latest revisions."""
+        with self._reading() as connection:
+            return external.fills_since(connection, at)
+
+    def unadopted_fills(self) -> tuple[ExternalFill, ...]:
+        """Return executions that are not the bot's and belong to no structure, oldest first."""
+        with self._reading() as connection:
+            return external.unadopted(connection)
 
     def last_fill_at(self) -> datetime | None:
         """Return the instant of the newest fill."""
@@ -488,10 +528,14 @@ class Ledger:
             _COMPLETIONS.c.at,
             _EVENTS.c.at,
             _FILLS.c.executed_at,
+            _EXTERNAL.c.executed_at,
             _MOVEMENTS.c.booked_at,
             _SYSTEM.c.at,
             _JOBS.c.finished_at,
             _DAILY.c.at,
+            *(table_of(row).c.at for row in _DATED),
+            table_of(BreakRow).c.found_at,
+            table_of(LockRow).c.set_at,
         )
         newest = (self._newest(select(func.max(column))) for column in instants)
         return max((at for at in newest if at is not None), default=None)
@@ -500,6 +544,23 @@ class Ledger:
         with self._reading() as connection:
             newest: datetime | None = connection.execute(query).scalar()
         return newest
+
+    # --- breaks and locks -------------------------------------------------------------------
+
+    def open_breaks(self) -> tuple[Break, ...]:
+        """Return what did not agree and has not ended, oldest first."""
+        with self._reading() as connection:
+            return incidents.breaks_resolved(connection, None)
+
+    def ignored_breaks(self) -> tuple[Break, ...]:
+        """Return what an operator lets stand: it is not raised again while its values stay."""
+        with self._reading() as connection:
+            return incidents.breaks_resolved(connection, Resolution.IGNORED)
+
+    def locks(self, at: datetime) -> tuple[Lock, ...]:
+        """Return the locks that hold at an instant, oldest first."""
+        with self._reading() as connection:
+            return incidents.locks(connection, at)
 
     # --- the program itself -----------------------------------------------------------------
 
@@ -517,6 +578,26 @@ class Ledger:
             row["set_by"],
             row["at"],
         )
+
+    def holds_lease(self) -> bool:
+        """Return whether no other process has taken the ledger over since it was opened."""
+        with self._reading() as connection:
+            return bool(connection.execute(_epoch_query()).scalar_one() == self.epoch)
+
+    def activity(self, at: datetime) -> Activity:
+        """Return what was sent, cancelled and rejected lately, counted back from an instant."""
+        with self._reading() as connection:
+            return read_activity(connection, at)
+
+    def peak_net_liquidation_usd(self, since: date) -> Decimal | None:
+        """Return the highest net liquidation at a session's end from a date on; None if none is."""
+        with self._reading() as connection:
+            return peak_net_liquidation(connection, since)
+
+    def last_due_times(self) -> dict[str, datetime]:
+        """Return the latest due time on record of each job."""
+        with self._reading() as connection:
+            return last_due_times(connection)
 
     def overrides_in_force(self, at: datetime) -> tuple[StoredOverride, ...]:
         """Return the overrides on record that hold at an instant, oldest first (D3)."""
@@ -794,6 +875,54 @@ class LedgerTransaction:
             self._touched.condors.add(order["condor_id"])
         return True
 
+    def record_denial(self, intent: OrderIntent, at: datetime, *, reason: str, detail: str) -> None:
+        """Record that the risk gate refused an order; it need not be on record."""
+        self._insert(
+            DenialRow,
+            client_order_id=intent.client_order_id,
+            at=at,
+            purpose=intent.purpose,
+            quantity=intent.quantity,
+            limit_price=intent.limit_price,
+            reason=reason,
+            detail=detail,
+        )
+
+    def record_walk_step(
+        self,
+        client_order_id: ClientOrderId,
+        at: datetime,
+        *,
+        step: int,
+        bid: Decimal | None,
+        mid: Decimal | None,
+        natural: Decimal | None,
+        limit_price: Decimal,
+        reason: str,
+    ) -> bool:
+        """Record the market and the price at one step of an order's walk, for cost analysis.
+
+        Prices are index points of one package: ``natural`` is what buying it at once would cost,
+        ``bid`` what selling it at once would bring.
+
+        Returns: False if that step was on record.
+
+        Raises: UnknownRecord; InexactAmount.
+        """
+        self._order_row(client_order_id)
+        row = {
+            "client_order_id": client_order_id,
+            "step": step,
+            "at": at,
+            "bid": bid,
+            "mid": mid,
+            "natural": natural,
+            "limit_price": limit_price,
+            "reason": reason,
+        }
+        statement = insert(table_of(WalkStepRow)).on_conflict_do_nothing()
+        return self._connection.execute(statement, row).rowcount == 1
+
     def _last_event(self, client_order_id: str) -> Row:
         given = {"client_order_id": client_order_id}
         return dict(self._connection.execute(_last_event_query(), given).mappings().one())
@@ -885,6 +1014,72 @@ class LedgerTransaction:
                 self._touched.symbols.add(movement.symbol)
                 self._touched.condors |= condors_with_leg(self._connection, movement.symbol)
         return True
+
+    # --- what others do, and what does not agree ----------------------------------------------
+
+    def record_external_fill(self, fill: ExternalFill) -> bool:
+        """Record an execution in the account that no order of the bot explains.
+
+        Positions and cash count it; the book shows it as loose until it is adopted.
+
+        Returns: False if it was on record already.
+
+        Raises: FillConflict if its root and revision are on record with other contents, or the root
+            is that of a fill of the bot's; InvalidInstrument for a symbol the bot does not know.
+        """
+        return external.record(self._connection, fill, self._touched)
+
+    def adopt_external_fill(
+        self,
+        exec_root: str,
+        at: datetime,
+        *,
+        condor_id: str | None,
+        layer: str | None,
+        by: str,
+        reason: str,
+    ) -> bool:
+        """Give an execution to a condor or a layer: from now on it counts as a fill of that.
+
+        A trade against the direction of the condor's leg closes, any other opens.
+
+        Returns: False if it was given there already.
+
+        Raises: UnknownRecord; AdoptionConflict.
+        """
+        return external.adopt(
+            self._connection,
+            self._touched,
+            exec_root,
+            at,
+            condor_id=condor_id,
+            layer=layer,
+            by=by,
+            reason=reason,
+        )
+
+    def open_break(self, found: Break) -> bool:
+        """Record a disagreement; False if it is open, or ignored, with the same values."""
+        return incidents.open_break(self._connection, found)
+
+    def resolve_break(
+        self, break_id: str, at: datetime, resolution: Resolution, *, by: str, reason: str
+    ) -> bool:
+        """Record how a break ended; False if it had ended already. Raises: UnknownRecord.
+
+        An ignored one may still be resolved otherwise; found again, it is then raised again.
+        """
+        return incidents.resolve_break(
+            self._connection, break_id, at, resolution, by=by, reason=reason
+        )
+
+    def set_lock(self, lock: Lock, by: str) -> bool:
+        """Record a lock; False if one for the same trouble holds already, for as long."""
+        return incidents.set_lock(self._connection, lock, by)
+
+    def release_lock(self, lock_id: str, at: datetime, *, by: str, reason: str) -> bool:
+        """Take a lock away; False if it does not hold. Raises: UnknownRecord."""
+        return incidents.release_lock(self._connection, lock_id, at, by=by, reason=reason)
 
     # --- governance -------------------------------------------------------------------------
 

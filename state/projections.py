@@ -88,6 +88,8 @@ class CondorState:
     closed_quantity: int
     settled_quantity: int
     rolled_quantity: int  # now part of another condor
+    whole_quantity: int  # of quantity, those whose every leg is still there
+    loose: tuple[tuple[str, int], ...]  # contracts beyond whole condors, long > 0
     entry_credit: Decimal  # index points per condor
     entry_cash_usd: Decimal  # with what a roll handed it
     rolled_cash_usd: Decimal  # the part of it that rolls handed on
@@ -176,7 +178,7 @@ def _follow(
     """Return where one condor is, and what it hands to those it is rolled into."""
     held = _contracts(history, PositionEffect.OPEN)
     entry_cash = _cash(history.fills, PositionEffect.OPEN)
-    opening = [fill.at for fill in history.fills if fill.effect is PositionEffect.OPEN]
+    opening = [f.at for f in history.fills if f.effect is PositionEffect.OPEN and f.quantity]
     opened_at = min(opening, default=None)
     rolled_on: date | None = None
     if handed is None:
@@ -206,7 +208,7 @@ def _follow(
         for symbol, ratio in history.legs.items():
             taken = packages * ratio if symbol in stays else -signed.get(symbol, 0)
             gone[symbol] += taken if ratio > 0 else -taken
-        ends += [fill.at for fill in roll.fills if fill.effect is PositionEffect.OPEN]
+        ends += [f.at for f in roll.fills if f.effect is PositionEffect.OPEN and f.quantity]
 
     closing = {symbol: -n for symbol, n in _contracts(history, PositionEffect.CLOSE).items()}
     closed = min(_packages(history, closing), opened - rolled)
@@ -214,6 +216,7 @@ def _follow(
     is_settled = _is_settled(history, remaining)
     settled = opened - rolled - closed if is_settled else 0
     quantity = opened - rolled - closed - settled
+    whole, loose = (0, ()) if is_settled else _parts(history, remaining, quantity)
 
     exit_cash = _cash(history.fills, PositionEffect.CLOSE)
     settlement_cash = _ZERO
@@ -223,7 +226,7 @@ def _follow(
                 price = history.settlements[symbol].price * CONDOR_MULTIPLIER
                 settlement_cash += price * (remaining[symbol] if ratio > 0 else -remaining[symbol])
         ends += [settlement.at for settlement in history.settlements.values()]
-    ends += [fill.at for fill in history.fills if fill.effect is PositionEffect.CLOSE]
+    ends += [f.at for f in history.fills if f.effect is PositionEffect.CLOSE and f.quantity]
 
     rolled_cash = sum((each.cash_usd for each in hands_on.values()), _ZERO)
     credit, realised = Fraction(0), Fraction(0)
@@ -233,6 +236,8 @@ def _follow(
         share = Fraction(own - quantity, own) if own else Fraction(1)
         realised = Fraction(entry_cash - rolled_cash) * share
         realised += Fraction(exit_cash + settlement_cash)
+    elif not any(remaining.values()) or is_settled:  # it was never whole, and nothing is left of it
+        realised = Fraction(entry_cash + exit_cash + settlement_cash)
     state = CondorState(
         status=_status(history, opened, quantity, closed, settled),
         quantity=quantity,
@@ -240,6 +245,8 @@ def _follow(
         closed_quantity=closed,
         settled_quantity=settled,
         rolled_quantity=rolled,
+        whole_quantity=whole,
+        loose=loose,
         entry_credit=rounded(credit),
         entry_cash_usd=entry_cash,
         rolled_cash_usd=rolled_cash,
@@ -275,6 +282,20 @@ def _contracts(history: CondorHistory, effect: PositionEffect) -> dict[str, int]
 def _packages(history: CondorHistory, contracts: Mapping[str, int]) -> int:
     """Return how many whole condors some contracts by leg make up."""
     return max(0, min(contracts[symbol] // abs(n) for symbol, n in history.legs.items()))
+
+
+def _parts(
+    history: CondorHistory, remaining: Mapping[str, int], quantity: int
+) -> tuple[int, tuple[tuple[str, int], ...]]:
+    """Return how many condors have every leg that has not settled, and the contracts beyond them.
+
+    Legs differ where orders filled unevenly, an execution was taken back, or somebody else traded.
+    """
+    left = {leg: ratio for leg, ratio in history.legs.items() if leg not in history.settlements}
+    whole = min((remaining[leg] // abs(ratio) for leg, ratio in left.items()), default=quantity)
+    whole = max(0, min(whole, quantity))
+    beyond = ((leg, remaining[leg] - whole * abs(ratio)) for leg, ratio in left.items())
+    return whole, tuple((leg, n if left[leg] > 0 else -n) for leg, n in beyond if n)
 
 
 def _is_settled(history: CondorHistory, remaining: Mapping[str, int]) -> bool:

@@ -1,6 +1,7 @@
 """Keep the projections true: write what records add up to, and compare it with what is stored."""
 
-from collections import defaultdict
+import json
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -28,6 +29,7 @@ from state.decisions import Row
 from state.orders import UNFINISHED, instrument_of
 from state.projections import (
     CondorHistory,
+    CondorState,
     LegFill,
     LegSettlement,
     Trade,
@@ -38,9 +40,11 @@ from state.projections import (
 from state.tables import (
     LEG_NAMES,
     PROJECTIONS,
+    AdoptionRow,
     CashMovementRow,
     CondorRow,
     CondorStateRow,
+    ExternalFillRow,
     FillRow,
     HedgeCashRow,
     HedgeRow,
@@ -63,6 +67,8 @@ if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
 
 _FILLS = table_of(FillRow)
 _MOVEMENTS = table_of(CashMovementRow)
+_EXTERNAL = table_of(ExternalFillRow)
+_ADOPTIONS = table_of(AdoptionRow)
 _ORDERS = table_of(OrderRow)
 _LEGS = table_of(OrderLegRow)
 _EVENTS = table_of(OrderEventRow)
@@ -75,11 +81,20 @@ _HEDGE_ROOTS = ("VIX", "VIXW", "VX", "VXM")
 
 def current_fills(*columns: str) -> "Query":
     """Return the query of every execution in its latest revision."""
-    newer = _FILLS.alias("newer")
+    return _latest(_FILLS, *columns)
+
+
+def current_external_fills(*columns: str) -> "Query":
+    """Return the query of every execution that is not the bot's, in its latest revision."""
+    return _latest(_EXTERNAL, *columns)
+
+
+def _latest(table: Table, *columns: str) -> "Query":
+    newer = table.alias("newer")
     superseded = exists().where(
-        and_(newer.c.exec_root == _FILLS.c.exec_root, newer.c.revision > _FILLS.c.revision)
+        and_(newer.c.exec_root == table.c.exec_root, newer.c.revision > table.c.revision)
     )
-    return select(*columns_of(_FILLS, *columns)).where(~superseded)
+    return select(*columns_of(table, *columns)).where(~superseded)
 
 
 @dataclass(slots=True)
@@ -196,18 +211,33 @@ def holdings(
 ) -> tuple[list[Row], list[Row]]:
     """Return the rows of positions and of hedges, for some symbols or for all."""
     fetch = _Fetch(connection, symbols)
-    trades: defaultdict[str, list[Trade]] = defaultdict(list)
+    net: Counter[str] = Counter()
+    trades: defaultdict[str, list[Trade]] = defaultdict(list)  # those of the bot's structures
     for symbol, at, root, side, quantity, price in fetch(_symbol_fills_query):
-        trades[symbol].append(Trade(at, f"fill {root}", Side(side).sign * quantity, price))
-    for symbol, at, movement_id, quantity, price in fetch(_settlements_query):
-        trades[symbol].append(Trade(at, f"settlement {movement_id}", quantity, price))
+        signed = Side(side).sign * quantity
+        net[symbol] += signed
+        trades[symbol].append(Trade(at, f"fill {root}", signed, price))
+    for symbol, at, root, side, quantity, price, layer in fetch(_symbol_external_query):
+        signed = Side(side).sign * quantity
+        net[symbol] += signed
+        if layer is not None:
+            trades[symbol].append(Trade(at, f"fill {root}", signed, price))
+    settled = list(fetch(_settlements_query))
+    for symbol, at, movement_id, quantity, price in settled:
+        # What others hold settles with it: only what the bot holds leaves the bot's books
+        ours = -sum(trade.quantity for trade in trades[symbol])
+        if part := quantity if net[symbol] == -ours else ours:
+            trades[symbol].append(Trade(at, f"settlement {movement_id}", part, price))
+    for symbol, _, _, quantity, _ in settled:
+        net[symbol] += quantity
 
-    positions, hedges = [], []
+    positions = [
+        {"symbol": symbol, "net_contracts": count} for symbol, count in net.items() if count
+    ]
+    hedges = []
     for symbol, changes in trades.items():
-        if net := sum(trade.quantity for trade in changes):
-            positions.append({"symbol": symbol, "net_contracts": net})
         instrument = instrument_of(symbol)
-        if instrument.underlying == "VIX":
+        if instrument.underlying == "VIX" and changes:
             state = hold_hedge(changes, instrument.multiplier)
             hedges.append({"symbol": symbol, **asdict(state)})
     return positions, hedges
@@ -241,6 +271,19 @@ def condor_states(connection: Connection, condors: Collection[str] | None) -> li
                 at=row["executed_at"],
             )
         )
+    for row in fetch(_adopted_fills_query).mappings():
+        signed = Side(row["side"]).sign * row["quantity"]
+        adds = signed * legs[row["condor_id"]][row["symbol"]] > 0
+        leg_fills[row["condor_id"]].append(
+            LegFill(
+                symbol=row["symbol"],
+                effect=PositionEffect.OPEN if adds else PositionEffect.CLOSE,
+                quantity=signed,
+                price=row["price"],
+                commission_usd=row["commission_usd"],
+                at=row["executed_at"],
+            )
+        )
     every_leg = {leg for four in legs.values() for leg in four}
     settlements = {
         symbol: LegSettlement(price, at)
@@ -262,15 +305,19 @@ def condor_states(connection: Connection, condors: Collection[str] | None) -> li
         )
         for condor_id, four in legs.items()
     }
-    states = follow_family(histories)
-    return [{"condor_id": condor_id, **asdict(state)} for condor_id, state in states.items()]
+    return [_condor_row(condor_id, state) for condor_id, state in follow_family(histories).items()]
+
+
+def _condor_row(condor_id: str, state: CondorState) -> Row:
+    row = {"condor_id": condor_id, **asdict(state)}
+    return row | {"loose_json": json.dumps(row.pop("loose"), separators=(",", ":"))}
 
 
 def hedge_cash(connection: Connection, sessions: Collection[date] | None) -> list[Row]:
     """Return G1's cash flows by session: layer fills with fees, and movements of VIX products."""
     fetch = _Fetch(connection, sessions)
     totals: defaultdict[date, Decimal] = defaultdict(Decimal)
-    for query in (_hedge_fills_query, _hedge_movements_query):
+    for query in (_hedge_fills_query, _hedge_adopted_query, _hedge_movements_query):
         for session, amount in fetch(query):
             totals[session] += amount
     return [{"session": day, "cash_flow_usd": total} for day, total in totals.items()]
@@ -344,6 +391,26 @@ def _symbol_fills_query(scoped: bool) -> "Query":
 
 
 @cache
+def _symbol_external_query(scoped: bool) -> "Query":
+    names = ("symbol", "executed_at", "exec_root", "side", "quantity", "price")
+    adopted = _ADOPTIONS.c.exec_root == _EXTERNAL.c.exec_root
+    query = current_external_fills(*names).add_columns(_ADOPTIONS.c.layer)
+    return _within(query.outerjoin(_ADOPTIONS, adopted), _EXTERNAL.c.symbol, scoped)
+
+
+@cache
+def _adopted_fills_query(scoped: bool) -> "Query":
+    names = ("symbol", "side", "quantity", "price", "commission_usd", "executed_at")
+    query = (
+        current_external_fills(*names)
+        .add_columns(_ADOPTIONS.c.condor_id)
+        .join(_ADOPTIONS, _ADOPTIONS.c.exec_root == _EXTERNAL.c.exec_root)
+        .where(_ADOPTIONS.c.condor_id.is_not(None))
+    )
+    return _within(query, _ADOPTIONS.c.condor_id, scoped)
+
+
+@cache
 def _settlements_query(scoped: bool) -> "Query":
     names = ("symbol", "booked_at", "movement_id", "quantity", "price")
     query = select(*columns_of(_MOVEMENTS, *names)).where(
@@ -412,6 +479,13 @@ def _condor_fills_query(scoped: bool) -> "Query":
 def _hedge_fills_query(scoped: bool) -> "Query":
     query = current_fills("session", "cash_flow_usd").where(_FILLS.c.layer.is_not(None))
     return _within(query, _FILLS.c.session, scoped)
+
+
+@cache
+def _hedge_adopted_query(scoped: bool) -> "Query":
+    adopted = _ADOPTIONS.c.exec_root == _EXTERNAL.c.exec_root
+    query = current_external_fills("session", "cash_flow_usd").join(_ADOPTIONS, adopted)
+    return _within(query.where(_ADOPTIONS.c.layer.is_not(None)), _EXTERNAL.c.session, scoped)
 
 
 @cache

@@ -23,9 +23,11 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from state.columns import Day, Instant, Micros, Scalar, one_of, whole
-from strategies.model.fills import CashKind, Side
+from strategies.model.breaks import BreakKind, Resolution
+from strategies.model.fills import CashKind, ExternalSource, Side
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import HaltScope, SystemState
+from strategies.model.locks import LockKind
 from strategies.model.orders import PositionEffect, Urgency
 
 LEG_NAMES = ("long_put", "short_put", "short_call", "long_call")
@@ -55,6 +57,11 @@ def _micros(name: str, *, nullable: bool = False) -> Any:  # noqa: ANN401 as Fie
 
 def _instant(*, index: bool = False) -> Any:  # noqa: ANN401 as Field
     return Field(sa_type=Instant, index=index)
+
+
+_TRADES_OR_IS_TAKEN_BACK = CheckConstraint(
+    "quantity > 0 OR (quantity = 0 AND revision > 1)", name="trades_or_is_taken_back"
+)
 
 
 def _flag(column: str) -> CheckConstraint:
@@ -403,7 +410,7 @@ class FillRow(LedgerRow, table=True):
     __tablename__ = "fills"
     __table_args__ = (
         one_of("side", Side),
-        CheckConstraint("quantity > 0", name="trades_something"),
+        _TRADES_OR_IS_TAKEN_BACK,
         CheckConstraint("revision >= 1", name="revisions_count_from_one"),
         whole("price_micros", "commission_usd_micros", "cash_flow_usd_micros"),
     )
@@ -424,7 +431,7 @@ class FillRow(LedgerRow, table=True):
 
 
 class CashMovementRow(LedgerRow, table=True):
-    """Cash that moved without an order: deposits, settlements, variation margin."""
+    """Cash that moved without an order: deposits, settlements, variation margin, adjustments."""
 
     __tablename__ = "cash_movements"
     __table_args__ = (
@@ -445,6 +452,142 @@ class CashMovementRow(LedgerRow, table=True):
     amount_usd: Decimal = _micros("amount_usd")  # cash in > 0
     booked_at: datetime = _instant(index=True)
     session: date = Field(sa_type=Day, index=True)
+
+
+class DenialRow(LedgerRow, table=True):
+    """Each order that the risk gate refused, and the typed reason."""
+
+    __tablename__ = "denials"
+
+    sequence: int | None = Field(default=None, primary_key=True)
+    client_order_id: str = Field(index=True)  # it need not be on record
+    at: datetime = _instant()
+    purpose: str
+    quantity: int
+    limit_price: Decimal = _micros("limit_price")
+    reason: str
+    detail: str
+
+
+class WalkStepRow(LedgerRow, table=True):
+    """What the market was and what was bid at each step of a price walk, for cost analysis."""
+
+    __tablename__ = "walk_steps"
+    __table_args__ = (
+        whole("bid_micros", "mid_micros", "natural_micros", "limit_price_micros"),
+        {"sqlite_with_rowid": False},
+    )
+
+    client_order_id: str = Field(primary_key=True, foreign_key="orders.client_order_id")
+    step: int = Field(primary_key=True)
+    at: datetime = _instant()
+    bid: Decimal | None = _micros("bid", nullable=True)  # what selling the package would cost
+    mid: Decimal | None = _micros("mid", nullable=True)
+    natural: Decimal | None = _micros("natural", nullable=True)
+    limit_price: Decimal = _micros("limit_price")
+    reason: str
+
+
+# --- records: what others do, and what does not agree -----------------------------------------
+
+
+class ExternalFillRow(LedgerRow, table=True):
+    """Each execution in the account that is not the bot's, and each correction of one."""
+
+    __tablename__ = "external_fills"
+    __table_args__ = (
+        one_of("source", ExternalSource),
+        one_of("side", Side),
+        CheckConstraint("quantity >= 0", name="counts_up"),
+        CheckConstraint("revision >= 1", name="revisions_count_from_one"),
+        whole("price_micros", "commission_usd_micros", "cash_flow_usd_micros"),
+    )
+
+    exec_root: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True)
+    source: str
+    reference: str  # whatever the broker says of who it was
+    symbol: str = Field(index=True)
+    side: str
+    quantity: int
+    price: Decimal = _micros("price")
+    commission_usd: Decimal = _micros("commission_usd")
+    cash_flow_usd: Decimal = _micros("cash_flow_usd")  # follows from the rest; cash in > 0
+    executed_at: datetime = _instant(index=True)
+    session: date = Field(sa_type=Day)
+
+
+class AdoptionRow(LedgerRow, table=True):
+    """Each execution of somebody else's that an operator has given to a condor or a layer."""
+
+    __tablename__ = "adoptions"
+    __table_args__ = (CheckConstraint("(layer IS NULL) <> (condor_id IS NULL)", name="serves_one"),)
+
+    exec_root: str = Field(primary_key=True)
+    at: datetime = _instant()
+    condor_id: str | None = Field(foreign_key="condors.condor_id", index=True)
+    layer: str | None
+    set_by: str
+    reason: str
+
+
+class BreakRow(LedgerRow, table=True):
+    """Each disagreement found, again when its values changed (``strategies/model/breaks.py``)."""
+
+    __tablename__ = "breaks"
+    __table_args__ = (one_of("kind", BreakKind),)
+
+    sequence: int | None = Field(default=None, primary_key=True)
+    break_id: str = Field(index=True)
+    kind: str
+    key: str
+    detail: str
+    ledger_value: str
+    broker_value: str
+    locks_json: str  # keys under which nothing opens
+    found_at: datetime = _instant()
+
+
+class BreakResolutionRow(LedgerRow, table=True):
+    """How a break ended, and who said so."""
+
+    __tablename__ = "break_resolutions"
+    __table_args__ = (one_of("resolution", Resolution),)
+
+    sequence: int | None = Field(default=None, primary_key=True)
+    break_sequence: int = Field(foreign_key="breaks.sequence", index=True)
+    at: datetime = _instant()
+    resolution: str
+    set_by: str
+    reason: str
+
+
+class LockRow(LedgerRow, table=True):
+    """Each lock that was set, again when it was prolonged (``strategies/model/locks.py``)."""
+
+    __tablename__ = "locks"
+    __table_args__ = (one_of("kind", LockKind),)
+
+    sequence: int | None = Field(default=None, primary_key=True)
+    lock_id: str = Field(index=True)
+    kind: str
+    key: str
+    reason: str
+    set_at: datetime = _instant()
+    until: datetime | None = Field(sa_type=Instant)  # NULL = until it is released
+    set_by: str
+
+
+class LockReleaseRow(LedgerRow, table=True):
+    """Each lock that was taken away before its end, and who did."""
+
+    __tablename__ = "lock_releases"
+
+    sequence: int | None = Field(default=None, primary_key=True)
+    lock_sequence: int = Field(foreign_key="locks.sequence", index=True)
+    at: datetime = _instant()
+    set_by: str
+    reason: str
 
 
 # --- projections ------------------------------------------------------------------------------
@@ -496,6 +639,7 @@ class CondorStateRow(LedgerRow, table=True):
     __tablename__ = "condor_states"
     __table_args__ = (
         one_of("status", CONDOR_STATUSES),
+        CheckConstraint("whole_quantity BETWEEN 0 AND quantity", name="whole_ones_are_among_them"),
         CheckConstraint(
             "quantity = opened_quantity - closed_quantity - settled_quantity - rolled_quantity",
             name="adds_up",
@@ -510,6 +654,8 @@ class CondorStateRow(LedgerRow, table=True):
     closed_quantity: int
     settled_quantity: int
     rolled_quantity: int  # now part of another condor
+    whole_quantity: int  # of quantity, those whose every leg is still there
+    loose_json: str  # its contracts beyond whole ones: [[symbol, signed contracts], ...]
     entry_credit: Decimal = _micros("entry_credit")  # index points per condor, from fills
     entry_cash_usd: Decimal = _micros("entry_cash_usd")  # with what it was handed by a roll
     rolled_cash_usd: Decimal = _micros("rolled_cash_usd")  # the part of it handed on by rolls
@@ -583,6 +729,14 @@ APPEND_ONLY: Sequence[type[LedgerRow]] = (
     OrderEventRow,
     FillRow,
     CashMovementRow,
+    DenialRow,
+    WalkStepRow,
+    ExternalFillRow,
+    AdoptionRow,
+    BreakRow,
+    BreakResolutionRow,
+    LockRow,
+    LockReleaseRow,
 )
 PROJECTIONS: Sequence[type[LedgerRow]] = (
     OrderStateRow,

@@ -9,10 +9,19 @@ from pathlib import Path
 from state.governance import ConfigEdit, StoredOverride
 from state.ledger import Ledger, LedgerTransaction
 from strategies.model.book import Book, CondorLegs
+from strategies.model.breaks import Break, BreakKind
 from strategies.model.encoding import to_json
-from strategies.model.fills import CashKind, CashMovement, Fill, Side
+from strategies.model.fills import (
+    CashKind,
+    CashMovement,
+    ExternalFill,
+    ExternalSource,
+    Fill,
+    Side,
+)
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OrderStatus
+from strategies.model.locks import Lock, LockKind
 from strategies.model.memory import Curve, Memory
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
 from strategies.model.overrides import Override
@@ -388,6 +397,54 @@ def sent(tx: LedgerTransaction, intent: OrderIntent, at: datetime = AT) -> None:
     tx.record_order_event(order_id, at, OrderStatus.LIVE, broker_order_id="9001")
 
 
+def external_fill(
+    symbol: str,
+    signed_quantity: int,
+    price: str = "3.00",
+    *,
+    root: str = "x1",
+    revision: int = 1,
+    at: datetime = AT,
+) -> ExternalFill:
+    """Return an execution of somebody else's; a negative quantity sells."""
+    return ExternalFill(
+        exec_root=root,
+        revision=revision,
+        source=ExternalSource.MANUAL,
+        reference="",
+        symbol=symbol,
+        side=Side.BUY if signed_quantity >= 0 else Side.SELL,
+        quantity=abs(signed_quantity),
+        price=Decimal(price),
+        commission_usd=Decimal("0.65"),
+        executed_at=at,
+    )
+
+
+def walk_step(tx: LedgerTransaction, intent: OrderIntent, step: int = 1) -> bool:
+    """Record one step of an order's price walk."""
+    return tx.record_walk_step(
+        intent.client_order_id,
+        AT,
+        step=step,
+        bid=Decimal("-1.30"),
+        mid=Decimal("-1.175"),
+        natural=Decimal("-1.05"),
+        limit_price=intent.limit_price,
+        reason="first price",
+    )
+
+
+BREAK = Break(
+    kind=BreakKind.POSITION,
+    key="VIX   200318C00025000",
+    detail="the broker has 3 more",
+    ledger_value="10",
+    broker_value="13",
+    locks=("VIX",),
+    found_at=AT,
+)
+LOCK = Lock(kind=LockKind.BREAK, key="VIX", reason="a break", set_at=AT, until=None)
 EDIT = ConfigEdit(file="paper_config.yaml", digest_in_force="aa", digest_found="bb")
 
 

@@ -26,6 +26,7 @@ from state.errors import (
 )
 from state.ledger import Ledger
 from state.tables import APPEND_ONLY
+from strategies.model.breaks import Resolution
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.plan import CondorClose
 from tests import builders
@@ -58,6 +59,14 @@ def fill_every_table(ledger: Ledger) -> None:
         tx.set_system_state(ledger.system_state().state, AT, None, "start", by="bot")
         tx.record_override(records.override(), AT)
         tx.record_config_edit(records.RUN, AT, records.EDIT)
+        tx.record_denial(condor, AT, reason="LIMIT", detail="too many orders")
+        records.walk_step(tx, condor)
+        tx.record_external_fill(records.external_fill(condor.legs[0].instrument.symbol, 0))
+        tx.adopt_external_fill("x1", AT, condor_id="C0001", layer=None, by="alice", reason="mine")
+        tx.open_break(records.BREAK)
+        tx.resolve_break(records.BREAK.break_id, AT, Resolution.GONE, by="bot", reason="agrees")
+        tx.set_lock(records.LOCK, by="bot")
+        tx.release_lock(records.LOCK.lock_id, AT, by="alice", reason="looked at it")
     closing = CondorClose(condor_id="C0001", rules=("C9",), mark_debit=None, note="")
     with ledger.transaction() as tx:
         record(tx, records.plan("plan-2", at=records.minutes(15), closes=[closing]))
