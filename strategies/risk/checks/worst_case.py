@@ -208,9 +208,8 @@ def _worst_contracts(request: Request, columns: dict[Instrument, Column]) -> int
     for instrument, contracts in _singles(request.book):
         if instrument in base:
             base[instrument] += contracts
-    for instrument, ratio in request.legs:
-        if instrument in base:
-            base[instrument] += ratio * request.intent.quantity
+    for instrument, ratio in request.legs:  # one leg, and it is counted wherever it is asked about
+        base[instrument] += ratio * request.intent.quantity
     at_work = []
     for order in request.book.working:
         legs = dict(legs_at_work(order))
