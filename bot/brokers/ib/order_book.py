@@ -35,20 +35,18 @@ from bot.brokers.ib.orders import (
 )
 from bot.brokers.ib.sums import Sums
 from bot.brokers.ib.tracked import (
-    CANCELLED,
     DONE,
     FILLED,
     OVER,
-    REFUSABLE,
     UNACKNOWLEDGED,
     TrackedOrder,
-    status_of,
+    refused,
+    report_of,
 )
 from bot.ports import OrderReport
 from strategies.model.fills import Fill
 from strategies.model.ids import ClientOrderId, is_own_id
 from strategies.model.instruments import Instrument
-from strategies.model.lifecycle import OrderStatus
 
 log = structlog.get_logger(__name__)
 
@@ -180,15 +178,7 @@ class OrderBook:
 
     def refuse(self, reference: ClientOrderId, limit_price: Decimal, reason: str) -> None:
         """Take note that an order was refused before it was sent."""
-        self._refused_here[reference] = OrderReport(
-            client_order_id=reference,
-            broker_order_id="",
-            status=OrderStatus.REJECTED,
-            filled_quantity=0,
-            leaves_quantity=0,
-            limit_price=limit_price,
-            note=reason,
-        )
+        self._refused_here[reference] = refused(reference, limit_price, reason)
 
     def doubt(self, reference: ClientOrderId) -> None:
         """Have IB's lists asked for before anything else is said of an order."""
@@ -333,19 +323,9 @@ class OrderBook:
         order = self._orders[reference]
         words = f"{code.code} {text}"
         log.info("ib says of an order", order=reference, code=code.code, text=text)
-        match code.reaction:
-            case Reaction.NOTICE:
-                pass
-            case Reaction.REFUSED:
-                order.refusal = words
-                order.is_in_doubt = order.status not in REFUSABLE
-                self._open[reference] = None
-            case Reaction.CANCEL_TOLD:
-                order.note = words
-                order.is_in_doubt = order.status not in CANCELLED
-            case _:
-                order.cancel_refusal = words
-                order.is_in_doubt = True
+        order.hear_error(code.reaction, words)
+        if code.reaction is Reaction.REFUSED:
+            self._open[reference] = None
         self._look(order)
 
     # --- inside -------------------------------------------------------------------------------
@@ -408,25 +388,8 @@ class OrderBook:
 
     def _look(self, tracked: TrackedOrder) -> None:
         """See how the order stands now, and let those who wait look."""
-        self._reports[tracked.reference] = self._report(tracked)
+        self._reports[tracked.reference] = report_of(tracked, self.sums.filled(tracked))
         if self.is_done(tracked.reference):
             tracked.is_in_doubt = False
             self._open.pop(tracked.reference, None)
         self.wake()
-
-    def _report(self, order: TrackedOrder) -> OrderReport:
-        filled = self.sums.filled(order)
-        quantity = filled if order.package is None else order.package.quantity
-        status = status_of(order, filled, quantity)
-        return OrderReport(
-            client_order_id=order.reference,
-            broker_order_id=str(order.perm_id) if order.perm_id else "",
-            status=status,
-            filled_quantity=filled,
-            leaves_quantity=(
-                0 if status is OrderStatus.REJECTED else max(0, quantity - filled)  # fault A32
-            ),
-            limit_price=Decimal(0) if order.package is None else order.package.limit_price,
-            note=(order.refusal or order.note) if status in DONE else "",
-            echo_differs=order.echo_differs,
-        )

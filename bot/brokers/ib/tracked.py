@@ -1,8 +1,11 @@
 """One order of ours as IB tells it, and where it is in our words."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
+from bot.brokers.ib.errors_table import Reaction
 from bot.brokers.ib.orders import Package
+from bot.ports import OrderReport
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OrderStatus
 
@@ -42,6 +45,21 @@ class TrackedOrder:
         """Whether a message with this permanent id is about this order, rather than a twin."""
         return not (perm_id and self.perm_id) or perm_id == self.perm_id
 
+    def hear_error(self, reaction: Reaction, words: str) -> None:
+        """Take an error that names it: words, or a reason to ask, never a state by itself."""
+        match reaction:
+            case Reaction.NOTICE:
+                pass
+            case Reaction.REFUSED:
+                self.refusal = words
+                self.is_in_doubt = self.status not in REFUSABLE
+            case Reaction.CANCEL_TOLD:
+                self.note = words
+                self.is_in_doubt = self.status not in CANCELLED
+            case _:
+                self.cancel_refusal = words
+                self.is_in_doubt = True
+
 
 def status_of(order: TrackedOrder, filled: int, quantity: int) -> OrderStatus:
     """Return an order's state in our words: IB's status, believed as far as quantities bear it."""
@@ -68,3 +86,33 @@ def _is_refused(order: TrackedOrder) -> bool:
     if order.status == PARKED and order.is_completed:
         return True
     return bool(order.refusal) and order.status in REFUSABLE
+
+
+def report_of(order: TrackedOrder, filled: int) -> OrderReport:
+    """Return what is known of an order, given the packages its executions come to."""
+    quantity = filled if order.package is None else order.package.quantity
+    status = status_of(order, filled, quantity)
+    left = max(0, quantity - filled)  # an order may be filled beyond what it asked for (fault A32)
+    return OrderReport(
+        client_order_id=order.reference,
+        broker_order_id=str(order.perm_id) if order.perm_id else "",
+        status=status,
+        filled_quantity=filled,
+        leaves_quantity=0 if status is OrderStatus.REJECTED else left,
+        limit_price=Decimal(0) if order.package is None else order.package.limit_price,
+        note=(order.refusal or order.note) if status in DONE else "",
+        echo_differs=order.echo_differs,
+    )
+
+
+def refused(reference: ClientOrderId, limit_price: Decimal, reason: str) -> OrderReport:
+    """Return the report of an order that was refused before it was sent."""
+    return OrderReport(
+        client_order_id=reference,
+        broker_order_id="",
+        status=OrderStatus.REJECTED,
+        filled_quantity=0,
+        leaves_quantity=0,
+        limit_price=limit_price,
+        note=reason,
+    )

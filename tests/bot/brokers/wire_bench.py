@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from bot.brokers.ib.broker import IbBroker, Patience
+from bot.brokers.ib.broker import IbBroker
 from bot.brokers.ib.cash import DerivedCash, opening_deposit
 from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.journal import EventJournal
@@ -14,6 +14,7 @@ from bot.brokers.ib.order_book import OrderBook
 from bot.brokers.ib.qualifier import Qualifier
 from bot.brokers.ib.sent_orders import SentOrders
 from bot.brokers.ib.session_settings import IbSettings
+from bot.brokers.ib.view import Patience
 from bot.clock import SystemClock, virtual_time
 from bot.exchange.exchange import Exchange
 from bot.gateway.fault_plan import FaultPlan, PlannedFault
