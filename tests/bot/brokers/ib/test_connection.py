@@ -85,6 +85,7 @@ async def bench(tmp_path):
     ],
 )
 async def test_another_account_is_refused_and_asked_once(bench, changes, words):
+    """Fault B17: before anything else is asked."""
     session = session_to(bench.port, **{"attempts": 5} | changes)
     with pytest.raises(WrongAccount, match=words):
         await session.connect()
@@ -94,6 +95,7 @@ async def test_another_account_is_refused_and_asked_once(bench, changes, words):
 
 
 async def test_a_live_account_behind_a_paper_connection_is_refused(tmp_path):
+    """Fault B17: whatever is configured, nothing is sent to a live account."""
     bench = WireBench(tmp_path / "journal.jsonl", account_id="U1234567")
     await bench.open()
     session = session_to(bench.port, account="U1234567")

@@ -31,7 +31,7 @@ def fault(kind: FaultKind, *, after_s: float | None = None, **changes) -> Planne
 
 
 def test_semantics_01_a_reset_in_the_middle_of_an_order_leaves_one_order(tmp_path):
-    """The order has arrived, its acknowledgement has not, the gateway goes away for a minute."""
+    """Faults A2, A3: the order arrives, its acknowledgement does not, the gateway goes away."""
 
     async def scenario(bench):
         condor = await order(bench, CONDOR, 2)
@@ -54,7 +54,7 @@ def test_semantics_01_a_reset_in_the_middle_of_an_order_leaves_one_order(tmp_pat
 
 
 def test_semantics_02_order_ids_given_out_again_are_not_mistaken_for_the_old_orders(tmp_path):
-    """After a restart the gateway counts from lower: old order, new order, the same number."""
+    """Fault A23: the gateway counts from lower; an old order, a new one, the same number."""
 
     async def scenario(bench):
         old = approved(CALL, 5, FAR)
@@ -132,7 +132,7 @@ def test_semantics_03_a_gateway_nobody_has_logged_in_is_named_and_not_hammered(t
 
 
 def test_semantics_04_nothing_is_sent_while_the_gateway_has_lost_ib(tmp_path):
-    """1100 freezes orders and questions; the socket stays; 1102 brings everything up to date."""
+    """Fault B1: 1100 freezes orders and questions; 1102 brings everything up to date."""
 
     async def scenario(bench):
         resting = await order(bench, CALL, 5)
@@ -178,7 +178,7 @@ def test_a_lost_word_that_ib_is_back_does_not_freeze_for_ever(tmp_path):
 
 
 def test_semantics_05_lost_subscriptions_are_made_again(tmp_path):
-    """1101: whoever subscribed is called, and orders and executions are asked for again."""
+    """Fault B2: 1101, whoever subscribed is called, and orders and executions are asked for."""
 
     async def scenario(bench):
         called = []
@@ -201,7 +201,7 @@ def test_semantics_05_lost_subscriptions_are_made_again(tmp_path):
 
 
 def test_semantics_06_a_silent_socket_is_found_out_by_the_fence(tmp_path):
-    """Half open: no error, no answer. The question fails in time, the next one connects anew."""
+    """Fault B4: no error, no answer. The question fails in time, the next one connects anew."""
 
     async def scenario(bench):
         await bench.clock.sleep(2)
@@ -218,7 +218,7 @@ def test_semantics_06_a_silent_socket_is_found_out_by_the_fence(tmp_path):
 
 
 def test_semantics_07_a_client_id_in_use_is_waited_for_and_never_changed(tmp_path):
-    """326: a bounded back-off, the reason and the way out; the id stays."""
+    """Fault B8: 326, a bounded back-off, the reason and the way out; the id stays."""
 
     async def scenario(bench):
         other = type(bench)(tmp_path / "other.jsonl", clock=bench.clock)
@@ -247,7 +247,7 @@ def test_semantics_07_a_client_id_in_use_is_waited_for_and_never_changed(tmp_pat
     ],
 )
 def test_semantics_08_half_a_view_is_no_connection(tmp_path, end, named):
-    """A list without its end is not believed: connecting fails and says which."""
+    """Fault B12: a list without its end is not believed: connecting fails and says which."""
 
     async def scenario(bench):
         with pytest.raises(BrokerUnavailable, match=f"{named}.*half a view"):
@@ -266,7 +266,7 @@ def test_semantics_08_half_a_view_is_no_connection(tmp_path, end, named):
 
 @pytest.mark.parametrize("code", [*NOTICES, 2999, 10999])
 def test_semantics_09_an_error_message_is_not_an_order_state(tmp_path, code):
-    """Remarks and codes nobody has seen: the order lives, fills, and is not sent again."""
+    """Fault A16: remarks and codes nobody has seen: the order lives, fills, is not sent again."""
 
     async def scenario(bench):
         placed = await order(bench, CALL, 5)
@@ -284,7 +284,7 @@ def test_semantics_09_an_error_message_is_not_an_order_state(tmp_path, code):
 
 
 def test_semantics_10_every_execution_counts_once_in_its_latest_revision(tmp_path):
-    """Twice, out of order, corrected, cost told late: the same fills, each once."""
+    """Faults A10 to A12, A22 and B13: twice, out of order, corrected, cost told late: each once."""
 
     async def scenario(bench):
         await bench.broker.submit(await order(bench, CONDOR, 2))

@@ -75,6 +75,7 @@ def status(book: OrderBook, reference: ClientOrderId = OURS) -> OrderStatus:
 
 
 def test_a_status_says_filled_and_executions_prove_it(book):
+    """Fault A20: the price and the quantity are those of executions."""
     book.order_status(7, "Filled", 5, 900, 1)
     assert status(book) is OrderStatus.LIVE
     assert "IB counts 5 filled, its executions come to 0" in book.sums.missing()
@@ -95,6 +96,7 @@ def test_a_cancel_waits_for_the_fills_it_counts(book):
 
 
 def test_a_fill_after_the_cancel_counts(book):
+    """Fault A14: a fill that crosses a confirmed cancel is told, and the order is filled."""
     book.order_status(7, "Cancelled", 0, 900, 1)
     assert status(book) is OrderStatus.CANCELLED
     executed(book, "a.01", 5)
@@ -172,7 +174,7 @@ def test_a_part_of_an_order_that_was_cancelled_before_this_process_is_not_all_of
 
 
 def test_a_copy_of_an_order_leaves_it_in_doubt_until_the_copy_is_over(book):
-    """Copied by hand in TWS, or doubled by IB: the same reference, another permanent id."""
+    """Fault A24: copied by hand in TWS, or doubled by IB; the same reference, another id."""
     book.order_status(7, "Cancelled", 0, 900, 1)
     copy = Order(action="BUY", totalQuantity=5, orderRef=OURS, permId=901, lmtPrice=0.5, clientId=1)
     book.open_order(8, CALL, copy, OrderState(status="Submitted"))
@@ -294,6 +296,7 @@ def test_an_unset_commission_is_no_commission(book):
 
 
 def test_the_line_of_a_bag_is_no_position_and_has_no_cost():
+    """Fault A30: positions are those of the legs."""
     book = OrderBook(lambda contract: instrument_of(contract, calendar()))
     book.send(OURS, TWO_LEGS, 7)
     executed(book, "a.0.01", 3, contract=BAG)
@@ -310,6 +313,7 @@ def test_the_line_of_a_bag_is_no_position_and_has_no_cost():
 
 
 def test_an_execution_that_comes_before_everything_else_waits_for_its_order():
+    """Fault A21: also where it does not say whose it is."""
     book = OrderBook(lambda contract: instrument_of(contract, calendar()))
     executed(book, "a.01", 5, reference="")
     assert not book.knows(OURS)
@@ -347,6 +351,7 @@ def test_a_refusal_of_an_order_that_works_is_a_reason_to_ask(book):
 
 
 def test_what_is_parked_is_unknown_until_ib_lists_it_among_what_is_over(book):
+    """Fault A18: Inactive is neither the end of an order nor a working one."""
     book.order_status(7, "Inactive", 0, 900, 1)
     assert status(book) is OrderStatus.UNKNOWN
     over = Order(action="BUY", totalQuantity=5, lmtPrice=0.5, orderRef=OURS, permId=900)
