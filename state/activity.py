@@ -8,14 +8,16 @@ from decimal import Decimal
 from sqlalchemy import Connection, func, select
 
 from state.amounts import session_of
-from state.tables import DailyPnlRow, JobRunRow, OrderEventRow, table_of
+from state.tables import DailyPnlRow, JobRunRow, OrderEventRow, OrderRow, table_of
 from strategies.model.lifecycle import OrderStatus
 
 _EVENTS = table_of(OrderEventRow)
+_ORDERS = table_of(OrderRow)
 _DAILY = table_of(DailyPnlRow)
 _JOBS = table_of(JobRunRow)
 # More than a day of the busiest bot; a ledger of years is not read through for a count of today
 _NEWEST = 5_000
+_OPENS = ":open"  # ends the purpose of an order that begins a condor
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -24,6 +26,7 @@ class Activity:
     """What was sent and what became of it, counted back from an instant."""
 
     orders_last_minute: int
+    opens_today: int  # condors begun
     cancels_today: int
     rejected_last_hour: int  # by the broker; what our own gate refuses was never sent
     rejected_in_a_row: int  # of the orders sent last, within the hour
@@ -32,7 +35,14 @@ class Activity:
 def read_activity(connection: Connection, at: datetime) -> Activity:
     """Count the orders sent, cancelled and rejected up to an instant."""
     query = (
-        select(_EVENTS.c.client_order_id, _EVENTS.c.at, _EVENTS.c.status)
+        select(
+            _EVENTS.c.client_order_id,
+            _EVENTS.c.at,
+            _EVENTS.c.status,
+            _ORDERS.c.condor_id,
+            _ORDERS.c.purpose,
+        )
+        .join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
         .order_by(_EVENTS.c.sequence.desc())
         .limit(_NEWEST)
     )
@@ -40,12 +50,15 @@ def read_activity(connection: Connection, at: datetime) -> Activity:
     rows.reverse()
     sent: dict[str, str] = {}  # of each order that was sent, in that order: its last status
     sends: list[datetime] = []
+    opened: set[str] = set()
     cancels = rejected = 0
-    for order_id, when, status in rows:
+    for order_id, when, status, condor_id, purpose in rows:
         if status == OrderStatus.SENDING:
             if when > at - _HOUR:
                 sent[order_id] = status
             sends.append(when)
+            if purpose.endswith(_OPENS) and session_of(when) == session_of(at):
+                opened.add(condor_id)
             continue
         cancels += status == OrderStatus.CANCELLED and session_of(when) == session_of(at)
         if order_id in sent:
@@ -53,6 +66,7 @@ def read_activity(connection: Connection, at: datetime) -> Activity:
             rejected += status == OrderStatus.REJECTED
     return Activity(
         orders_last_minute=sum(when > at - _MINUTE for when in sends),
+        opens_today=len(opened),
         cancels_today=cancels,
         rejected_last_hour=rejected,
         rejected_in_a_row=_trailing_rejections([*sent.values()]),
