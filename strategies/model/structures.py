@@ -1,6 +1,7 @@
 """What an order is made of, read from its legs: a condor, its exact reverse, or one instrument."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from strategies.model.book import Book, CondorLegs, WorkingOrder
 from strategies.model.instruments import Instrument, OptionContract, Right, parse_symbol
@@ -82,7 +83,11 @@ def reversed_legs(legs: Iterable[tuple[Instrument, int]]) -> SignedLegs:
 
 def legs_at_work(order: WorkingOrder) -> SignedLegs:
     """Return the instruments and ratios of an order at work."""
-    return tuple((parse_symbol(symbol), ratio) for symbol, ratio in order.legs)
+    return tuple((_instrument(symbol), ratio) for symbol, ratio in order.legs)
+
+
+# The gate asks for the same few orders at work again and again, for each of its checks
+_instrument = lru_cache(maxsize=4096)(parse_symbol)
 
 
 def option_positions(book: Book) -> dict[OptionContract, int]:
