@@ -1,8 +1,9 @@
 """When things happen: APScheduler triggers in exchange time, and a record of every run.
 
 APScheduler drops a job that is a second late, forgets the instants that passed while it was busy
-and only logs a job that fails. Here lateness up to half an interval still runs, a failure halts the
-bot, and every instant that was due leaves a row in ``job_runs``.
+or not running, and only logs a job that fails. Here lateness up to half an interval still runs, a
+failure halts the bot, and every instant that was due leaves exactly one row in ``job_runs``, those
+at which no bot was running among them.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from apscheduler.events import (
 )
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.date import DateTrigger
 
 from bot.errors import BotError
 from bot.ports import Clock
@@ -35,6 +37,10 @@ log = structlog.get_logger(__name__)
 
 JobFunction = Callable[[datetime], Coroutine[Any, Any, str]]
 _LATE_AFTER = timedelta(seconds=1)
+_TICK = timedelta(microseconds=1)
+# A bot that was away for longer begins its record anew
+_AWAY_MAX = timedelta(days=370)
+NOT_RUNNING = "the bot was not running"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,8 @@ class Schedule:
         self._jobs: dict[str, ScheduledJob] = {}
         self._due: dict[str, datetime] = {}  # the instant a job runs for
         self._settled: dict[str, datetime] = {}  # the latest instant that runs or has a row
+        self._busy_with: tuple[str, datetime] | None = None  # a job, and when it began
+        self._last: tuple[str, datetime, str] | None = None  # job, due time, outcome
         self._stopped = asyncio.Event()
         self._failure: BaseException | None = None
         self._scheduler = AsyncIOScheduler(
@@ -102,6 +110,7 @@ class Schedule:
 
         Raises: whatever a job raised.
         """
+        self._record_absence(self._clock.now())
         self._scheduler.start()
         try:
             await self._stopped.wait()
@@ -111,6 +120,26 @@ class Schedule:
                 self._scheduler.shutdown(wait=False)
         if self._failure is not None:
             raise self._failure
+
+    @property
+    def busy_with(self) -> tuple[str, datetime] | None:
+        """The job under way and when it began; None between jobs."""
+        return self._busy_with
+
+    @property
+    def last_run(self) -> tuple[str, datetime, str] | None:
+        """The job that ended last: its name, its due time and what came of it."""
+        return self._last
+
+    def next_due(self) -> datetime | None:
+        """Return when the next job is due; None if none is."""
+        due = [job.next_run_time for job in self._scheduler.get_jobs() if job.next_run_time]
+        return min(due, default=None)
+
+    def fail(self, name: str, failure: Exception) -> None:
+        """Halt and stop because of a failure outside of any job; the first one is raised."""
+        now = self._clock.now()
+        self._fail(name, now, now, failure)
 
     def stop(self, failure: BaseException | None = None) -> None:
         """Ask ``run_until_stopped`` to return, or to raise ``failure`` if it is the first."""
@@ -123,6 +152,7 @@ class Schedule:
             if self._stopped.is_set():
                 return
             started_at = self._clock.now()
+            self._busy_with = job.name, started_at
             try:
                 outcome = await job.run(scheduled_at)
                 late = started_at - scheduled_at
@@ -134,6 +164,8 @@ class Schedule:
             except BaseException as ending:  # the process is being ended; APScheduler would go on
                 self.stop(ending)
                 raise
+            finally:
+                self._busy_with = None
 
     def _fail(
         self, name: str, scheduled_at: datetime, started_at: datetime | None, failure: Exception
@@ -153,6 +185,7 @@ class Schedule:
     ) -> None:
         """Write a row of ``job_runs``; a job that never started never finished either."""
         word, _, note = outcome.partition(": ")
+        self._last = name, scheduled_at, outcome
         with self._ledger.transaction(durable=False) as tx:  # nothing outside depends on it
             tx.record_job_run(
                 job=name,
@@ -164,6 +197,26 @@ class Schedule:
             )
         crash_point(CrashPoint.JOB_RECORDED)
 
+    def _record_absence(self, now: datetime) -> None:
+        """Leave a row for every instant that was due while no bot was running (C15, C16)."""
+        known = self._ledger.last_due_times()
+        # A job without a row was not due while a bot ran, which was up to then at least
+        began = min(known.values(), default=None)
+        for job in self._jobs.values():
+            if isinstance(job.trigger, DateTrigger):  # due once, and never in another life
+                continue
+            last = known.get(job.name, began)
+            if last is not None:
+                self._note_absence(job, max(last, now - _AWAY_MAX), now)
+            # From here on nothing is lost, whenever the scheduler first looks at its triggers
+            self._settled[job.name] = now - _TICK
+
+    def _note_absence(self, job: ScheduledJob, since: datetime, now: datetime) -> None:
+        at = since
+        while (due := _after(job.trigger, at)) is not None and due < now:
+            self._record(job.name, due, None, f"missed: {NOT_RUNNING}")
+            at = due
+
     # --- what APScheduler says, outside of any job ---------------------------------------------
 
     def _note_due(self, event: JobSubmissionEvent) -> None:
@@ -171,7 +224,7 @@ class Schedule:
         due = event.scheduled_run_times[-1]
         trigger = self._jobs[event.job_id].trigger
         at = self._settled.get(event.job_id)
-        while at is not None and (at := trigger.get_next_fire_time(at, at)) and at < due:
+        while at is not None and (at := _after(trigger, at)) and at < due:
             self._note_lost(event.job_id, at, "the next one was due before it could start")
         self._due[event.job_id] = self._settled[event.job_id] = due
 
@@ -191,3 +244,9 @@ class Schedule:
             self._record(name, scheduled_at, None, f"missed: {why}")
         except StateError as failure:  # APScheduler would swallow it
             self._fail(name, scheduled_at, None, failure)
+
+
+def _after(trigger: BaseTrigger, at: datetime) -> datetime | None:
+    """Return the first instant strictly after ``at`` at which a trigger fires."""
+    following: datetime | None = trigger.get_next_fire_time(None, at + _TICK)
+    return following if following is not None and following > at else None

@@ -8,6 +8,8 @@ import pytest
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from bot.app.config.schema import ScheduleSection
 from bot.app.run import scheduled_triggers
@@ -35,6 +37,7 @@ class Desk:
             self.path, mode=records.MODE, account=records.ACCOUNT, now=AT
         )
         self.schedule = None
+        self.clock_at = AT  # when the last life ended
 
     def job(self, name, trigger, act=None):
         """A job that notes when it ran, does ``act`` and says what that returned."""
@@ -62,6 +65,7 @@ class Desk:
 
         with virtual_time(start) as loop:
             loop.run_until_complete(main())
+            self.clock_at = self.clock.now()
 
     def rows(self):
         """(job, minutes after ten, outcome, note) of every row but the last."""
@@ -421,3 +425,82 @@ def test_weekends_have_nothing_to_do():
     assert CronTrigger(day_of_week="mon", timezone=EXCHANGE_ZONE).get_next_fire_time(
         None, instant("2020-02-02 00:00")
     ) == instant("2020-02-03 00:00"), "names, never numbers"
+
+
+# --- what was due while no bot ran --------------------------------------------------------------
+
+
+def due_times(desk):
+    """(job, due time) of every row but the last jobs, with the outcome."""
+    query = "SELECT job, scheduled_at, outcome FROM job_runs ORDER BY sequence"
+    return [
+        (job, datetime.fromisoformat(at), outcome)
+        for job, at, outcome in committed(desk.path, query)
+        if job != "~finish"
+    ]
+
+
+def bots_jobs(desk, section):
+    triggers = scheduled_triggers(section)
+    return [desk.job(name, trigger) for name, trigger in triggers.items()]
+
+
+def test_what_was_due_while_no_bot_ran_leaves_a_row_at_the_next_start(desk):
+    desk.live(desk.job("a", every(15)), until=later(20))
+    desk.live(desk.job("a", every(15)), start=later(50), until=later(70))
+    assert [row for row in desk.rows() if row[0] == "a"] == [
+        ("a", 0, "ran", ""),
+        ("a", 15, "ran", ""),
+        ("a", 30, "missed", "the bot was not running"),
+        ("a", 45, "missed", "the bot was not running"),
+        ("a", 60, "ran", ""),
+    ]
+
+
+def test_a_start_at_the_very_instant_misses_nothing(desk):
+    desk.live(desk.job("a", every(15)), until=later(20))
+    desk.live(desk.job("a", every(15)), start=later(30), until=later(40))
+    assert [row[1:3] for row in desk.rows() if row[0] == "a"] == [
+        (0, "ran"),
+        (15, "ran"),
+        (30, "ran"),
+    ]
+
+
+@pytest.mark.parametrize("sunday", [date(2026, 11, 1), date(2027, 3, 14)])
+@given(data=st.data())
+@settings(max_examples=6, deadline=None, phases=[Phase.generate])
+def test_every_due_instant_around_a_change_of_clocks_has_exactly_one_row(
+    tmp_path_factory, sunday, data
+):
+    """Faults C15, C16: restarts, suspended machines and a change of clocks lose and double none."""
+    desk = Desk(tmp_path_factory.mktemp("change"))
+    section = ScheduleSection(interval_minutes=75, entries="mon,fri 11:00")
+    begin = datetime.combine(sunday - timedelta(days=2), time(9), tzinfo=EXCHANGE_ZONE)
+    end = begin + timedelta(days=3, hours=12)
+    minutes = st.integers(0, int((end - begin) / timedelta(minutes=1)))
+    cuts = sorted(data.draw(st.sets(minutes, min_size=0, max_size=4), label="stops and starts"))
+    stalls = data.draw(st.lists(st.tuples(minutes, st.sampled_from([2, 20, 60])), max_size=2))
+    at = begin.astimezone(UTC)
+    bounds = [at + timedelta(minutes=cut) for cut in cuts] + [end.astimezone(UTC)]
+    try:
+        for index, bound in enumerate(bounds):
+            if index % 2 == 0 or index == len(bounds) - 1:  # else the bot is not running
+                naps = [
+                    desk.job(f"nap-{n}", DateTrigger(run_date=nap), Stall(desk, length))
+                    for n, (minute, length) in enumerate(stalls)
+                    if at < (nap := begin.astimezone(UTC) + timedelta(minutes=minute)) < bound
+                ]
+                desk.live(*bots_jobs(desk, section), *naps, start=at, until=bound)
+                at = max(desk.clock_at, bound)
+            else:
+                at = max(at, bound)
+        rows = [(job, due) for job, due, _ in due_times(desk) if not job.startswith("nap")]
+        assert len(rows) == len(set(rows)), "no instant has two rows"
+        for name in scheduled_triggers(section):
+            expected = {
+                due for due in fired(section, name, begin.date(), end.date()) if begin <= due < end
+            }
+            assert {due for job, due in rows if job == name and due < end} == expected
+    finally:
+        desk.ledger.close()
