@@ -41,7 +41,6 @@ def submit_command(control_dir: Path, command: Command) -> Path:
     partial = target.with_suffix(".partial")
     partial.write_text(json.dumps(body))
     partial.rename(target)
-    acknowledge(control_dir, command.at)
     return target
 
 

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from bot.approvals.overrides import NOBODY, OverridePolicy
+from bot.engine.breakers import ProtectionPolicy
 from bot.engine.collect import (
     EventsAhead,
     FactorOf,
@@ -18,30 +20,34 @@ from bot.engine.collect import (
     collect_snapshot,
     nothing_fed,
 )
-from bot.engine.control import Command, pending_commands
+from bot.engine.control import Controls
 from bot.engine.execute import ExecutionRules, Executor
 from bot.engine.overrides import overrides_in_force, take_overrides
+from bot.engine.pages import Pages
 from bot.engine.prices import WalkPolicy
 from bot.engine.profit import measure_profit
-from bot.engine.synchronise import (
-    close_lost_orders,
-    find_differences,
-    reconcile,
-    synchronise,
-)
-from bot.errors import BooksDisagree, RetryLater, SkipInterval
+from bot.engine.protections import Protections
+from bot.engine.reconcile import Reconciler
+from bot.engine.reconcile_policy import ReconcilePolicy
+from bot.engine.repairs import carry_out_repairs
+from bot.engine.synchronise import close_lost_orders, find_differences, synchronise
+from bot.engine.waking import WakingClock
+from bot.errors import BooksDisagree, BrokerUnavailable, RetryLater, SkipInterval
 from bot.ports import Alerts, Broker, Clock, MarketData
+from state.crash_points import CrashPoint, crash_point
 from state.ledger import DailyPnl, LastDecision, Ledger
 from strategies.decide import decide
 from strategies.model.book import Account, Book
-from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
+from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchange
+from strategies.model.instruments import parse_symbol
 from strategies.model.lifecycle import OPEN_STATUSES
-from strategies.model.limits import HaltScope, Limits, Readiness, SystemState
+from strategies.model.limits import HaltScope, Limits, Readiness, SystemState, Throughput
 from strategies.model.memory import Memory
 from strategies.model.overrides import Override
 from strategies.model.plan import Plan
 from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
+from strategies.risk.flatten import flatten, is_flat
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +83,10 @@ class EngineSettings:
     control_dir: Path
     execution: ExecutionRules = field(default_factory=ExecutionRules)
     overrides: OverridePolicy = NOBODY  # whose overrides are believed (D3)
+    reconcile: ReconcilePolicy = field(default_factory=ReconcilePolicy)
     read_factor: FactorOf = nothing_fed  # E: the feeds that do not come from the broker
+    protections: ProtectionPolicy = field(default_factory=ProtectionPolicy)
+    in_real_time: bool = False  # commands come at any moment, and wake who waits
 
 
 class Engine:
@@ -102,17 +111,30 @@ class Engine:
         self._market_data = market_data
         self._clock = clock
         self._alerts = alerts
+        self._waking = WakingClock(clock)
+        self.pages = Pages(alerts, clock, settings.protections.page_again)
+        self.controls = Controls(ledger, clock, alerts, settings.control_dir)
+        self.protections = Protections(
+            settings.protections,
+            ledger=ledger,
+            clock=clock,
+            controls=self.controls,
+            pages=self.pages,
+        )
         self._on_interval = on_interval
         self._on_session = on_session
         self._decide = decide
         self._factors = Factors(settings.rules.panel.factors, settings.read_factor)
         self._connected = False
         self._reconciled = False
+        self._books = Reconciler(
+            ledger, broker, clock, alerts, settings.reconcile, settings.control_dir
+        )
         self._executor = Executor(
             ledger=ledger,
             broker=broker,
             market_data=market_data,
-            clock=clock,
+            clock=self._waking if settings.in_real_time else clock,
             walker=settings.execution.walker(settings.walk, settings.limits, settings.calendar),
             readiness=self._readiness,
             book=self._book,
@@ -123,16 +145,15 @@ class Engine:
 
         Raises: BrokerUnavailable, HaltTrading.
         """
-        self._take_commands()
+        self.controls.take()
         was_halted = self._ledger.system_state().state is SystemState.HALTED
         if not was_halted:  # a halt stands through any number of restarts
-            self._set_state(SystemState.RECONCILING, scope=None, reason="start", by="bot")
+            self.controls.set_state(SystemState.RECONCILING, reason="start")
         await self._broker.connect()
         self._connected = True
-        await reconcile(self._ledger, self._broker, self._clock.now())
-        self._reconciled = True
+        await self._reconcile()
         if not was_halted:
-            self._set_state(SystemState.RUNNING, scope=None, reason="reconciled", by="bot")
+            self.controls.set_state(SystemState.RUNNING, reason="reconciled")
         await self._finish(self._ledger.last_decision())
 
     async def run_interval(self, scheduled_at: datetime, *, entry_due: bool) -> str:
@@ -142,27 +163,39 @@ class Engine:
 
         Raises: HaltTrading.
         """
-        self._take_commands()
+        self.controls.take()
         if (reason := closed_because(self._settings.calendar, scheduled_at)) is not None:
             return f"skipped: {reason}"
         last = self._ledger.last_decision()
         if last is not None and last.at >= scheduled_at:
             return DECIDED_BEFORE
+        session = _session_of(scheduled_at)
         try:
+            await self.beat()
             if self._is_behind(last):
                 await self._catch_up(last)
             snapshot, account = await self._look(
-                _session_of(scheduled_at),
+                session,
                 entry_due=entry_due,
                 decided_on=None if last is None else last.at,
             )
-        except (SkipInterval, RetryLater) as cause:
-            log.warning("interval skipped", reason=str(cause))
-            return f"skipped: {cause}"
+            await self._books.check_books()
+        except RetryLater as cause:
+            return self._skip(cause)
+        except SkipInterval as cause:
+            self.protections.note_skip(str(cause))
+            return self._skip(cause)
+        self.protections.judge(account, session)
+        self.protections.note_data(snapshot.at)
+        self._books.may_go_on()
         snapshot = replace(snapshot, overrides=self._overrides())
         book = self._book()
         memory = last.memory if last is not None else Memory()
-        plan, memory_after = self._decide(snapshot, book, account, memory, self._settings.rules)
+        is_flattening = self.controls.is_flattening
+        decide_now = flatten if is_flattening else self._decide
+        crash_point(CrashPoint.JOB_BEFORE_DECISION)
+        plan, memory_after = decide_now(snapshot, book, account, memory, self._settings.rules)
+        crash_point(CrashPoint.JOB_AFTER_DECISION)
         with self._ledger.transaction() as tx:
             tx.record_decision(
                 run_id=self._settings.run_id,
@@ -180,17 +213,83 @@ class Engine:
             try:
                 await self._act(plan.plan_id, plan.at)
             except RetryLater as cause:  # the next interval finishes it before it decides
+                self._lose(str(cause))
                 log.warning("interval left unfinished", plan_id=plan.plan_id, reason=str(cause))
                 outcome = f"ran: its orders are left to the next interval: {cause}"
+        if outcome == "ran":
+            await self._mend()
         self._on_interval(Interval(snapshot=snapshot, account=account, book=book, plan=plan))
+        if is_flattening and outcome == "ran":
+            return await self._flatten_on(book)
         return outcome
+
+    async def obey(self, at: datetime) -> str:
+        """Do at once what a command asks for that was just taken: withdraw, flatten, reconcile.
+
+        Raises: HaltTrading.
+        """
+        self.controls.take()
+        try:
+            if self.controls.stored.state is SystemState.HALTED:
+                await self.withdraw()
+            elif self._is_behind(None):
+                await self._catch_up(self._ledger.last_decision())
+            await self._books.answer_requests()
+        except RetryLater as cause:
+            return self._skip(cause)
+        if self.controls.is_flattening:
+            return await self.run_interval(at, entry_due=False)
+        return "ran"
+
+    async def _mend(self) -> None:
+        """Send what makes broken condors even again, where the configuration says so."""
+        if self._settings.reconcile.repair != "execute":
+            return
+        carry_out, now = self._executor.carry_out, self._clock.now()
+        try:
+            await carry_out_repairs(self._ledger, self._market_data, carry_out, now)
+        except (RetryLater, SkipInterval) as cause:  # the next interval proposes it again
+            log.warning("repair left unfinished", reason=str(cause))
+
+    async def beat(self) -> None:
+        """Ask the broker what time it is: it answers, and its clock and ours agree (fault B4).
+
+        Raises: BrokerUnavailable without an answer in time; HaltTrading.
+        """
+        answer = self._settings.protections.answer
+        asked_at = self._clock.now()
+        try:
+            async with asyncio.timeout(answer.total_seconds()):
+                told = await self._broker.server_time()
+        except TimeoutError as cause:
+            seconds = answer.total_seconds()
+            raise BrokerUnavailable(f"no sign of life within {seconds:g} s") from cause
+        # It was told at some instant between the question and now
+        self.protections.note_time(told, min(max(told, asked_at), self._clock.now()))
+
+    async def keep_in_touch(self) -> bool:
+        """Ask for a sign of life between looks; return whether there was one.
+
+        A connection that was lost is followed by a full reconciliation before anything opens
+        (faults B1, B2); what was filled meanwhile is on record then.
+
+        Raises: HaltTrading.
+        """
+        try:
+            await self.beat()
+            if not self._reconciled:
+                await self._reconcile()
+        except RetryLater as cause:
+            self._lose(str(cause))
+            return False
+        return True
 
     async def end_of_day(self, scheduled_at: datetime) -> str:
         """Book the day: settlements, variation margin, profit and loss; reconcile to the cent.
 
-        Raises: HaltTrading if ledger and broker differ.
+        Raises: HaltTrading if something stands with which nothing may be traded.
         """
-        self._take_commands()
+        self.controls.take()
         session = _session_of(scheduled_at)
         if not self._settings.calendar.is_session(session):
             return f"skipped: {session} is no session"
@@ -198,7 +297,7 @@ class Engine:
             return "skipped: booked before"
         try:
             await self._catch_up(self._ledger.last_decision())
-            differences = await find_differences(self._ledger, self._broker)
+            await self._books.check_books(whole=True)
             profit = await self.profit()
         except RetryLater as cause:
             self._alerts.raise_alert("warning", f"{session} is not booked: {cause}")
@@ -206,8 +305,7 @@ class Engine:
         with self._ledger.transaction() as tx:
             tx.record_daily_pnl(profit)
         self._on_session(profit)
-        if differences:
-            raise BooksDisagree("; ".join(differences))
+        self._books.may_go_on()
         await close_lost_orders(self._ledger, self._broker, self._clock.now())
         return "ran"
 
@@ -221,9 +319,15 @@ class Engine:
 
         One that was asked for before is answered first: whoever asked did not know of this.
         """
-        self._take_commands()
-        self._set_state(SystemState.HALTED, scope=HaltScope.ALL, reason=reason, by="bot")
+        self.controls.take()
+        self.controls.set_state(SystemState.HALTED, scope=HaltScope.ALL, reason=reason)
         self._alerts.raise_alert("critical", f"halted: {reason}")
+
+    def freeze(self, reason: str) -> None:
+        """Let nothing open until an operator has looked, and call for one; all else goes on."""
+        if self.controls.stored.state is not SystemState.HALTED:
+            self.controls.set_state(SystemState.HALTED, scope=HaltScope.REDUCE_ONLY, reason=reason)
+        self.pages.page("freeze", f"nothing opens any more: {reason}")
 
     async def differences(self) -> list[str]:
         """Return every difference between ledger and broker, after synchronising."""
@@ -277,19 +381,48 @@ class Engine:
         await synchronise(self._ledger, self._broker, self._clock.now())
         return market.result(), await self._broker.fetch_account()
 
+    def _skip(self, cause: Exception) -> str:
+        """Return the outcome of an interval that cannot be, and remember a lost connection."""
+        log.warning("interval skipped", reason=str(cause))
+        if isinstance(cause, RetryLater):
+            self._lose(str(cause))
+        return f"skipped: {cause}"
+
+    def _lose(self, reason: str) -> None:
+        self._reconciled = False
+        self.protections.note_lost(reason)
+
+    async def _reconcile(self) -> None:
+        await self._books.reconcile()
+        self._reconciled = True
+        self.protections.note_reconciled()
+
+    async def _flatten_on(self, before: Book) -> str:
+        """Go on closing while there is progress; halt everything once all is closed."""
+        book = self._book()
+        if is_flat(book):
+            self.controls.end_flatten()
+        elif (book.condors, book.hedges) != (before.condors, before.hedges):
+            outcome = await self.run_interval(self._clock.now(), entry_due=False)
+            return outcome if outcome == "ran" else f"ran: flattening goes on later: {outcome}"
+        return "ran"
+
     def _is_behind(self, last: LastDecision | None) -> bool:
-        """Whether a halt was lifted, or an interval or an order is left from before."""
+        """Whether books are to be compared, or an interval or an order is left from before."""
         return (
-            self._ledger.system_state().state is SystemState.RECONCILING
+            not self._reconciled
+            or self.controls.stored.state is SystemState.RECONCILING
             or (last is not None and not last.completed)
             or any(order.status in OPEN_STATUSES for order in self._ledger.open_intents())
         )
 
     async def _catch_up(self, last: LastDecision | None) -> None:
         """Be where a start would be: in step with the broker, with nothing left from before."""
-        if self._ledger.system_state().state is SystemState.RECONCILING:  # a halt was lifted
-            await reconcile(self._ledger, self._broker, self._clock.now())
-            self._set_state(SystemState.RUNNING, scope=None, reason="reconciled", by="bot")
+        if self.controls.stored.state is SystemState.RECONCILING:  # a halt was lifted
+            await self._reconcile()
+            self.controls.set_state(SystemState.RUNNING, reason="reconciled")
+        elif not self._reconciled:  # the connection was lost
+            await self._reconcile()
         else:
             await synchronise(self._ledger, self._broker, self._clock.now())
         await self._finish(last)
@@ -303,6 +436,7 @@ class Engine:
 
     async def _act(self, plan_id: str, decided_at: datetime) -> None:
         await self._executor.carry_out(plan_id, decided_at)
+        crash_point(CrashPoint.JOB_BEFORE_COMPLETION)
         with self._ledger.transaction() as tx:
             tx.complete_interval(plan_id, self._clock.now())
 
@@ -311,17 +445,36 @@ class Engine:
         return self._ledger.book(now)
 
     def _readiness(self) -> Readiness:
-        self._take_commands()
+        self.controls.take()
         now = self._clock.now()
-        current = self._ledger.system_state()
+        current = self.controls.stored
+        activity = self._ledger.activity(now)
         return Readiness(
             at=now,
             state=current.state,
             halt_scope=current.scope,
             connected=self._connected,
             reconciled=self._reconciled,
-            lease_held=True,  # checked again by every transaction, SENDING's included
+            lease_held=self._ledger.holds_lease(),  # and again by every transaction
             orders_today=self._ledger.orders_sent_on(_session_of(now)),
+            locks=self.protections.locks(),
+            calendar=self._settings.calendar,
+            throughput=Throughput(
+                orders_last_minute=activity.orders_last_minute,
+                opens_today=activity.opens_today,
+                cancels_today=activity.cancels_today,
+                turnover_usd_today=self._turnover_usd(now),
+            ),
+        )
+
+    def _turnover_usd(self, now: datetime) -> Decimal:
+        """Return what was traded today: price x multiplier x contracts of every fill (I16)."""
+        return sum(
+            (
+                abs(fill.price) * fill.quantity * parse_symbol(fill.symbol).multiplier
+                for fill in self._ledger.fills_since(at_exchange(_session_of(now), time()))
+            ),
+            Decimal(0),
         )
 
     def _overrides(self) -> tuple[Override, ...]:
@@ -329,26 +482,6 @@ class Engine:
         policy, now = self._settings.overrides, self._clock.now()
         take_overrides(self._settings.control_dir, policy, self._ledger, self._alerts, now)
         return overrides_in_force(policy, self._ledger, self._alerts, now)
-
-    def _take_commands(self) -> None:
-        """Record and obey halt and resume requests dropped by another process."""
-        for path, command in pending_commands(self._settings.control_dir):
-            if command.state is SystemState.HALTED:
-                self._obey(command, SystemState.HALTED)
-            elif self._ledger.system_state().state is SystemState.HALTED:
-                # Leaving a halt re-runs the checks of a start
-                self._obey(command, SystemState.RECONCILING)
-            path.unlink()
-
-    def _obey(self, command: Command, state: SystemState) -> None:
-        log.warning("operator command", state=command.state, reason=command.reason)
-        self._set_state(state, scope=command.scope, reason=command.reason, by=command.by)
-
-    def _set_state(
-        self, state: SystemState, *, scope: HaltScope | None, reason: str, by: str
-    ) -> None:
-        with self._ledger.transaction() as tx:
-            tx.set_system_state(state, self._clock.now(), scope=scope, reason=reason, by=by)
 
 
 async def _all_answered(*questions: asyncio.Future[Any]) -> None:
