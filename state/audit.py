@@ -105,6 +105,10 @@ class AuditReader(Reader):
         """Return what is held, with the layer or condors it is held for."""
         return self.table(_POSITIONS)
 
+    def breaks(self) -> Table:
+        """Return what ledger and broker do not agree on, open or ignored, oldest first."""
+        return self.table(_BREAKS)
+
     def status(self) -> dict[str, Cell]:
         """Return one line about everything: whose ledger it is, what it may do, what it holds."""
         record = self.record(_STATUS)
@@ -528,4 +532,29 @@ LEFT JOIN system_states AS latest
 LEFT JOIN decisions AS decision
     ON decision.decision_id = (SELECT max(decision_id) FROM decisions)
 LEFT JOIN runs AS run ON run.epoch = (SELECT max(epoch) FROM runs)
+"""
+
+_BREAKS = """
+WITH newest AS (SELECT max(sequence) AS sequence FROM breaks GROUP BY break_id),
+     ended AS (
+         SELECT break_sequence, resolution, set_by, reason, at
+         FROM break_resolutions
+         WHERE sequence IN (SELECT max(sequence) FROM break_resolutions GROUP BY break_sequence)
+     )
+SELECT breaks.break_id,
+       breaks.kind,
+       breaks.key,
+       breaks.ledger_value AS ledger,
+       breaks.broker_value AS broker,
+       breaks.locks_json AS locks,
+       breaks.found_at AS since,
+       coalesce(ended.resolution, 'open') AS status,
+       ended.set_by,
+       ended.reason,
+       breaks.detail
+FROM newest
+JOIN breaks USING (sequence)
+LEFT JOIN ended ON ended.break_sequence = breaks.sequence
+WHERE ended.resolution IS NULL OR ended.resolution = 'ignored'
+ORDER BY breaks.sequence
 """

@@ -145,6 +145,7 @@ def order_breaks(
     reports: Sequence[OrderReport],
     recent: Iterable[StoredOrder],
     sent: frozenset[ClientOrderId],
+    adopted: frozenset[str],
     at: datetime,
 ) -> Iterator[Break]:
     """Yield orders that only one side knows, or that the two know differently.
@@ -153,17 +154,21 @@ def order_breaks(
         reports: Every order of ours that the broker knows.
         recent: Orders on record that may still do something.
         sent: The ids of every order on record that may have left.
+        adopted: The ids of others whose executions an operator has given to a structure.
         at: Now.
     """
     listed = {report.client_order_id for report in reports}
     for report in reports:
+        is_open = report.status in OPEN_STATUSES
         if report.client_order_id not in sent:
+            if report.client_order_id in adopted and not is_open:
+                continue
             yield unrecorded(
                 report.client_order_id,
                 f"it is {report.status} with {report.filled_quantity} filled",
                 at,
             )
-        elif report.echo_differs and report.status in OPEN_STATUSES:
+        elif report.echo_differs and is_open:
             yield Break(
                 kind=BreakKind.ECHO_DIFFERS,
                 key=report.client_order_id,
@@ -188,12 +193,13 @@ def lost_execution_breaks(
 ) -> Iterator[Break]:
     """Yield orders said to have filled whose executions have not come for too long (fault A20).
 
-    ``executed`` counts whole packages by order, of those that have executions. No price is ever
-    made up for what is missing.
+    ``executed`` counts whole packages by order, of the orders that can be judged by them. No price
+    is ever made up for what is missing.
     """
     filled = {report.client_order_id: report.filled_quantity for report in reports}
     for order in recent:
-        told, known = filled.get(order.client_order_id, 0), executed.get(order.client_order_id, 0)
+        told = filled.get(order.client_order_id, 0)
+        known = executed.get(order.client_order_id, told)
         if told > known and at - order.updated_at >= ORDERS_SETTLE_WITHIN:
             detail = (
                 f"{order.intent.purpose}: the broker filled {told}, its executions make {known}"

@@ -200,9 +200,11 @@ async def compare(
     foreign = await broker.fetch_foreign_orders()
     theirs = await broker.fetch_positions()
     account = await broker.fetch_account()
-    ours = ledger.positions()
+    ours, sent = ledger.positions(), ledger.sent_order_ids()
+    is_known = sent.issuperset(report.client_order_id for report in reports)
+    adopted = frozenset[str]() if is_known else _adopted_orders(ledger)
     found = [
-        *order_breaks(reports, ledger.open_intents(), ledger.sent_order_ids(), at),
+        *order_breaks(reports, ledger.open_intents(), sent, adopted, at),
         *_lost_executions(ledger, reports, at),
         *foreign_order_breaks(foreign, at),
         *position_breaks(ours, theirs, at),
@@ -275,6 +277,12 @@ def _young_symbols(ledger: Ledger, at: datetime) -> set[str]:
     return own | {fill.symbol for fill in others if fill.executed_at > since}
 
 
+def _adopted_orders(ledger: Ledger) -> frozenset[str]:
+    """Return the orders of others all of whose executions belong to a structure."""
+    orders = {fill.reference for fill in ledger.external_fills_since(_BEGINNING)}
+    return frozenset(orders - {fill.reference for fill in ledger.unadopted_fills()})
+
+
 def _lost_executions(
     ledger: Ledger, reports: Sequence[OrderReport], at: datetime
 ) -> Iterable[Break]:
@@ -293,6 +301,8 @@ def _lost_executions(
     for fill in ledger.fills_since(min(order.planned_at for order in recent.values())):
         fills[fill.client_order_id].append(fill)
     executed: Mapping[ClientOrderId, int] = {
-        order_id: packages_of(order, fills[order_id]) for order_id, order in recent.items()
+        order_id: packages_of(order, fills[order_id])
+        for order_id, order in recent.items()
+        if all(fill.revision == 1 for fill in fills[order_id])  # else they may have become fewer
     }
     return lost_execution_breaks(reports, recent.values(), executed, at)

@@ -1,19 +1,56 @@
-"""Take over what the broker knows: fills, cash movements and order states, each exactly once."""
+"""Take over what the broker knows: fills, cash movements and order states, each exactly once.
 
-from collections.abc import Sequence
+What the broker tells is taken over even where it should not be: an execution that was taken back,
+one beyond the limit, one of somebody else. What is wrong with it is a break in the same
+transaction, so that nothing is decided on one without the other.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
+from bot.engine.break_records import BOT, open_breaks, set_locks
+from bot.engine.breaks import (
+    bust_break,
+    foreign_fill_break,
+    instrument_or_none,
+    most_packages_of,
+    overfill_break,
+    packages_of,
+    unrecorded,
+    worse_price_break,
+)
 from bot.errors import BooksDisagree
 from bot.ports import Broker, OrderReport
 from state.errors import UnknownRecord
 from state.ledger import Ledger, LedgerTransaction
-from strategies.model.fills import Fill
+from state.orders import StoredOrder
+from strategies.model.breaks import Break, BreakKind, Resolution
+from strategies.model.fills import CashMovement, ExternalFill, ExternalSource, Fill
+from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
+
+log = structlog.get_logger(__name__)
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # Reports may reach us out of order; asking again costs little, and what is stored is left out.
 _OVERLAP = timedelta(hours=1)
 _IN_DOUBT = frozenset({OrderStatus.SENDING, OrderStatus.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What the broker told that is not on record."""
+
+    fills: Sequence[Fill]
+    foreign: Sequence[ExternalFill]
+    cash: Sequence[CashMovement]
+    reports: Sequence[OrderReport]
+
+    def __bool__(self) -> bool:
+        return bool(self.fills or self.foreign or self.cash or self.reports)
 
 
 async def synchronise(
@@ -23,22 +60,61 @@ async def synchronise(
     answers: Sequence[OrderReport] = (),
     *,
     from_the_beginning: bool = False,
+    of_others: bool = False,
 ) -> None:
     """Record every fill, cash movement and order state the ledger does not have yet.
 
     ``answers`` are reports the broker has just given; they are recorded in the same transaction.
-    What the broker does not mention stays as it is: silence is not flat.
+    What the broker does not mention stays as it is: silence is not flat. ``of_others`` asks for the
+    executions of others too, as ``from_the_beginning`` does.
 
-    Raises: BrokerUnavailable; BooksDisagree if the broker filled an order that is not on record;
-        state.errors.FillConflict or CashConflict if it contradicts what is stored.
+    Raises: BrokerUnavailable; BooksDisagree, with everything recorded, if what was taken over must
+        halt; state.errors.FillConflict or CashConflict if it contradicts what is stored.
     """
+    news = await _ask(
+        ledger,
+        broker,
+        answers,
+        from_the_beginning=from_the_beginning,
+        of_others=of_others or from_the_beginning,
+    )
+    if not news:
+        return
+    opened: tuple[Break, ...] = ()
+    with ledger.transaction() as tx:
+        found = _take_fills(tx, ledger, news.fills, at)
+        found += _take_foreign(tx, news.foreign, at)
+        for movement in news.cash:
+            tx.record_cash_movement(movement)
+        record_reports(tx, news.reports, at)
+        if found:
+            opened = open_breaks(tx, ledger, found, at)
+    if halts := [each.detail for each in opened if each.halts]:
+        raise BooksDisagree("; ".join(halts))
+
+
+async def _ask(
+    ledger: Ledger,
+    broker: Broker,
+    answers: Sequence[OrderReport],
+    *,
+    from_the_beginning: bool,
+    of_others: bool,
+) -> _News:
     fills_from = _BEGINNING if from_the_beginning else _with_overlap(ledger.last_fill_at())
     stored_fills = set(ledger.fills_since(fills_from))
-    new_fills = [fill for fill in await broker.fetch_fills(fills_from) if fill not in stored_fills]
+    fills = [fill for fill in await broker.fetch_fills(fills_from) if fill not in stored_fills]
+    foreign = await broker.fetch_foreign_fills(fills_from) if of_others else ()
+    if fills or foreign:  # also of orders with our form that are not on record
+        known = {
+            (fill.exec_root, fill.revision) for fill in ledger.external_fills_since(fills_from)
+        }
+        fills = [fill for fill in fills if (fill.exec_root, fill.revision) not in known]
+        foreign = tuple(fill for fill in foreign if (fill.exec_root, fill.revision) not in known)
     newest_cash = ledger.last_cash_movement_at()
     cash_from = _BEGINNING if from_the_beginning else _with_overlap(newest_cash)
     stored_cash = set(ledger.cash_movements_since(cash_from))
-    new_cash = [
+    cash = [
         movement
         for movement in await broker.fetch_cash_movements(cash_from)
         if movement not in stored_cash
@@ -52,14 +128,7 @@ async def synchronise(
             if report.client_order_id not in answered
         ),
     ]
-    if not (new_fills or new_cash or reports):
-        return
-    with ledger.transaction() as tx:
-        for fill in new_fills:
-            _record_fill(tx, fill)
-        for movement in new_cash:
-            tx.record_cash_movement(movement)
-        record_reports(tx, reports, at)
+    return _News(fills=fills, foreign=foreign, cash=cash, reports=reports)
 
 
 def record_reports(tx: LedgerTransaction, reports: Sequence[OrderReport], at: datetime) -> None:
@@ -75,14 +144,111 @@ def record_reports(tx: LedgerTransaction, reports: Sequence[OrderReport], at: da
         )
 
 
-def _record_fill(tx: LedgerTransaction, fill: Fill) -> None:
-    try:
-        tx.record_fill(fill)
-    except UnknownRecord as cause:
-        raise BooksDisagree(
-            f"the broker executed {fill.side} {fill.quantity} {fill.symbol} for order "
-            f"{fill.client_order_id}, which is not in this ledger"
-        ) from cause
+# --- executions -----------------------------------------------------------------------------------
+
+
+def _take_fills(
+    tx: LedgerTransaction, ledger: Ledger, fills: Iterable[Fill], at: datetime
+) -> list[Break]:
+    """Record executions of ours; return what is wrong with them."""
+    found: list[Break] = []
+    orders: dict[ClientOrderId, StoredOrder] = {}  # as they were before
+    for fill in fills:
+        order_id = fill.client_order_id
+        try:
+            order = orders[order_id] if order_id in orders else ledger.order(order_id)
+        except UnknownRecord:
+            found += _take_unrecorded(tx, fill, at)
+            continue
+        orders[order_id] = order
+        if tx.record_fill(fill) and fill.revision > 1:
+            log.warning("execution restated", exec_root=fill.exec_root, revision=fill.revision)
+            if fill.quantity == 0:
+                found.append(bust_break(fill, order, at))
+    for order in orders.values():
+        own = [
+            fill
+            for fill in ledger.fills_since(order.planned_at)
+            if fill.client_order_id == order.client_order_id
+        ]
+        found += _judge(tx, ledger, order, own, at)
+        _note_late_fill(tx, order, packages_of(order, own), at)
+    return found
+
+
+def _take_unrecorded(tx: LedgerTransaction, fill: Fill, at: datetime) -> list[Break]:
+    """Book an execution of an order that has our form and is not on record as somebody else's."""
+    is_known = instrument_or_none(fill.symbol) is not None
+    external = ExternalFill(
+        exec_root=fill.exec_root,
+        revision=fill.revision,
+        source=ExternalSource.CLIENT,
+        reference=fill.client_order_id,
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        commission_usd=fill.commission_usd,
+        executed_at=fill.executed_at,
+    )
+    if is_known:
+        tx.record_external_fill(external)
+    what = f"it executed {fill.side} {fill.quantity} {fill.symbol}"
+    return [unrecorded(fill.client_order_id, what, at)]
+
+
+def _judge(
+    tx: LedgerTransaction, ledger: Ledger, order: StoredOrder, own: Sequence[Fill], at: datetime
+) -> list[Break]:
+    """Return whether an order filled beyond its quantity or its limit; end what is so no more."""
+    packages, most = packages_of(order, own), most_packages_of(order, own)
+    found = [overfill_break(order, most, at)] if most > order.intent.quantity else []
+    if (worse := worse_price_break(order, own, packages, at)) is not None:
+        found.append(worse)
+    still = {each.break_id for each in found}
+    mended = [
+        each
+        for each in ledger.open_breaks()
+        if each.kind in (BreakKind.OVERFILL, BreakKind.WORSE_PRICE)
+        and each.key == order.client_order_id
+        and each.break_id not in still
+    ]
+    for each in mended:
+        reason = "its executions were corrected"
+        tx.resolve_break(each.break_id, at, Resolution.GONE, by=BOT, reason=reason)
+    if mended:
+        set_locks(tx, ledger, at)
+    return found
+
+
+def _note_late_fill(tx: LedgerTransaction, order: StoredOrder, packages: int, at: datetime) -> None:
+    """Say that an order filled after its cancel was confirmed (fault A14)."""
+    if order.status is not OrderStatus.CANCELLED or packages <= order.filled_quantity:
+        return
+    is_whole = packages >= order.intent.quantity
+    log.warning("filled after its cancel", purpose=order.intent.purpose, packages=packages)
+    tx.record_order_event(
+        order.client_order_id,
+        at,
+        OrderStatus.FILLED if is_whole else OrderStatus.CANCELLED,
+        note="filled late, after its cancel was confirmed",
+        filled=packages,
+    )
+
+
+def _take_foreign(
+    tx: LedgerTransaction, fills: Iterable[ExternalFill], at: datetime
+) -> list[Break]:
+    """Book the executions of others; what the bot cannot trade is not booked, only named."""
+    found = []
+    for fill in fills:
+        is_new = instrument_or_none(fill.symbol) is None or tx.record_external_fill(fill)
+        if is_new:
+            found.append(foreign_fill_break(fill, at))
+    return found
+
+
+# --- differences ----------------------------------------------------------------------------------
 
 
 async def find_differences(ledger: Ledger, broker: Broker) -> list[str]:
@@ -98,17 +264,6 @@ async def find_differences(ledger: Ledger, broker: Broker) -> list[str]:
     if (cash := ledger.cash_usd()) != account.cash_usd:
         differences.append(f"cash: ledger has {cash} USD, broker has {account.cash_usd} USD")
     return differences
-
-
-async def reconcile(ledger: Ledger, broker: Broker, at: datetime) -> None:
-    """Take over everything the broker knows, then demand that positions and cash agree exactly.
-
-    Raises: BrokerUnavailable; BooksDisagree with every difference: nothing may be traded until a
-        person has looked.
-    """
-    await synchronise(ledger, broker, at, from_the_beginning=True)
-    if differences := await find_differences(ledger, broker):
-        raise BooksDisagree("; ".join(differences))
 
 
 async def close_lost_orders(ledger: Ledger, broker: Broker, at: datetime) -> None:

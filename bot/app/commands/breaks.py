@@ -129,9 +129,7 @@ def adopt_command(
     """Let what somebody else traded belong to a condor or a hedge layer from now on."""
     if (condor is None) is (layer is None):
         raise CommandFailed("give one of --condor and --layer", ExitCode.USAGE)
-    request = _request(
-        RequestKind.ADOPT, reason, break_id=break_id, condor_id=condor, layer=layer
-    )
+    request = _request(RequestKind.ADOPT, reason, break_id=break_id, condor_id=condor, layer=layer)
     return _hand_in(request, read_config(config_path, flags), state_dir, output)
 
 

@@ -20,6 +20,7 @@ from bot.app.config.schema import BotConfig
 from bot.app.config.validation import Layers, Override, validate
 from bot.app.config.watch import file_digest
 from bot.approvals.overrides import OverridePolicy
+from bot.engine.reconcile_policy import ReconcilePolicy
 from strategies.model.encoding import encode
 from strategies.model.limits import Limits
 from strategies.model.rules import Rules
@@ -79,6 +80,16 @@ class LoadedConfig:
             account=self.account,
             keys=governance.keys,
             lifetime_max=timedelta(hours=governance.override_hours_max),
+        )
+
+    @property
+    def reconcile_policy(self) -> ReconcilePolicy:
+        """How ledger and broker are compared."""
+        section = self.bot.reconcile
+        return ReconcilePolicy(
+            every=timedelta(minutes=section.minutes),
+            repair=section.repair,
+            cash_tolerance_usd=section.cash_tolerance_usd,
         )
 
     def refusal(self, key: KeyPath, message: str) -> ConfigInvalid:

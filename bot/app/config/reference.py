@@ -27,6 +27,7 @@ from bot.app.config.schema import (
     IbPaperBrokerSection,
     IbShadowBrokerSection,
     LoggingSection,
+    ReconcileSection,
     ReplayMarketSection,
     ScheduleSection,
     SeriesName,
@@ -173,6 +174,11 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
     ExecutionSection: {
         "walk_seconds": _Words("how long an order may walk from mid toward the natural price"),
         "walk_step_seconds": _Words("how often its price is looked at; at most `walk_seconds`"),
+    },
+    ReconcileSection: {
+        "minutes": _Words("how often everything is compared with the broker, at a look"),
+        "repair": _Words("whether orders that mend a broken condor are sent or only named"),
+        "cash_tolerance_usd": _Words("difference in cash that is no break"),
     },
     HistorySection: {
         "overrides": _Words(

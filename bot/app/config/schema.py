@@ -7,6 +7,7 @@ fill model of the simulated exchange from its own (``venue_values.py``).
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -301,6 +302,14 @@ class ExecutionSection(Section):
         return self
 
 
+class ReconcileSection(Section):
+    """How ledger and broker are compared, and what is done about what is broken."""
+
+    minutes: Annotated[Whole, within(1, 1440)] = 15
+    repair: Literal["propose", "execute"] = "propose"
+    cash_tolerance_usd: Annotated[Money, within(0, 10_000)] = Decimal(0)
+
+
 def _upper_keys(value: object) -> object:
     return (
         {str(key).upper(): item for key, item in value.items()}
@@ -365,6 +374,7 @@ class BotConfig(Section):
     limits: FilePath
     schedule: ScheduleSection = ScheduleSection()
     execution: ExecutionSection = ExecutionSection()
+    reconcile: ReconcileSection = ReconcileSection()
     rules: RuleValues = Rules()
     history: HistorySection = HistorySection()
     calendar_overrides: FilePath | None = None
