@@ -228,6 +228,7 @@ class _Life:
                 ),
                 control_dir=self._paths.control_dir,
                 overrides=config.override_policy,
+                reconcile=config.reconcile_policy,
             ),
             ledger=self._ledger,
             broker=ports.broker,

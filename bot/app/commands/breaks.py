@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import json
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -50,7 +51,7 @@ def reconcile_command(
         )
     except InstanceRunning as running:
         asked = submit_request(paths.control_dir, request)
-        if not asyncio.run(_is_taken(asked, wait_s)):
+        if not _is_taken(asked, wait_s):
             note(
                 f"the running bot (process {running.pid}) has not compared yet; it does so at its "
                 "next look. This is what was on record before:"
@@ -89,12 +90,12 @@ def _compare(config: LoadedConfig, paths: RunPaths, ledger: Ledger) -> None:
         loop.run_until_complete(compare())
 
 
-async def _is_taken(path: Path, wait_s: float) -> bool:
+def _is_taken(path: Path, wait_s: float) -> bool:
     """Wait until the running bot has taken a request; False if it takes too long."""
     for _ in range(round(wait_s * _LOOKS_A_SECOND)):
         if not path.exists():
             return True
-        await asyncio.sleep(1 / _LOOKS_A_SECOND)
+        time.sleep(1 / _LOOKS_A_SECOND)
     return not path.exists()
 
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from bot.engine.reconcile import compare
 from bot.engine.requests import RequestKind
 from bot.errors import BooksDisagree, BrokerUnavailable
+from bot.ports import OrderReport
 from strategies.model.breaks import BreakKind
 from strategies.model.fills import Side
 from strategies.model.lifecycle import OrderStatus
@@ -228,8 +228,6 @@ def test_an_order_the_broker_holds_otherwise_than_sent_halts(books):
 
 
 def _report(intent):
-    from bot.ports import OrderReport  # noqa: PLC0415
-
     return OrderReport(
         client_order_id=intent.client_order_id,
         broker_order_id="77",
@@ -378,7 +376,7 @@ def test_legs_that_came_unevenly_are_a_broken_structure_at_the_next_look(books):
     _without_a_leg(books, SHORT_CALL)
     book = books.bench.ledger.book(books.bench.at)
     assert [condor.quantity for condor in book.condors] == [1]
-    books.reconciler._compared_at = books.bench.at  # noqa: SLF001 as after a whole comparison
+    books.reconciler._compared_at = books.bench.at  # as after a whole comparison
     (found,) = books.look(whole=False)
     assert (found.kind, found.key) == (BreakKind.STRUCTURE, "C0001")
     assert found.detail == (
@@ -391,7 +389,7 @@ def test_legs_that_came_unevenly_are_a_broken_structure_at_the_next_look(books):
 def test_legs_that_are_still_arriving_are_no_broken_structure(books):
     """Faults A20, A21 and A28: executions come one by one, in any order."""
     _without_a_leg(books, SHORT_CALL)
-    books.reconciler._compared_at = books.bench.at  # noqa: SLF001 as after a whole comparison
+    books.reconciler._compared_at = books.bench.at  # as after a whole comparison
     books.bench.at = max(fill.executed_at for fill in books.bench.ledger.fills_since(AT))
     assert books.look(whole=False, after=timedelta(seconds=59)) == []
 
