@@ -62,6 +62,7 @@ from state.errors import (
     UnknownRecord,
 )
 from state.governance import ConfigEdit, StoredOverride, override_row, stored_override
+from state.guards import Guard
 from state.leases import Lease
 from state.orders import (
     UNFINISHED,
@@ -257,6 +258,7 @@ class Ledger:
         self.epoch = epoch
         self._connection = connection
         self._lease = lease
+        self._guard = Guard(path, connection)
         self._transaction: LedgerTransaction | None = None
         self._durable = True  # as the connection was opened
         self._legs: dict[str, CondorLegs] = {}  # of condors on record, which never change
@@ -284,12 +286,12 @@ class Ledger:
             connection = open_for_writing(path, busy_timeout_ms=busy_timeout_ms)
             with storage_errors(path):
                 epoch = _bind(connection, path, mode=mode, account=account, now=now)
+                return cls(path, connection, lease, epoch)
         except BaseException:
             if connection is not None:
                 close(connection)
             lease.release()
             raise
-        return cls(path, connection, lease, epoch)
 
     def close(self) -> None:
         """Close the file and give the lease back; doing so again changes nothing."""
@@ -311,10 +313,11 @@ class Ledger:
         transaction then survives a killed process but a power cut only once a durable one has
         followed. Only for what nothing outside depends on: never before an order is sent.
 
-        Raises: LeaseLost, LedgerBusy, LedgerCorrupt, StorageFailed.
+        Raises: LeaseLost, LedgerBusy, LedgerCorrupt, StorageFailed, LedgerReplaced, LedgerForked,
+            ForeignWriter. After a failure of the disk or of the file every later one is refused.
         """
         assert self._transaction is None, "transactions do not nest"
-        with storage_errors(self.path):
+        with self._guard.watching(), storage_errors(self.path):
             if durable is not self._durable:
                 level = "FULL" if durable else "NORMAL"
                 self._connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
@@ -322,6 +325,7 @@ class Ledger:
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 self._check_lease()
+                self._guard.require_alone()
                 self._transaction = LedgerTransaction(
                     self._connection, self._sent_orders(), self._gate_conditions
                 )
