@@ -347,6 +347,126 @@ def resume(
     )
 
 
+BreakId = Annotated[str, typer.Argument(metavar="BREAK", help="Its id; may be shortened.")]
+BreakReason = Annotated[str, typer.Option("--reason", help="Why; it is stored.")]
+
+
+@app.command(cls=_Guarded, rich_help_panel="Operate", epilog="Example: alvh reconcile")
+def reconcile(
+    wait: Annotated[
+        float,
+        typer.Option(min=0, max=3600, metavar="SECONDS", help="How long a running bot may take."),
+    ] = 30.0,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Compare ledger and broker now, and list what does not agree; 1 if anything is open."""
+    from bot.app.commands.breaks import reconcile_command
+
+    raise typer.Exit(
+        reconcile_command(config, wait_s=wait, flags=set_ or [], state_dir=state_dir, output=output)
+    )
+
+
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Operate",
+    epilog='Example: alvh adopt X1a2b3c4d --condor C0007 --reason "closed the calls by hand"',
+)
+def adopt(
+    break_id: BreakId,
+    reason: BreakReason,
+    condor: Annotated[
+        str | None, typer.Option(metavar="ID", help="The condor it belongs to from now on.")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(metavar="L1|L2|L3", help="Or the hedge layer.")
+    ] = None,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Take over what somebody else traded, as part of a condor or a hedge layer."""
+    from bot.app.commands.breaks import adopt_command
+
+    raise typer.Exit(
+        adopt_command(
+            config,
+            break_id,
+            condor=condor,
+            layer=layer,
+            reason=reason,
+            flags=set_ or [],
+            state_dir=state_dir,
+            output=output,
+        )
+    )
+
+
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Operate",
+    epilog='Example: alvh ignore X1a2b3c4d --reason "my own SPX trade"',
+)
+def ignore(
+    break_id: BreakId,
+    reason: BreakReason,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Let a break stand: it locks nothing more while its values stay."""
+    from bot.app.commands.breaks import ignore_command
+
+    raise typer.Exit(
+        ignore_command(
+            config, break_id, reason=reason, flags=set_ or [], state_dir=state_dir, output=output
+        )
+    )
+
+
+class CashBooking(StrEnum):
+    """What an operator books cash as."""
+
+    INTEREST = "interest"
+    FEE = "fee"
+    OTHER = "other"
+
+
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Operate",
+    epilog='Example: alvh balance --amount 3.20 --kind interest --reason "October interest"',
+)
+def balance(
+    amount: Annotated[str, typer.Option(metavar="USD", help="Cash in > 0, out < 0.")],
+    kind: Annotated[CashBooking, typer.Option(help="What it is.")],
+    reason: BreakReason,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Book cash that the broker moved and nothing else explains."""
+    from bot.app.commands.breaks import balance_command
+
+    raise typer.Exit(
+        balance_command(
+            config,
+            amount=amount,
+            kind=kind,
+            reason=reason,
+            flags=set_ or [],
+            state_dir=state_dir,
+            output=output,
+        )
+    )
+
+
 @app.command(
     cls=_Guarded, rich_help_panel="Look", epilog="Example: alvh decide snapshot.json --format json"
 )

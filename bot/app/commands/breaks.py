@@ -3,7 +3,6 @@
 import asyncio
 import getpass
 import json
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -95,7 +94,7 @@ def _is_taken(path: Path, wait_s: float) -> bool:
     for _ in range(round(wait_s * _LOOKS_A_SECOND)):
         if not path.exists():
             return True
-        time.sleep(1 / _LOOKS_A_SECOND)
+        asyncio.run(SystemClock().sleep(1 / _LOOKS_A_SECOND))
     return not path.exists()
 
 
