@@ -42,6 +42,12 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds))
 
 
+def real_now() -> datetime:
+    """Return the instant outside of any virtual time, for those who watch from there."""
+    now: datetime = time_machine.escape_hatch.datetime.datetime.now(UTC)
+    return now
+
+
 class _JumpingSelector(selectors.BaseSelector):
     """A selector that moves virtual time where a real one would wait."""
 

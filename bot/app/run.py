@@ -34,8 +34,9 @@ from bot.app.reports import (
     SessionReport,
 )
 from bot.app.schedule import JobFunction, Schedule, ScheduledJob
+from bot.app.watching import Watch, sign_of_life
 from bot.app.wiring import Wiring, build_world, wire
-from bot.clock import SystemClock, virtual_time
+from bot.clock import SystemClock, real_now, virtual_time
 from bot.engine.engine import DECIDED_BEFORE, Engine, EngineSettings, Interval
 from bot.engine.prices import WalkPolicy
 from bot.errors import BotError, RetryLater, WrongAccount
@@ -58,6 +59,7 @@ _Report = TypeVar("_Report", IntervalReport, SessionReport, str)
 _RUN_ID_LENGTH = 12
 _HOUSEKEEPING_AT = clock_time(17, 0)
 _LAST_DAY_ENDS = clock_time(18, 0)
+_NEXT_SIGN = timedelta(minutes=5)  # of real time: in simulated time each look leaves a sign
 _BOOK_AGAIN_AFTER = timedelta(minutes=10)
 _KIB_PER_MIB = 1024
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -228,6 +230,11 @@ class _Life:
                 ),
                 control_dir=self._paths.control_dir,
                 overrides=config.override_policy,
+                protections=config.bot.protections.policy(
+                    interval_minutes=config.bot.schedule.interval_minutes,
+                    in_real_time=wiring.in_real_time,
+                ),
+                in_real_time=wiring.in_real_time,
                 reconcile=config.reconcile_policy,
             ),
             ledger=self._ledger,
@@ -244,12 +251,15 @@ class _Life:
         schedule = self._build_schedule()
         self._obey_signals(schedule)
         owns_orders = True
+        watch = self._build_watch(schedule)
         self._note("connecting and comparing the books")
         try:
             await self._engine.start()
             self._note(f"the books agree; {looks_in_words(self._config.bot.schedule)}")
             self._deposits_usd = read_totals(self._ledger).deposits_usd
             if self._ends_at is None or start < self._ends_at:
+                if watch is not None:
+                    watch.start()
                 await schedule.run_until_stopped()
         except (BotError, StateError, DomainError) as failure:
             owns_orders = not isinstance(failure, LeaseLost)  # else another process has them now
@@ -258,6 +268,8 @@ class _Life:
                     raise  # nothing has happened
                 self._halt(str(failure))
         finally:
+            if watch is not None:
+                await watch.stop()
             if self._outcome.halted is not None and owns_orders:
                 await self._withdraw()
         if owns_orders:
@@ -268,6 +280,19 @@ class _Life:
         if stored.state is SystemState.HALTED and self._outcome.halted is None:
             self._outcome.halted = f"{stored.reason} (by {stored.by}); resume with alvh resume"
         return self._outcome
+
+    def _build_watch(self, schedule: Schedule) -> Watch | None:
+        """Return who looks after the bot between jobs; simulated time has no between."""
+        if not self._wiring.in_real_time:
+            return None
+        return Watch(
+            self._config.bot.protections,
+            engine=self._engine,
+            schedule=schedule,
+            clock=self._wiring.clock,
+            calendar=self._wiring.calendar,
+            heartbeat_file=self._paths.heartbeat,
+        )
 
     def _build_schedule(self) -> Schedule:
         plan, wiring = self._config.bot.schedule, self._wiring
@@ -328,6 +353,8 @@ class _Life:
         self._look_at_configuration(at)
         self._announce(at)
         outcome = await self._engine.run_interval(at, entry_due=entry_due)
+        if not self._wiring.in_real_time:  # else the watch does
+            sign_of_life(self._paths.heartbeat, self._engine, _NEXT_SIGN, real_now())
         if outcome != "ran" and outcome != DECIDED_BEFORE:
             self._note(f"{at.astimezone(EXCHANGE_ZONE):%a %H:%M} {outcome}")
         if self._options.once and outcome.startswith("ran"):

@@ -40,10 +40,7 @@ class ProtectionPolicy:
     margin_floor: Decimal = Decimal("0.10")  # excess liquidity, of the net liquidation
     operator_silence: timedelta | None = None
     answer: timedelta = timedelta(seconds=10)  # the broker says what time it is within
-    blind: timedelta = timedelta(minutes=10)  # without a broker, before somebody is called
     page_again: timedelta = timedelta(minutes=15)
-    reset_from: time = time(23, 40)  # New York: the nightly restart of IB's gateway, in which
-    reset_to: time = time(0, 45)  # nobody is called
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -323,6 +323,10 @@ class Engine:
         self.controls.set_state(SystemState.HALTED, scope=HaltScope.ALL, reason=reason)
         self._alerts.raise_alert("critical", f"halted: {reason}")
 
+    def wake(self) -> None:
+        """End the wait of a price walk: what may be sent has changed."""
+        self._waking.wake()
+
     def freeze(self, reason: str) -> None:
         """Let nothing open until an operator has looked, and call for one; all else goes on."""
         if self.controls.stored.state is not SystemState.HALTED:

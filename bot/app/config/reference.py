@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from bot.app.config.factor_values import FactorSection
 from bot.app.config.limits import LimitsFile
 from bot.app.config.loader import ENVIRONMENT_PREFIX, RESERVED_VARIABLES
+from bot.app.config.protections import ProtectionsSection
 from bot.app.config.schema import (
     BotConfig,
     ExecutionSection,
@@ -220,6 +221,38 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
         ),
         "override_hours_max": _Words("the longest an override may last, hours", "D3"),
     },
+    ProtectionsSection: {
+        "daily_loss_fraction": _Words(
+            "a day that has lost so much of what it began with opens no condor any more; 0 = off"
+        ),
+        "drawdown_fraction": _Words(
+            "so far below the highest net liquidation of `drawdown_days` no condor opens; 0 = off"
+        ),
+        "drawdown_days": _Words("calendar days over which that highest counts"),
+        "orders_per_minute": _Words("more stop everything that opens, until `alvh resume`", "I16"),
+        "cancels_per_day": _Words("more stop everything that opens, until `alvh resume`", "I16"),
+        "rejects_in_a_row": _Words("orders the broker refused, one after the other, before a lock"),
+        "rejects_per_hour": _Words("orders the broker refused within an hour before a lock"),
+        "reject_lock_minutes": _Words("how long that lock holds"),
+        "skips_in_a_row": _Words("intervals without a usable market before nothing opens"),
+        "data_age_minutes": _Words(
+            "minutes since the last usable market before nothing opens; three intervals at least"
+        ),
+        "clock_skew_seconds": _Words("how far the broker's clock may be from ours"),
+        "margin_floor_fraction": _Words(
+            "excess liquidity below this part of net liquidation: REDUCE_ONLY; 0 = off"
+        ),
+        "heartbeat_seconds": _Words("how often broker and heartbeat file are attended to"),
+        "answer_seconds": _Words("how long a sign of life from the broker may take"),
+        "hung_minutes": _Words("a job that takes longer hangs: nothing opens, orders withdrawn"),
+        "blind_minutes": _Words("minutes without a broker before somebody is called"),
+        "page_again_minutes": _Words("how often somebody is called while a trouble lasts"),
+        "reset_from": _Words("begin of the broker's nightly restart, in which nobody is called"),
+        "reset_to": _Words("its end"),
+        "operator_silence_hours": _Words(
+            "without a command or `alvh status --ack` for so long nothing opens; empty = off"
+        ),
+    },
     LoggingSection: {"level": _Words("the least that goes to the log file")},
     LimitsFile: {
         "condor_max_loss_usd": _Words("worst loss of one condor position"),
@@ -289,6 +322,8 @@ def configuration_page() -> str:
         *_rule_tables(),
         "## `history`",
         _table(HistorySection, "history."),
+        "## `protections`",
+        _table(ProtectionsSection, "protections."),
         "## `logging`",
         _table(LoggingSection, "logging."),
         "## `governance`",

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bot.app.config.protections import ProtectionsSection
 from bot.app.config.rule_values import RuleValues
 from bot.app.config.scalars import (
     ClockTime,
@@ -378,5 +379,6 @@ class BotConfig(Section):
     rules: RuleValues = Rules()
     history: HistorySection = HistorySection()
     calendar_overrides: FilePath | None = None
+    protections: ProtectionsSection = ProtectionsSection()
     logging: LoggingSection = LoggingSection()
     governance: GovernanceSection = GovernanceSection()

@@ -10,6 +10,18 @@ from rich.console import Console
 WIDTH_MAX = 100
 
 
+class _PipedConsole(Console):
+    """A console whose reader may leave: who reads no more still wants to know how it ended.
+
+    rich itself would end the process with 1, whatever had been done.
+    """
+
+    def on_broken_pipe(self) -> None:
+        """Write nothing any more, and go on."""
+        self.quiet = True
+        (forget_stderr if self.stderr else forget_stdout)()
+
+
 def data_console() -> Console:
     """Return the console for results (stdout); plain text where it is no terminal."""
     return _console(stderr=False)
@@ -21,7 +33,7 @@ def notes_console() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    console = _PipedConsole(stderr=stderr, highlight=False, soft_wrap=False)
     # A pipe has no width of its own; 100 columns is what every table is made for
     console.width = min(console.width, WIDTH_MAX) if console.is_terminal else WIDTH_MAX
     return console
@@ -36,6 +48,11 @@ def print_json(text: str) -> None:
 def forget_stdout() -> None:
     """Let nothing more be written to a stdout that nobody reads, not even at the very end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def forget_stderr() -> None:
+    """Let nothing more be written to a stderr that nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def program() -> str:
