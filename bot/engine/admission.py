@@ -13,7 +13,7 @@ from state.ledger import Ledger
 from strategies.model.book import Book, WorkingOrder
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OrderStatus
-from strategies.model.limits import Limits, Readiness
+from strategies.model.limits import Limits, MarginFacts, Readiness
 from strategies.model.orders import ApprovedOrder, OrderIntent
 from strategies.model.quotes import Quote, to_price
 from strategies.risk.gate import Refusal, approve
@@ -31,7 +31,12 @@ class Admission:
     readiness: Callable[[], Readiness]
     book: Callable[[], Book]
 
-    def admit(self, steps: Sequence[Step], moment: Moment) -> list[ApprovedOrder]:
+    def admit(
+        self,
+        steps: Sequence[Step],
+        moment: Moment,
+        margins: Mapping[ClientOrderId, MarginFacts],
+    ) -> list[ApprovedOrder]:
         """Return the orders of these steps that may go; they are SENDING and committed then.
 
         Each counts against the next, as if it were at work already.
@@ -54,7 +59,13 @@ class Admission:
                     readiness=replace(
                         readiness,
                         orders_today=readiness.orders_today + len(approved),
+                        throughput=replace(
+                            readiness.throughput,
+                            orders_last_minute=readiness.throughput.orders_last_minute
+                            + len(approved),
+                        ),
                         quotes_at=_oldest(intent, moment.quotes),
+                        margin=margins.get(intent.client_order_id),
                     ),
                     limits=self.limits,
                     book=_without(book, intent.client_order_id),

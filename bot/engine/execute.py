@@ -30,6 +30,7 @@ from bot.engine.errands import (
     in_order_of,
     is_forbidden,
 )
+from bot.engine.margins import preview_margins
 from bot.engine.prices import OrderClass, QuoteGuard, WalkPolicy, Walks
 from bot.engine.synchronise import record_reports, synchronise
 from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown, RetryLater, SkipInterval
@@ -41,8 +42,9 @@ from strategies.model.book import Book
 from strategies.model.calendars import TradingCalendar
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
-from strategies.model.limits import Limits, Readiness
+from strategies.model.limits import Limits, MarginFacts, Readiness
 from strategies.model.orders import ApprovedOrder
+from strategies.risk.gate import wants_preview
 
 log = structlog.get_logger(__name__)
 
@@ -234,7 +236,8 @@ class Executor:
             readiness=self.readiness,
             book=self.book,
         )
-        approved = admission.admit(steps, moment)
+        steps, margins = await self._with_margins(steps)
+        approved = admission.admit(steps, moment, margins)
         reports: list[OrderReport] = []
         in_doubt: ClientOrderId | None = None
         for order in approved:
@@ -259,6 +262,24 @@ class Executor:
             with self.ledger.transaction() as tx:
                 record_reports(tx, reports, self.clock.now())
         await self._cancel_on_sight(approved)
+
+    async def _with_margins(
+        self, steps: Sequence[Step]
+    ) -> tuple[Sequence[Step], Mapping[ClientOrderId, MarginFacts]]:
+        """Return what may be asked for now, with the margin of what opens.
+
+        While the broker does not say what opening orders take, they wait for another step.
+        """
+        limits = self.walker.limits
+        intents = [step.sends for step in steps if step.sends is not None]
+        try:
+            return steps, await preview_margins(self.broker, intents, limits)
+        except RetryLater as cause:
+            log.warning("nothing opens in this step", reason=str(cause))
+        reducing = [
+            step for step in steps if step.sends is None or not wants_preview(step.sends, limits)
+        ]
+        return reducing, {}
 
     async def _cancel_on_sight(self, orders: Sequence[ApprovedOrder]) -> None:
         """Cancel what was under way when a halt was committed (fault E21)."""

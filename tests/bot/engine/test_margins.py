@@ -9,7 +9,7 @@ from bot.engine.margins import preview_margins
 from bot.errors import BrokerUnavailable
 from strategies.model.limits import MarginFacts
 from strategies.model.orders import PositionEffect
-from tests.bot.engine.fakes import LIMITS, Faults, hedge
+from tests.bot.engine.fakes import LIMITS, Faults, committed, hedge, statuses
 from tests.bot.exchange.venue.fakes import CALL, VX
 
 NEEDED = replace(LIMITS, margin_required=True)
@@ -33,7 +33,7 @@ def ask(bench, *intents, limits=NEEDED):
 
 def test_the_account_is_asked_once_and_each_opening_order_for_itself(bench):
     call, future = hedge(CALL, 10, "0.53"), hedge(VX, 2, "17.05", layer="L2")
-    facts, calls = ask(bench, call, future)
+    facts, calls = ask(bench, future, call)
     assert calls == ["fetch_account", "preview", "preview"]
     assert set(facts) == {call.client_order_id, future.client_order_id}
     of_future = facts[future.client_order_id]
@@ -58,3 +58,37 @@ def test_a_broker_that_does_not_answer_is_no_word_on_margin(bench):
     bench.broker.hook = Faults({("preview", "before", 1): BrokerUnavailable("gone")})
     with pytest.raises(BrokerUnavailable):
         ask(bench, hedge(CALL, 10, "0.53"))
+
+
+def test_what_orders_before_it_would_take_is_taken_off(bench):
+    """They may all be on their way at once."""
+    first, second = hedge(VX, 2, "17.05", layer="L2"), hedge(VX, 2, "17.05", layer="L3")
+    facts, _ = ask(bench, first, second)
+    one, two = (facts[each.client_order_id].excess_liquidity_after_usd for each in (first, second))
+    alone, _ = ask(bench, second)
+    assert alone[second.client_order_id].excess_liquidity_after_usd == one
+    taken = facts[first.client_order_id].net_liquidation_usd - one
+    assert one - two == pytest.approx(taken, abs=Decimal(1))
+
+
+def test_opening_orders_wait_while_the_broker_does_not_say_what_margin_they_take(bench):
+    """Fault E4: nothing opens on a guess, and what reduces goes on."""
+    bench.limits = NEEDED
+    bench.broker.hook = Faults({("preview", "before", 1): BrokerUnavailable("busy")})
+    order = hedge(CALL, 10, "0.53")
+    bench.decide(order)
+    bench.carry_out()
+    assert statuses(bench.database, order.client_order_id)[:2] == ["PLANNED", "SENDING"]
+    sent = "SELECT at FROM order_events WHERE status = 'SENDING' ORDER BY at LIMIT 1"
+    ((first,),) = committed(bench.database, sent)
+    assert str(first).startswith("2020-02-03T15:00:30")  # a step later
+
+
+def test_an_order_that_leaves_too_little_margin_is_refused_with_its_reason(bench):
+    bench.limits = replace(NEEDED, margin_headroom_fraction=Decimal("0.9999"))
+    order = hedge(VX, 10, "17.05", layer="L2")
+    bench.decide(order)
+    bench.carry_out()
+    assert statuses(bench.database, order.client_order_id) == ["PLANNED", "REJECTED"]
+    notes = committed(bench.database, "SELECT note FROM order_events WHERE status = 'REJECTED'")
+    assert notes[0][0].startswith("margin headroom: ")
