@@ -17,10 +17,10 @@ from bot.exchange.replay import ReplayMarket
 from bot.exchange.synthetic import SyntheticMarket
 from strategies.model.quotes import FloatArray, Series
 
-_ENTRY_DAYS: Final = range(40, 48)
-_ENTRY_STRIKES_MOST: Final = 90
+_ENTRY_DAYS: Final = range(43, 46)
+_ENTRY_STRIKES_MOST: Final = 140
 _OTHER_STRIKES_MOST: Final = 18
-_NEAREST_DAYS: Final = 2  # what expires at once trades too
+_NEAREST_DAYS: Final = 2  # what expires at once or is entered trades too
 
 
 class ThinDay(SessionDay):
@@ -28,7 +28,7 @@ class ThinDay(SessionDay):
 
     @cached_property
     def spx_strikes(self) -> list[tuple[Series, FloatArray]]:
-        """Fridays, AM series and what expires at once."""
+        """Fridays, AM series and what expires at once or is entered."""
         return [
             (series, _thinned(strikes, self._most(series)))
             for series, strikes in super().spx_strikes
@@ -41,7 +41,8 @@ class ThinDay(SessionDay):
         return [(series, strikes[::2]) for series, strikes in super().vix_strikes]
 
     def _is_kept(self, root: str, expiry: date) -> bool:
-        is_near = (expiry - self.facts.session).days <= _NEAREST_DAYS
+        days = (expiry - self.facts.session).days
+        is_near = days <= _NEAREST_DAYS or days in _ENTRY_DAYS
         return root == "SPX" or is_near or expiry.weekday() == FRIDAY
 
     def _most(self, series: Series) -> int:

@@ -14,6 +14,8 @@ from datetime import time as clock_time
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from bot.app.accounts import open_account
 from bot.app.config.schema import SimulatedBrokerSection
 from bot.app.paths import run_paths
@@ -36,6 +38,8 @@ from strategies.model.encoding import to_json
 from strategies.model.ids import digest
 from strategies.model.limits import SystemState
 from strategies.model.snapshots import EventAhead
+
+log = structlog.get_logger(__name__)
 
 _LIVES_MOST: Final = 400
 _SUPERVISED_AFTER: Final = (  # how long a process stays dead, in turn
@@ -178,6 +182,7 @@ class _Episode:
     def _operate(self, reason: str) -> None:
         """Look at a bot that has halted, after a while, and resume it."""
         self._halts += 1
+        log.warning("halted", seed=self._plan.seed, at=str(self._stage.seen_at), reason=reason)
         if not reason:
             self._stage.violate("I19", "halted without a reason")
         self._wait(_in_turn(_OPERATOR_AFTER, self._halts))

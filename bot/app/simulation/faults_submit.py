@@ -1,29 +1,53 @@
 """Faults A: between an order and what the bot learns of it."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Final
 
-from bot.app.simulation.faults import Answer, Call
+import numpy as np
+
+from bot.app.simulation.faults import Answer, Argument, Call
 from bot.app.simulation.injectors import Injector, injects
 from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from bot.ports import OrderReport
 from state.crash_points import CrashPoint, SimulatedDeath
 from strategies.model.lifecycle import OrderStatus
 
+# A fault of an order waits for one, for hours if need be
+_UNTIL_AN_ORDER: Final = (3600.0, 36000.0)
 
-@injects("A1")
-class HalfAnOrder(Injector):
+
+class _AwayAfter(Injector):
+    """Once it has fired, nobody answers for a while."""
+
+    @classmethod
+    def draw_arguments(cls, dice: np.random.Generator) -> dict[str, Argument]:
+        """Return for how long."""
+        return {"away_s": round(float(np.exp(dice.uniform(np.log(3), np.log(1200)))))}
+
+    async def before(self, call: Call) -> None:
+        """Be away, or back again."""
+        if self.fired_at is None or not call.is_wire:
+            return
+        if self.stage.now() >= self.fired_at + timedelta(seconds=self.fault.number("away_s")):
+            self.is_over = True
+        else:
+            raise BrokerUnavailable("connection lost while an order was being sent")
+
+
+@injects("A1", lasts_s=_UNTIL_AN_ORDER)
+class HalfAnOrder(_AwayAfter):
     """The connection drops in the middle of an order, and is gone for a while."""
 
     async def before(self, call: Call) -> None:
         """Lose the order; from then on nobody answers."""
-        if call.is_wire and self.has_fired:
-            raise BrokerUnavailable("connection lost while an order was being sent")
-        if call.name == "submit":
+        await super().before(call)
+        if call.name == "submit" and not self.has_fired:
             self.fire()
             raise OutcomeUnknown("the connection dropped after half of the order")
 
 
-@injects("A2")
+@injects("A2", lasts_s=_UNTIL_AN_ORDER)
 class AcknowledgementLost(Injector):
     """The order is live, its acknowledgement never arrives."""
 
@@ -35,24 +59,19 @@ class AcknowledgementLost(Injector):
         return answer
 
 
-@injects("A3", lasts_s=(60.0, 900.0))
-class FilledWhileAway(Injector):
+@injects("A3", lasts_s=_UNTIL_AN_ORDER)
+class FilledWhileAway(_AwayAfter):
     """The acknowledgement is lost, and the broker is away while the order fills."""
-
-    async def before(self, call: Call) -> None:
-        """Be away once an order is out."""
-        if call.is_wire and self.has_fired:
-            raise BrokerUnavailable("the broker is away")
 
     def after(self, call: Call, answer: Answer) -> Answer:
         """Lose the answer to one order."""
-        if call.name == "submit":
+        if call.name == "submit" and not self.has_fired:
             self.fire()
             raise OutcomeUnknown("the connection was lost with the acknowledgement")
         return answer
 
 
-@injects("A4")
+@injects("A4", lasts_s=_UNTIL_AN_ORDER)
 class NeverArrived(Injector):
     """The order never reaches the broker, and nobody says so."""
 
@@ -75,28 +94,28 @@ class _DeathAt(Injector):
             raise SimulatedDeath(point)
 
 
-@injects("A5", kills=True, lasts_s=(600.0, 7200.0))
+@injects("A5", kills=True, lasts_s=_UNTIL_AN_ORDER)
 class DeathBeforeTheWire(_DeathAt):
     """Between the commit of SENDING and the first byte."""
 
     points = (CrashPoint.ORDER_AFTER_SENDING, CrashPoint.SUBMIT_BEFORE_WIRE)
 
 
-@injects("A6", kills=True, lasts_s=(600.0, 7200.0))
+@injects("A6", kills=True, lasts_s=_UNTIL_AN_ORDER)
 class DeathBeforeTheAcknowledgement(_DeathAt):
     """Between the last byte and the acknowledgement."""
 
     points = (CrashPoint.SUBMIT_AFTER_WIRE, CrashPoint.SUBMIT_BEFORE_ACK)
 
 
-@injects("A7", kills=True, lasts_s=(600.0, 7200.0))
+@injects("A7", kills=True, lasts_s=_UNTIL_AN_ORDER)
 class DeathBeforeTheCommit(_DeathAt):
     """Between the acknowledgement and its commit."""
 
     points = (CrashPoint.ORDER_AFTER_SUBMIT, CrashPoint.ORDER_AFTER_CANCEL)
 
 
-@injects("A8", kills=True, lasts_s=(600.0, 7200.0))
+@injects("A8", kills=True, lasts_s=_UNTIL_AN_ORDER)
 class DeathBeforeAFillIsBooked(_DeathAt):
     """Between being told of a fill and its commit."""
 
@@ -127,7 +146,7 @@ class ExecutionsAgain(Injector):
         return answer
 
 
-@injects("A12")
+@injects("A12", weight=0.5)
 class Correction(Injector):
     """The exchange corrects the price of its last execution by a tick."""
 
@@ -137,7 +156,7 @@ class Correction(Injector):
             self.fire()
 
 
-@injects("A14", lasts_s=(60.0, 600.0))
+@injects("A14", lasts_s=(60.0, 3600.0))
 class LateFill(Injector):
     """A cancel is confirmed, and the order fills after it."""
 
@@ -151,14 +170,14 @@ class LateFill(Injector):
         self.stage.truth.end_pretence()
 
 
-@injects("A15")
+@injects("A15", lasts_s=_UNTIL_AN_ORDER)
 class CancelInDoubt(Injector):
     """A cancel crosses a fill; the broker says that it does not find the order."""
 
     def after(self, call: Call, answer: Answer) -> Answer:
         """Lose the confirmation."""
         if call.name == "cancel":
-            self.fire()
+            self.fire(ends=True)
             raise OutcomeUnknown("10147: order to cancel is not found")
         return answer
 
@@ -175,30 +194,30 @@ class InformationAsError(Injector):
         return answer
 
 
-@injects("A17", lasts_s=(60.0, 1200.0))
+@injects("A17", lasts_s=_UNTIL_AN_ORDER)
 class Rejected(Injector):
     """The broker refuses an order."""
 
     async def before(self, call: Call) -> None:
         """Refuse it."""
         if call.name == "submit":
-            self.fire()
+            self.fire(ends=True)
             raise OrderRejected("201: order rejected: insufficient margin")
 
 
-@injects("A18", lasts_s=(60.0, 900.0))
+@injects("A18", lasts_s=_UNTIL_AN_ORDER)
 class Inactive(Injector):
     """The broker parks an order: it may come back."""
 
     def after(self, call: Call, answer: Answer) -> Answer:
         """Say that it is inactive, while it works."""
         if call.name == "submit":
-            self.fire()
+            self.fire(ends=True)
             raise OutcomeUnknown("parked by the broker (Inactive), may come back")
         return answer
 
 
-@injects("A19", lasts_s=(600.0, 7200.0))
+@injects("A19", lasts_s=_UNTIL_AN_ORDER)
 class RejectedAfterAPart(Injector):
     """The broker ends an order that is filled in part."""
 
@@ -236,7 +255,7 @@ class CommissionLate(Injector):
         return answer
 
 
-@injects("A28", lasts_s=(600.0, 7200.0))
+@injects("A28", lasts_s=_UNTIL_AN_ORDER)
 class FilledInPart(Injector):
     """Of a package order some packages fill, and the rest never does."""
 

@@ -29,6 +29,7 @@ class Injector:
         self.stage = stage
         self.has_fired = False
         self.is_over = False
+        self.fired_at: datetime | None = None  # first
 
     @classmethod
     def draw_arguments(cls, dice: np.random.Generator) -> dict[str, Argument]:
@@ -55,7 +56,8 @@ class Injector:
 
     def fire(self, *, ends: bool = False) -> None:
         """Count it as injected; with ``ends`` it happens only once."""
-        self.has_fired = True
+        if not self.has_fired:
+            self.has_fired, self.fired_at = True, self.stage.now()
         self.stage.effects += 1
         self.is_over = self.is_over or ends
 

@@ -36,6 +36,7 @@ _ATTEMPTS_MOST: Final = 40
 _CALM_FOR: Final = timedelta(minutes=10)
 _IN_DOUBT_FOR: Final = timedelta(hours=50)  # a reconcile and a night; a weekend has two
 _IN_DOUBT = (OrderStatus.SENDING, OrderStatus.UNKNOWN)
+_LOOKED_AT_AGAIN: Final = timedelta(days=2)
 _LONG_AGO = datetime.min.replace(tzinfo=EXCHANGE_ZONE)
 
 
@@ -47,7 +48,7 @@ class Auditor:
         self._stage = stage
         self._bookings = -1  # of the exchange, when the positions were last looked at
         self._told = -1  # of the exchange, when the bot was last told of them in calm
-        self._durable = (0, 0)  # fills and orders on record after the last job
+        self._durable: tuple[int, datetime | None] = (0, None)  # orders, newest fill after a job
         self._agreed = 0
         stage.listeners.append(self._listen)
 
@@ -154,15 +155,16 @@ class Auditor:
 
     def _on_job(self, ledger: Ledger) -> None:
         self._check("I2", self._at_most_once(ledger))
-        self._check("I3", self._fills_are_true(ledger))
+        since = self._stage.now() - _LOOKED_AT_AGAIN  # all of them at the end
+        self._check("I3", self._fills_are_true(ledger, since))
         self._check("I19", self._liveness(ledger))
         if self._is_quiescent(ledger):
             self._agreed += 1
-            self._check("I3", self._fills_are_complete(ledger))
+            self._check("I3", self._fills_are_complete(ledger, since))
             self._check("I4", self._positions_agree(ledger))
             self._check("I5", self._cash_agrees(ledger))
             self._check("I22", self._nothing_expired(ledger))
-        self._durable = _recorded(ledger)
+        self._durable = len(ledger.sent_order_ids()), ledger.last_fill_at()
 
     def _is_quiescent(self, ledger: Ledger) -> bool:
         """Whether nothing is under way and the bot was told of everything there is."""
@@ -201,19 +203,19 @@ class Auditor:
             if purpose not in pretended and live[purpose] > 1:
                 yield f"{purpose}: {live[purpose]} orders at work"
 
-    def _fills_are_true(self, ledger: Ledger) -> Iterator[str]:
+    def _fills_are_true(self, ledger: Ledger, since: datetime) -> Iterator[str]:
         """Nothing is booked that the exchange did not execute, in a revision it has had."""
-        true = {fill.exec_root: fill for fill in self._stage.truth.fills()}
-        for fill in ledger.fills_since(_LONG_AGO):
+        true = {fill.exec_root: fill for fill in self._stage.truth.fills(since)}
+        for fill in ledger.fills_since(since):
             known = true.get(fill.exec_root)
             if known is None:
                 yield f"{fill.exec_root} is booked and was never executed"
             elif fill.revision == known.revision and fill != known:
                 yield f"{fill.exec_root} is booked as {fill}, it was {known}"
 
-    def _fills_are_complete(self, ledger: Ledger) -> Iterator[str]:
-        booked = {(fill.exec_root, fill.revision) for fill in ledger.fills_since(_LONG_AGO)}
-        for fill in self._stage.truth.fills():
+    def _fills_are_complete(self, ledger: Ledger, since: datetime) -> Iterator[str]:
+        booked = {(fill.exec_root, fill.revision) for fill in ledger.fills_since(since)}
+        for fill in self._stage.truth.fills(since):
             if (fill.exec_root, fill.revision) not in booked:
                 yield f"{fill.exec_root} of {fill.executed_at} is not booked: {fill}"
 
@@ -253,14 +255,17 @@ class Auditor:
 
     def on_start(self, ledger: Ledger) -> None:
         """Check that nothing that was on record is gone (I18)."""
-        fills, orders = _recorded(ledger)
-        lost = fills < self._durable[0] or orders < self._durable[1]
-        words = f"{self._durable} fills and orders were on record, {(fills, orders)} are"
-        self._check("I18", [words] if lost else [])
+        orders, newest = self._durable
+        if newest is not None and (found := ledger.last_fill_at()) != newest:
+            self._check("I18", [f"the newest fill on record was of {newest}, it is of {found}"])
+        count = len(ledger.sent_order_ids())
+        lost = [f"{orders} orders were on record, {count} are"] if count < orders else []
+        self._check("I18", lost)
 
     def on_end(self, ledger: Ledger) -> None:
         """Check that all that was booked adds up to what the ledger says it holds (I17)."""
         found = ledger.rebuild_projections_and_compare()
+        self._check("I3", self._fills_are_true(ledger, _LONG_AGO))
         self._check("I17", (str(difference) for difference in found))
         self._check("I22", self._settled_at_value())
 
@@ -304,7 +309,3 @@ def _intrinsic(option: OptionContract, value: Decimal) -> Decimal:
     """Return what ``value`` of the underlying makes of one option, points."""
     sign = 1 if option.right == "C" else -1
     return max(Decimal(0), sign * (value - option.strike))
-
-
-def _recorded(ledger: Ledger) -> tuple[int, int]:
-    return len(ledger.fills_since(_LONG_AGO)), len(ledger.sent_order_ids())

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -16,10 +16,12 @@ from strategies.model.encoding import from_json, to_json
 
 # When the bot is at work; what goes wrong at other times is seldom noticed
 _BUSY: Final = (time(10, 0), time(12, 30), time(15, 0), time(16, 20))
+_BUSY_SHARES: Final = (0.35, 0.25, 0.25, 0.15)
+_BEFORE_SHARE: Final = 0.6  # of the faults begin before the bot looks, the others while it works
 _BEFORE_S: Final = 20.0
-_AFTER_S: Final = 75.0
-_FAULTS_A_SESSION: Final = (1.5, 5.0, 9.0)  # quiet, usual, stormy
-_KILLS_A_SESSION: Final = 0.9
+_AFTER_S: Final = 60.0
+_FAULTS_A_SESSION: Final = (2.0, 6.0, 11.0)  # quiet, usual, stormy
+_KILLS_A_SESSION: Final = 0.7
 _SWIZZLES_A_MONTH: Final = 1.5
 _SWIZZLED: Final = ("B1", "B14", "B4", "C6")  # gateway, data, socket, database
 
@@ -51,15 +53,19 @@ def draw_plan(seed: int) -> EpisodePlan:
     for session in sessions:
         drawn = _draw_ids(dice, lively, int(dice.poisson(rate)))
         drawn += _draw_ids(dice, deadly, int(dice.poisson(_KILLS_A_SESSION)))
-        for fault_id in drawn:
-            busy = _BUSY[int(dice.integers(len(_BUSY)))]
-            offset = timedelta(seconds=round(float(dice.uniform(-_BEFORE_S, _AFTER_S))))
-            faults.append(draw_fault(dice, fault_id, at_exchange(session, busy) + offset))
+        faults += [draw_fault(dice, name, _draw_instant(dice, session)) for name in drawn]
     for _ in range(int(dice.poisson(_SWIZZLES_A_MONTH))):
         session = sessions[int(dice.integers(len(sessions)))]
-        busy = _BUSY[int(dice.integers(len(_BUSY)))]
-        faults += _swizzle(dice, at_exchange(session, busy))
+        faults += _swizzle(dice, _draw_instant(dice, session))
     return EpisodePlan(seed=seed, world=world, faults=tuple(faults))
+
+
+def _draw_instant(dice: np.random.Generator, session: date) -> datetime:
+    """Return an instant about which the bot is at work."""
+    busy = _BUSY[int(dice.choice(len(_BUSY), p=_BUSY_SHARES))]
+    is_before = dice.random() < _BEFORE_SHARE
+    offset = dice.uniform(-_BEFORE_S, -1) if is_before else dice.uniform(0, _AFTER_S)
+    return at_exchange(session, busy) + timedelta(seconds=round(float(offset)))
 
 
 def _draw_ids(dice: np.random.Generator, names: list[str], count: int) -> list[str]:

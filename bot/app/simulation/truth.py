@@ -32,12 +32,15 @@ class Truth:
     ever_pretended: set[ClientOrderId] = field(default_factory=set)
     ended: dict[ClientOrderId, tuple[OrderStatus, str]] = field(default_factory=dict)
     foreign_orders: int = 0
+    _added_up: int = 0  # executions
+    _filled_usd: Decimal = Decimal(0)  # what they moved
+    _executed: dict[str, Fill] = field(default_factory=dict)
 
     # --- what is true ----------------------------------------------------------------------------
 
-    def fills(self) -> tuple[Fill, ...]:
+    def fills(self, since: datetime = _BEGINNING) -> tuple[Fill, ...]:
         """Return the executions of the bot's orders in their latest revision, oldest first."""
-        fills = self.exchange.fills(_BEGINNING)
+        fills = self.exchange.fills(since)
         own = (fill for fill in fills if is_own_id(fill.client_order_id))
         return tuple(self.corrections.get(fill.exec_root, fill) for fill in own)
 
@@ -49,8 +52,15 @@ class Truth:
     def cash_usd(self) -> Decimal:
         """Return the account's cash, added up from everything that moved it."""
         moves = sum((each.amount_usd for each in self.exchange.cash_movements(_BEGINNING)), _ZERO)
-        fills = sum((each.cash_flow_usd for each in self.fills()), _ZERO)
-        return moves + fills + sum((each.cash_flow_usd for each in self.foreign_fills()), _ZERO)
+        for fill in self.exchange.fills_from(self._added_up):
+            self._added_up += 1
+            self._filled_usd += fill.cash_flow_usd
+            self._executed[fill.exec_root] = fill
+        corrected = (
+            fill.cash_flow_usd - self._executed[root].cash_flow_usd
+            for root, fill in self.corrections.items()
+        )
+        return moves + self._filled_usd + sum(corrected, _ZERO)
 
     def working(self) -> tuple[OrderRecord, ...]:
         """Return the orders of the bot that still trade."""

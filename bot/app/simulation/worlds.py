@@ -22,7 +22,11 @@ from strategies.model.calendars import TradingCalendar
 _REPLAYED_SHARE: Final = 0.6
 _REPLAYED_YEARS: Final = (2008, 2026)  # the indices a replay needs begin in 2007
 _INVENTED_YEARS: Final = (1990, 2027)
-_CASH_USD: Final = (400_000, 1_000_000)
+_LIVELY_SHARE: Final = (
+    0.8  # of the months are of years with weekly options, in which more is traded
+)
+_LIVELY_SINCE: Final = 2011
+_CASH_USD: Final = (1_000_000, 1_150_000)  # more would ask for condors beyond the limits
 _CONFIG = """\
 name: simulation
 broker:
@@ -69,14 +73,15 @@ def draw_world(dice: np.random.Generator) -> WorldPlan:
     while True:
         is_replayed = dice.random() < _REPLAYED_SHARE
         years = _REPLAYED_YEARS if is_replayed else _INVENTED_YEARS
-        year, month = int(dice.integers(years[0], years[1] + 1)), int(dice.integers(1, 13))
+        earliest = _LIVELY_SINCE if dice.random() < _LIVELY_SHARE else years[0]
+        year, month = int(dice.integers(earliest, years[1] + 1)), int(dice.integers(1, 13))
         world = WorldPlan(
             kind="replay" if is_replayed else "synthetic",
             first=date(year, month, 1),
             last=date(year, month, months.monthrange(year, month)[1]),
             seed=int(dice.integers(1, 1_000_000)),
             cash_usd=int(dice.choice(_CASH_USD)),
-            packages_most=int(dice.choice([2, 10, 50])),
+            packages_most=int(dice.choice([4, 20, 50])),
         )
         try:
             build_scenery(world)
