@@ -282,6 +282,9 @@ def conformance(
 
 @app.command(cls=_Guarded, rich_help_panel="Operate", epilog="Example: alvh status --format json")
 def status(
+    ack: Annotated[
+        bool, typer.Option("--ack", help="Tell the bot that an operator has looked.")
+    ] = False,
     config: ConfigPath = PAPER_CONFIG,
     set_: Settings = None,
     state_dir: StateDir = STATE_DIR,
@@ -290,7 +293,9 @@ def status(
     """Show the state of the bot: what it may do, what it holds, what it did last."""
     from bot.app.commands.operate import status_command
 
-    raise typer.Exit(status_command(config, flags=set_ or [], state_dir=state_dir, output=output))
+    raise typer.Exit(
+        status_command(config, ack=ack, flags=set_ or [], state_dir=state_dir, output=output)
+    )
 
 
 @app.command(
@@ -330,10 +335,33 @@ def halt(
 @app.command(
     cls=_Guarded,
     rich_help_panel="Operate",
+    epilog='Example: alvh flatten --reason "leaving the account to somebody else"',
+)
+def flatten(
+    reason: Annotated[str, typer.Option(help="Why; it is stored.")],
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Close everything, condors first, then halt. A running bot begins at once."""
+    from bot.app.commands.operate import flatten_command
+
+    raise typer.Exit(
+        flatten_command(config, reason=reason, flags=set_ or [], state_dir=state_dir, output=output)
+    )
+
+
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Operate",
     epilog='Example: alvh resume --reason "margin call settled"',
 )
 def resume(
     reason: Annotated[str, typer.Option(help="Why; it is stored.")],
+    from_flatten: Annotated[
+        bool, typer.Option("--from-flatten", help="Although everything is being closed.")
+    ] = False,
     config: ConfigPath = PAPER_CONFIG,
     set_: Settings = None,
     state_dir: StateDir = STATE_DIR,
@@ -343,7 +371,14 @@ def resume(
     from bot.app.commands.operate import resume_command
 
     raise typer.Exit(
-        resume_command(config, reason=reason, flags=set_ or [], state_dir=state_dir, output=output)
+        resume_command(
+            config,
+            reason=reason,
+            from_flatten=from_flatten,
+            flags=set_ or [],
+            state_dir=state_dir,
+            output=output,
+        )
     )
 
 

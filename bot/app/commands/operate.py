@@ -1,4 +1,4 @@
-"""`alvh status`, `halt` and `resume`: look at a bot, stop it, let it go on; running or not."""
+"""`alvh status`, `halt`, `flatten`, `resume`: look at a bot, stop it, let it go on."""
 
 import getpass
 import json
@@ -15,11 +15,19 @@ from bot.app.render.console import data_console, print_json
 from bot.app.render.plans import market_time
 from bot.app.render.tables import print_table
 from bot.clock import SystemClock
-from bot.engine.control import Command, pending_commands, submit_command
+from bot.engine.control import (
+    Command,
+    acknowledge,
+    pending_commands,
+    refuses_resume,
+    submit_command,
+)
 from state.audit import AuditReader, Cell, Coverage, Table
 from state.errors import InstanceRunning, NoLedger
 from state.ledger import Ledger
+from state.lock_queries import holding_locks
 from strategies.model.limits import HaltScope, SystemState
+from strategies.model.locks import WHOLE_BOOK, Lock
 
 _REASON_LENGTH_MAX = 500
 
@@ -28,9 +36,17 @@ _JOBS_SHOWN = 5
 
 
 def status_command(
-    config_path: Path, *, flags: Sequence[str], state_dir: Path, output: str
+    config_path: Path,
+    *,
+    flags: Sequence[str],
+    state_dir: Path,
+    output: str,
+    ack: bool = False,
 ) -> ExitCode:
-    """Print what the bot may do, what it holds and what it did last."""
+    """Print what the bot may do, what it holds and what it did last.
+
+    ``ack`` leaves word that an operator has looked.
+    """
     config = read_config(config_path, flags)
     paths = paths_of(config, state_dir)
     with AuditReader.open(paths.database) as reader:
@@ -38,6 +54,9 @@ def status_command(
         jobs = reader.job_runs()
         last = status["last_decision_at"]
         coverage = None if last is None else reader.coverage(datetime.fromisoformat(str(last)))
+        locks = holding_locks(reader, _now(status))
+    if ack:
+        acknowledge(paths.control_dir, SystemClock().now())
     status["process"] = process_of(paths.database)
     newest = Table(jobs.columns, jobs.rows[-_JOBS_SHOWN:])
     waiting = len(list(paths.control_dir.glob("*.json")))
@@ -46,18 +65,48 @@ def status_command(
             "status": status,
             "commands_waiting": waiting,
             "jobs": newest.as_json(),
+            "locks": [
+                {
+                    "lock_id": lock.lock_id,
+                    "kind": lock.kind,
+                    "key": lock.key,
+                    "reason": lock.reason,
+                    "set_at": lock.set_at.isoformat(),
+                    "until": None if lock.until is None else lock.until.isoformat(),
+                }
+                for lock in locks
+            ],
             "condors": None if coverage is None else coverage.condors.as_json(),
             "hedges": None if coverage is None else coverage.hedges.as_json(),
             "layers": None if coverage is None else coverage.layers.as_json(),
         }
         print_json(json.dumps(answer))
     else:
-        _print_status(status, newest, coverage, waiting)
+        _print_status(status, newest, coverage, waiting, locks)
     return ExitCode.OK
 
 
+def _now(status: Mapping[str, Cell]) -> datetime:
+    """Return what time it is for this bot: a simulated run lives in the time of its market."""
+    newest = max(str(status["state_at"] or ""), str(status["last_decision_at"] or ""))
+    if status["mode"] != "simulated" or not newest:
+        return SystemClock().now()
+    return datetime.fromisoformat(newest)
+
+
+def lock_words(lock: Lock) -> str:
+    """Return a lock in words: what it locks, since when, until when and why."""
+    what = "everything" if lock.key == WHOLE_BOOK else lock.key
+    until = "until its cause is over" if lock.until is None else f"until {market_time(lock.until)}"
+    return f"{what} does not open: {lock.kind}: {lock.reason} ({until}, {lock.lock_id})"
+
+
 def _print_status(
-    status: Mapping[str, Cell], jobs: Table, coverage: Coverage | None, waiting: int
+    status: Mapping[str, Cell],
+    jobs: Table,
+    coverage: Coverage | None,
+    waiting: int,
+    locks: Sequence[Lock],
 ) -> None:
     console = data_console()
     process = status["process"]
@@ -82,6 +131,10 @@ def _print_status(
         lines.append(("config", edited))
     if status["overrides_in_force"]:
         lines.append(("overrides", f"{status['overrides_in_force']} in force at that decision"))
+    lines += [("locked", lock_words(lock)) for lock in locks]
+    if status["scope"] == HaltScope.FLATTEN:
+        left = f"{status['condors_open']} condors and {status['hedges_held']} hedge positions left"
+        lines.append(("flattening", left))
     if waiting:
         lines.append(("commands", f"{waiting} waiting for the running bot"))
     for name, words in lines:
@@ -112,28 +165,51 @@ def halt_command(
     return _carry_out(command, config, paths_of(config, state_dir), output)
 
 
-def resume_command(
+def flatten_command(
     config_path: Path, *, reason: str, flags: Sequence[str], state_dir: Path, output: str
 ) -> ExitCode:
-    """Lift a halt."""
+    """Close everything, then halt; a bot that does not run does so at its next start."""
     config = read_config(config_path, flags)
-    command = _command(SystemState.RUNNING, None, reason)
+    command = _command(SystemState.HALTED, HaltScope.FLATTEN, reason)
     return _carry_out(command, config, paths_of(config, state_dir), output)
 
 
-def _command(state: SystemState, scope: HaltScope | None, reason: str) -> Command:
+def resume_command(
+    config_path: Path,
+    *,
+    reason: str,
+    flags: Sequence[str],
+    state_dir: Path,
+    output: str,
+    from_flatten: bool = False,
+) -> ExitCode:
+    """Lift a halt."""
+    config = read_config(config_path, flags)
+    command = _command(SystemState.RUNNING, None, reason, ends_flatten=from_flatten)
+    return _carry_out(command, config, paths_of(config, state_dir), output)
+
+
+def _command(
+    state: SystemState, scope: HaltScope | None, reason: str, *, ends_flatten: bool = False
+) -> Command:
     reason = reason.strip()
     if not 0 < len(reason) <= _REASON_LENGTH_MAX:
         message = f"--reason: expected 1 to {_REASON_LENGTH_MAX} characters"
         raise CommandFailed(message, ExitCode.USAGE)
     return Command(
-        state=state, scope=scope, reason=reason, by=getpass.getuser(), at=SystemClock().now()
+        state=state,
+        scope=scope,
+        reason=reason,
+        by=getpass.getuser(),
+        at=SystemClock().now(),
+        ends_flatten=ends_flatten,
     )
 
 
 def _carry_out(command: Command, config: LoadedConfig, paths: RunPaths, output: str) -> ExitCode:
     if not paths.database.exists():
         raise NoLedger(paths.database)
+    acknowledge(paths.control_dir, command.at)  # who gives commands is there
     try:
         ledger = Ledger.open(
             paths.database, mode=config.mode, account=config.account, now=command.at
@@ -152,7 +228,7 @@ def _carry_out(command: Command, config: LoadedConfig, paths: RunPaths, output: 
             outcome, words = _record(command, ledger)
     if output == "json":
         answer = {
-            "command": "halt" if command.state is SystemState.HALTED else "resume",
+            "command": _name(command),
             "outcome": outcome,
             "scope": command.scope,
             "reason": command.reason,
@@ -165,17 +241,28 @@ def _carry_out(command: Command, config: LoadedConfig, paths: RunPaths, output: 
     return ExitCode.OK
 
 
+def _name(command: Command) -> str:
+    if command.state is not SystemState.HALTED:
+        return "resume"
+    return "flatten" if command.scope is HaltScope.FLATTEN else "halt"
+
+
 def _record(command: Command, ledger: Ledger) -> tuple[str, str]:
     # A bot on the simulated exchange lives in the time of its market, where it goes on from
     # the newest record: one of today would carry it there
     at = ledger.last_event_at() or command.at
     if command.state is not SystemState.HALTED:
-        if ledger.system_state().state is not SystemState.HALTED:
+        stored = ledger.system_state()
+        if stored.state is not SystemState.HALTED:
             return "unchanged", "not halted: there is nothing to resume"
+        if (why := refuses_resume(stored, command)) is not None:
+            return "unchanged", f"not resumed: {why}"
         with ledger.transaction() as tx:
             # The next start reconciles first, and is RUNNING only when the books agree
             tx.set_system_state(SystemState.STARTING, at, None, command.reason, command.by)
         return "recorded", "the halt is lifted; the next `alvh run` reconciles and goes on"
     with ledger.transaction() as tx:
         tx.set_system_state(command.state, at, command.scope, command.reason, command.by)
+    if command.scope is HaltScope.FLATTEN:
+        return "recorded", "the next `alvh run` closes everything, condors first, and then halts"
     return "recorded", f"halted ({command.scope}); `alvh resume --reason ...` lifts it"
