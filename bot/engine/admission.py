@@ -9,7 +9,7 @@ import structlog
 from bot.engine.errands import Moment, Step
 from bot.ports import Clock
 from state.crash_points import CrashPoint, crash_point
-from state.ledger import Ledger
+from state.ledger import Ledger, LedgerTransaction
 from strategies.model.book import Book, WorkingOrder
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OrderStatus
@@ -19,6 +19,21 @@ from strategies.model.quotes import Quote, to_price
 from strategies.risk.gate import Refusal, approve
 
 log = structlog.get_logger(__name__)
+
+
+def record_step(tx: LedgerTransaction, step: Step, at: datetime) -> None:
+    """Record what one step of a walk saw and did, for cost analysis."""
+    quote, order = step.quote, step.order.intent if step.sends is None else step.sends
+    tx.record_walk_step(
+        order.client_order_id,
+        at,
+        step=step.number,
+        bid=None if quote is None else to_price(quote.bid),
+        mid=None if quote is None else to_price(quote.mid),
+        natural=None if quote is None else to_price(quote.natural),
+        limit_price=order.limit_price,
+        reason=step.reason,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +74,6 @@ class Admission:
                     readiness=replace(
                         readiness,
                         orders_today=readiness.orders_today + len(approved),
-                        throughput=replace(
-                            readiness.throughput,
-                            orders_last_minute=readiness.throughput.orders_last_minute
-                            + len(approved),
-                        ),
                         quotes_at=_oldest(intent, moment.quotes),
                         margin=margins.get(intent.client_order_id),
                     ),
@@ -78,8 +88,10 @@ class Admission:
                     tx.record_order_event(
                         intent.client_order_id, now, OrderStatus.REJECTED, note=note
                     )
+                    tx.record_denial(intent, now, reason=verdict.reason, detail=verdict.detail)
                     continue
                 assert step.quote is not None, "what has no quote has no price"
+                record_step(tx, step, now)
                 tx.record_order_event(
                     intent.client_order_id,
                     now,

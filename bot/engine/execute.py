@@ -10,14 +10,16 @@ or whose acknowledgement was lost is never sent again: it is UNKNOWN until the b
 became of it (``doubts``), and a cancel of it is asked for when its time is over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import structlog
 
-from bot.engine.admission import Admission
+from bot.engine.admission import Admission, record_step
+from bot.engine.break_records import open_breaks
+from bot.engine.breaks import order_breaks
 from bot.engine.closing_times import ClosingTimes
 from bot.engine.doubts import doubt_interrupted, look_for_lost
 from bot.engine.errands import (
@@ -33,7 +35,14 @@ from bot.engine.errands import (
 from bot.engine.margins import preview_margins
 from bot.engine.prices import OrderClass, QuoteGuard, WalkPolicy, Walks
 from bot.engine.synchronise import record_reports, synchronise
-from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown, RetryLater, SkipInterval
+from bot.errors import (
+    BooksDisagree,
+    BrokerUnavailable,
+    OrderRejected,
+    OutcomeUnknown,
+    RetryLater,
+    SkipInterval,
+)
 from bot.ports import Broker, Clock, MarketData, OrderReport
 from state.crash_points import CrashPoint, crash_point
 from state.ledger import Ledger
@@ -42,9 +51,8 @@ from strategies.model.book import Book
 from strategies.model.calendars import TradingCalendar
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
-from strategies.model.limits import Limits, MarginFacts, Readiness
+from strategies.model.limits import Limits, Readiness
 from strategies.model.orders import ApprovedOrder
-from strategies.risk.gate import wants_preview
 
 log = structlog.get_logger(__name__)
 
@@ -188,18 +196,27 @@ class Executor:
         steps = [
             step for errand in errands if (step := self.walker.step(errand, moment)) is not None
         ]
+        self._keep([step for step in steps if step.sends is None], moment.now)
         if gone := [step.order for step in steps if step.withdraws]:
             await self._cancel(gone)
             replaced = {order.intent.purpose for order in gone}
-            steps = [step for step in steps if not step.withdraws] + [
+            again = [
                 step
                 for errand in self._errands(plan_id)
                 if errand.order.intent.purpose in replaced
                 and (step := self.walker.step(errand, moment)) is not None
             ]
+            steps += again
         await self._send(
             in_order_of(errands, [step for step in steps if step.sends is not None]), moment
         )
+
+    def _keep(self, steps: Sequence[Step], at: datetime) -> None:
+        """Record steps at which nothing is sent; nothing outside depends on these records."""
+        if steps:
+            with self.ledger.transaction(durable=False) as tx:
+                for step in steps:
+                    record_step(tx, step, at)
 
     async def _cancel(self, orders: Sequence[StoredOrder]) -> None:
         """Cancel orders and record them as the broker confirmed them, with what it did meanwhile.
@@ -236,7 +253,8 @@ class Executor:
             readiness=self.readiness,
             book=self.book,
         )
-        steps, margins = await self._with_margins(steps)
+        intents = [step.sends for step in steps if step.sends is not None]
+        margins = await preview_margins(self.broker, intents, self.walker.limits)
         approved = admission.admit(steps, moment, margins)
         reports: list[OrderReport] = []
         in_doubt: ClientOrderId | None = None
@@ -244,8 +262,8 @@ class Executor:
             if in_doubt is not None:  # the broker is asked before anything else is sent
                 reports.append(_unsent(order, f"{in_doubt} is in doubt"))
                 continue
-            if is_forbidden(order.intent, now := self.readiness()):  # fault E21
-                reports.append(_unsent(order, f"the bot is {now.state}"))
+            if is_forbidden(order.intent, ready := self.readiness()):  # fault E21
+                reports.append(_unsent(order, f"the bot is {ready.state}"))
                 continue
             try:
                 reports.append(await self.broker.submit(order))
@@ -258,38 +276,31 @@ class Executor:
                 reports.append(_failed(order, OrderStatus.UNKNOWN, str(doubt)))
                 in_doubt = order.client_order_id
             crash_point(CrashPoint.ORDER_AFTER_SUBMIT)
-        if reports:
-            with self.ledger.transaction() as tx:
-                record_reports(tx, reports, self.clock.now())
-        await self._cancel_on_sight(approved)
+        if not reports:
+            return
+        now = self.clock.now()
+        with self.ledger.transaction() as tx:
+            record_reports(tx, reports, now)
+            sent = self.ledger.sent_order_ids()
+            found = order_breaks(reports, (), sent, frozenset(), now)
+            breaks = open_breaks(tx, self.ledger, found, now)
+        others = {each.key for each in breaks}
+        await self._cancel_on_sight([order.client_order_id for order in approved], others)
+        if breaks:
+            raise BooksDisagree("; ".join(each.detail for each in breaks))
 
-    async def _with_margins(
-        self, steps: Sequence[Step]
-    ) -> tuple[Sequence[Step], Mapping[ClientOrderId, MarginFacts]]:
-        """Return what may be asked for now, with the margin of what opens.
-
-        While the broker does not say what opening orders take, they wait for another step.
-        """
-        limits = self.walker.limits
-        intents = [step.sends for step in steps if step.sends is not None]
-        try:
-            return steps, await preview_margins(self.broker, intents, limits)
-        except RetryLater as cause:
-            log.warning("nothing opens in this step", reason=str(cause))
-        reducing = [
-            step for step in steps if step.sends is None or not wants_preview(step.sends, limits)
-        ]
-        return reducing, {}
-
-    async def _cancel_on_sight(self, orders: Sequence[ApprovedOrder]) -> None:
-        """Cancel what was under way when a halt was committed (fault E21)."""
-        sent = [self.ledger.order(order.client_order_id) for order in orders]
+    async def _cancel_on_sight(
+        self, sent: Iterable[ClientOrderId], others: Collection[str]
+    ) -> None:
+        """Cancel what was under way when a halt was committed (E21), or is not what was sent."""
         readiness = self.readiness()
+        orders = (self.ledger.order(client_order_id) for client_order_id in sent)
         await self._cancel(
             [
                 order
-                for order in sent
-                if order.status in OPEN_STATUSES and is_forbidden(order.intent, readiness)
+                for order in orders
+                if order.status in OPEN_STATUSES
+                and (order.client_order_id in others or is_forbidden(order.intent, readiness))
             ]
         )
 
