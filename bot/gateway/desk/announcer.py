@@ -142,12 +142,12 @@ class Announcer:
         self._executions.correct(ticket, wrong)
         corrected = right.revised(2, right.execution.price)
         due = right.execution.executed_at + timedelta(seconds=delay + fault.seconds())
-        self.at(due, lambda: self._correct(ticket, corrected))
+        self.at(due, lambda: self._correct(ticket, corrected, due))
         return told
 
-    def _correct(self, ticket: Ticket, line: Reported) -> None:
+    def _correct(self, ticket: Ticket, line: Reported, at: datetime) -> None:
         self._executions.correct(ticket, line)
-        self._memory.corrected(line.execution.exec_id.rpartition(".")[0])
+        self._memory.corrected(line.execution.exec_id.rpartition(".")[0], at)
         report = line.report()
         assert report is not None, "legs are corrected, BAG lines are not"
         self.say(ticket, line.details(), report)

@@ -101,11 +101,9 @@ class OrderDesk:
         at = at.astimezone(UTC)
         if at == self._quiet_at:
             return
-        while (due := self._next_due()) is not None and due <= at:
+        while (due := self._next_due()) <= at:
             self._step(due)
         self._step(at)
-        if self._exchange.now >= self._midnight:
-            self._begin_day()
         self._quiet_at = at
 
     def _begin(self, at: datetime) -> None:
@@ -113,9 +111,9 @@ class OrderDesk:
         self.advance(at)
         self._quiet_at = None
 
-    def _next_due(self) -> datetime | None:
+    def _next_due(self) -> datetime:
         promise, look = self._announcer.next_promise(), self._blotter.next_look()
-        return min((each for each in (promise, look) if each is not None), default=None)
+        return min(each for each in (promise, look, self._midnight) if each is not None)
 
     def _step(self, at: datetime) -> None:
         self._exchange.advance_to(at)
@@ -123,6 +121,8 @@ class OrderDesk:
         self._announcer.keep_promises(self._exchange.now)
         for ticket in self._blotter.due(self._exchange.now):
             self._floor.attend(ticket)
+        if self._exchange.now >= self._midnight:
+            self._begin_day()
 
     def _begin_day(self) -> None:
         """Forget yesterday's: IB shows completed orders and executions of a day."""

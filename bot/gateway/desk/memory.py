@@ -74,6 +74,7 @@ class Corrected:
     """An execution was told wrong at first; its second revision is right."""
 
     exec_root: str
+    at: datetime | None = None  # older files do not say
 
 
 Fact = Placed | Changed | Reduced | Parked | Ended | Corrected
@@ -149,9 +150,9 @@ class Memory:
             Ended(key=ticket.key, at=ticket.ended_at, status=ticket.status, text=ticket.ended_text)
         )
 
-    def corrected(self, exec_root: str) -> None:
+    def corrected(self, exec_root: str, at: datetime) -> None:
         """Write down that an execution was corrected."""
-        self._append(Corrected(exec_root=exec_root))
+        self._append(Corrected(exec_root=exec_root, at=at))
 
     def _append(self, fact: Fact) -> None:
         if self._path is None:

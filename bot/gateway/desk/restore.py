@@ -67,8 +67,7 @@ class Restorer:
         self._account_id = account_id
         self._holds_orders = holds_orders
         self._heir = heir
-        now = exchange.now.astimezone(EXCHANGE_ZONE)
-        self._today = datetime.combine(now.date(), time(0), EXCHANGE_ZONE).astimezone(UTC)
+        self._today = _midnight_before(exchange.now)
 
     def restore(self, facts: Iterable[Fact]) -> list[Ticket]:
         """Take in what is known, and return the tickets that are open, oldest first.
@@ -77,8 +76,13 @@ class Restorer:
         one the memory knows: what waits must not trade before it was placed.
         """
         facts = tuple(facts)
-        placed = [fact.at for fact in facts if isinstance(fact, Placed)]
-        self._exchange.advance_to(max(placed, default=self._exchange.now))
+        instants = [
+            fact.at
+            for fact in facts
+            if isinstance(fact, Placed | Ended | Corrected) and fact.at is not None
+        ]
+        self._exchange.advance_to(max(instants, default=self._exchange.now))
+        self._today = _midnight_before(self._exchange.now)
         pasts: dict[ClientOrderId, _Past] = defaultdict(_Past)
         corrected = set()
         for fact in facts:
@@ -245,6 +249,11 @@ class Restorer:
             if fill.client_order_id in keys
         ]
         return max(fills, default=self._exchange.now)
+
+
+def _midnight_before(at: datetime) -> datetime:
+    day = at.astimezone(EXCHANGE_ZONE).date()
+    return datetime.combine(day, time(0), EXCHANGE_ZONE).astimezone(UTC)
 
 
 def _goes_at_once(order: Order) -> bool:
