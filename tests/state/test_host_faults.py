@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +20,6 @@ from state.errors import (
     InstanceRunning,
     LedgerBusy,
     LedgerCorrupt,
-    LedgerForked,
     LedgerReplaced,
     NetworkStorage,
     NotALedger,
@@ -145,25 +143,40 @@ def test_fault_c11_a_second_instance_is_told_who_has_the_ledger(path, ledger):
         records.open_ledger(path)
 
 
-def test_fault_c12_a_child_does_not_use_its_parents_connection(ledger):
-    """Fault C12: SQLite's locks do not survive a fork."""
-    deposit(ledger)
-    reading, writing = os.pipe()
+IN_A_CHILD = """\
+import os, sys
+from pathlib import Path
+from state.errors import LedgerForked
+from tests.state import records
+
+with records.open_ledger(Path(sys.argv[1])) as ledger:
     child = os.fork()
-    if child == 0:  # whatever happens, this process must not return into the test run
+    if child == 0:
         try:
-            deposit(ledger, "d2")
-            os.write(writing, b"stored")
+            with ledger.transaction() as tx:
+                tx.record_cash_movement(records.deposit())
         except LedgerForked as refusal:
-            os.write(writing, str(refusal).encode())
-        finally:
-            os.kill(os.getpid(), signal.SIGKILL)
-    os.close(writing)
+            os.write(1, f"{refusal}\\n".encode())
+        os._exit(0)
     os.waitpid(child, 0)
-    told = os.read(reading, 1000).decode()
-    os.close(reading)
-    assert f"opened by process {os.getpid()}, used by its child {child}" in told
-    assert deposit(ledger, "d2")
+    with ledger.transaction() as tx:
+        os.write(1, f"{tx.record_cash_movement(records.deposit())}".encode())
+"""
+
+
+def test_fault_c12_a_child_does_not_use_its_parents_connection(path):
+    """Fault C12: SQLite's locks do not survive a fork."""
+    run = subprocess.run(
+        [sys.executable, "-c", IN_A_CHILD, str(path)],
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    refused, stored = run.stdout.splitlines()
+    assert "open it after the fork" in refused
+    assert stored == "True"
 
 
 MOUNTS = """\
