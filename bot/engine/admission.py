@@ -74,6 +74,11 @@ class Admission:
                     readiness=replace(
                         readiness,
                         orders_today=readiness.orders_today + len(approved),
+                        throughput=replace(
+                            readiness.throughput,
+                            orders_last_minute=readiness.throughput.orders_last_minute
+                            + len(approved),
+                        ),
                         quotes_at=_oldest(intent, moment.quotes),
                         margin=margins.get(intent.client_order_id),
                     ),

@@ -51,8 +51,9 @@ from strategies.model.book import Book
 from strategies.model.calendars import TradingCalendar
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
-from strategies.model.limits import Limits, Readiness
+from strategies.model.limits import Limits, MarginFacts, Readiness
 from strategies.model.orders import ApprovedOrder
+from strategies.risk.gate import wants_preview
 
 log = structlog.get_logger(__name__)
 
@@ -253,8 +254,7 @@ class Executor:
             readiness=self.readiness,
             book=self.book,
         )
-        intents = [step.sends for step in steps if step.sends is not None]
-        margins = await preview_margins(self.broker, intents, self.walker.limits)
+        steps, margins = await self._with_margins(steps)
         approved = admission.admit(steps, moment, margins)
         reports: list[OrderReport] = []
         in_doubt: ClientOrderId | None = None
@@ -288,6 +288,24 @@ class Executor:
         await self._cancel_on_sight([order.client_order_id for order in approved], others)
         if breaks:
             raise BooksDisagree("; ".join(each.detail for each in breaks))
+
+    async def _with_margins(
+        self, steps: Sequence[Step]
+    ) -> tuple[Sequence[Step], Mapping[ClientOrderId, MarginFacts]]:
+        """Return what may be asked for now, with the margin of what opens.
+
+        While the broker does not say what opening orders take, they wait for another step.
+        """
+        limits = self.walker.limits
+        intents = [step.sends for step in steps if step.sends is not None]
+        try:
+            return steps, await preview_margins(self.broker, intents, limits)
+        except RetryLater as cause:
+            log.warning("nothing opens in this step", reason=str(cause))
+        reducing = [
+            step for step in steps if step.sends is None or not wants_preview(step.sends, limits)
+        ]
+        return reducing, {}
 
     async def _cancel_on_sight(
         self, sent: Iterable[ClientOrderId], others: Collection[str]
