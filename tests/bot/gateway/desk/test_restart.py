@@ -181,3 +181,29 @@ def test_a_leftover_of_another_journal_is_removed(reborn, tmp_path):
     case.place(7, CONDOR, limit("BUY", 2, "-20.00"))
     (tmp_path / "sim.exchange.jsonl").unlink()
     assert Case(exchange=reborn()).desk.next_valid_id(1) == 1
+
+
+def test_a_correction_is_remembered_where_nothing_reached_the_exchange_since(reborn):
+    """The exchange's own journal ends with the order: fill and correction come after it."""
+    script = fault(FaultKind.EXECUTION_CORRECTED, seconds=15)
+    case = Case(exchange=reborn(), faults=script)
+    case.place(1, f"+1 {CALL}", limit("BUY", 2, "0.60"))
+    case.wait(60)
+    other = Case(exchange=reborn(), at=case.at)
+    other.wait(0)
+    assert facts_of(other) == facts_of(case)
+    (execution, _) = other.desk.executions({}, other.at)
+    assert execution.values["execId"].endswith(".02")
+
+
+@pytest.mark.parametrize("looks", [1, 4])
+def test_what_is_inactive_ends_at_midnight_whoever_looks(looks):
+    case = Case(faults=fault(FaultKind.ORDER_INACTIVE))
+    case.place(1, f"+1 {CALL}", limit("BUY", 1, "0.60"))
+    child = limit("BUY", 1, "0.60", parent_id=1, tif="GTD", good_till_date="20200204 10:00:00")
+    case.place(2, f"+1 {CALL}", child)
+    for _ in range(looks):
+        case.wait(86_400 / looks)
+    ended = [m.values["orderId"] for m in case.messages("orderStatus")][-2:]
+    assert ended == [1, 2], "the child goes with its parent, before its own time is over"
+    assert case.open_orders() == []
