@@ -23,6 +23,7 @@ APPLICATION_ID = 0x414C5648  # "ALVH": marks the file as ours
 _FILE_MAGIC = b"SQLite format 3\0"
 # What SQLite says, under its general error code, of a header whose numbers make no sense
 _DAMAGED_HEADER = frozenset({"unsupported file format", "unsupported encoding"})
+_WAL_RESET_MENDED = (3, 51, 3)
 _MOUNTS = Path("/proc/self/mountinfo")
 _NETWORK = frozenset(
     {"afs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "lustre", "ncpfs"}
@@ -72,6 +73,16 @@ def ours(path: Path, cause: BaseException | None) -> StateError | None:
             return LedgerCorrupt(path, str(cause))
         case _:
             return None
+
+
+def sqlite_version() -> str:
+    """Return the version of the SQLite that Python brings."""
+    return sqlite3.sqlite_version
+
+
+def has_wal_reset_bug() -> bool:
+    """Return whether two connections that write or checkpoint at once may damage a file."""
+    return sqlite3.sqlite_version_info < _WAL_RESET_MENDED
 
 
 def check_file_system(path: Path) -> None:

@@ -22,6 +22,7 @@ from apscheduler.triggers.date import DateTrigger
 from bot.app.config.loader import LoadedConfig
 from bot.app.config.schema import WEEKDAYS, ScheduleSection
 from bot.app.config.watch import ConfigWatch, edit_words, rule_changes
+from bot.app.host import require_room, require_time_zones
 from bot.app.logs import LogAlerts, start_logging
 from bot.app.paths import RunPaths
 from bot.app.ports import Ports
@@ -86,6 +87,8 @@ def run_bot(
         begin with; a halt is part of the summary instead.
     """
     began = time.perf_counter()
+    require_time_zones()
+    require_room(paths.state_dir)
     start_logging(paths.log_file, config.bot.logging.level)
     world = build_world(config)
     # The ledger's lease comes first: who does not have it must not touch the exchange's journal

@@ -19,6 +19,7 @@ from bot.app.config.schema import (
     SimulatedBrokerSection,
 )
 from bot.app.exit_codes import ExitCode
+from bot.app.host import FREE_BYTES_MIN, wrong_transition
 from bot.app.logs import silence_logging
 from bot.app.paths import RunPaths
 from bot.app.render.tables import Grid, print_grid
@@ -39,11 +40,11 @@ from bot.history.files import HistoryFileInvalid
 from bot.history.store import History
 from state.audit import AuditReader
 from state.errors import StateError
+from state.files import check_file_system, file_system_of, has_wal_reset_bug, sqlite_version
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar
 from strategies.model.errors import DomainError
 from strategies.model.factors import known_before
 
-_FREE_BYTES_MIN = 500_000_000
 _FREE_BYTES_GOOD = 2_000_000_000
 _MEGABYTE = 1_000_000
 _IDS_OF_A_BOT = 2  # it trades with its client id, and has market data on the next
@@ -78,6 +79,9 @@ def run_checks(config: LoadedConfig, paths: RunPaths) -> Iterator[Finding]:
     yield _libraries()
     yield _disk(paths)
     yield _state_folder(paths)
+    yield _file_system(paths)
+    yield _sqlite()
+    yield _time_zones()
     yield _database(config, paths)
     yield _single_instance(paths)
     match config.bot.broker:
@@ -190,8 +194,8 @@ def _disk(paths: RunPaths) -> Finding:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     found = f"{free / _MEGABYTE:,.0f} MB free for {paths.state_dir}/"
-    if free < _FREE_BYTES_MIN:
-        fix = f"free {_FREE_BYTES_MIN / _MEGABYTE:,.0f} MB, or move it by --state-dir"
+    if free < FREE_BYTES_MIN:
+        fix = f"free {FREE_BYTES_MIN / _MEGABYTE:,.0f} MB, or move it by --state-dir"
         return Finding(check="disk", outcome=Outcome.FAIL, found=found, fix=fix)
     outcome = Outcome.PASS if free >= _FREE_BYTES_GOOD else Outcome.WARN
     return Finding(check="disk", outcome=outcome, found=found)
@@ -210,6 +214,38 @@ def _state_folder(paths: RunPaths) -> Finding:
         fix = "choose another place with --state-dir"
         return Finding(check="state", outcome=Outcome.FAIL, found=found, fix=fix)
     return Finding(check="state", outcome=Outcome.PASS, found=f"{folder}/ can be written")
+
+
+def _file_system(paths: RunPaths) -> Finding:
+    """Say what the database lies on; its write-ahead log does not work over a network."""
+    kind = file_system_of(paths.database)
+    try:
+        check_file_system(paths.database)
+    except StateError as cause:
+        fix = "choose a local disk with --state-dir"
+        return Finding(check="file system", outcome=Outcome.FAIL, found=str(cause), fix=fix)
+    found = f"{paths.state_dir}/ lies on {kind or 'a file system this machine does not name'}"
+    return Finding(check="file system", outcome=Outcome.PASS, found=found)
+
+
+def _sqlite() -> Finding:
+    """Say which SQLite writes the ledger, and what is done about what is wrong with it."""
+    found = f"SQLite {sqlite_version()}"
+    if has_wal_reset_bug():
+        found += (
+            " may damage a file that two programs write at once (WAL-reset bug, mended in 3.51.3); "
+            "one writes: the bot, and it stops when another has"
+        )
+    return Finding(check="sqlite", outcome=Outcome.PASS, found=found)
+
+
+def _time_zones() -> Finding:
+    wrong = wrong_transition()
+    if wrong is None:
+        found = "clocks are changed when they should be, to 2027"
+        return Finding(check="time zones", outcome=Outcome.PASS, found=found)
+    fix = "update tzdata: the schedule would be an hour off"
+    return Finding(check="time zones", outcome=Outcome.FAIL, found=wrong, fix=fix)
 
 
 def _database(config: LoadedConfig, paths: RunPaths) -> Finding:
