@@ -21,6 +21,7 @@ from bot.engine.collect import (
     nothing_fed,
 )
 from bot.engine.control import Controls
+from bot.engine.doubts import long_in_doubt
 from bot.engine.execute import ExecutionRules, Executor
 from bot.engine.overrides import overrides_in_force, take_overrides
 from bot.engine.pages import Pages
@@ -30,7 +31,7 @@ from bot.engine.protections import Protections
 from bot.engine.reconcile import Reconciler
 from bot.engine.reconcile_policy import ReconcilePolicy
 from bot.engine.repairs import carry_out_repairs
-from bot.engine.synchronise import close_lost_orders, find_differences, synchronise
+from bot.engine.synchronise import find_differences, synchronise
 from bot.engine.waking import WakingClock
 from bot.errors import BooksDisagree, BrokerUnavailable, RetryLater, SkipInterval
 from bot.ports import Alerts, Broker, Clock, MarketData
@@ -306,7 +307,6 @@ class Engine:
             tx.record_daily_pnl(profit)
         self._on_session(profit)
         self._books.may_go_on()
-        await close_lost_orders(self._ledger, self._broker, self._clock.now())
         return "ran"
 
     async def withdraw(self) -> None:
@@ -437,6 +437,9 @@ class Engine:
             log.info("resuming an interval", plan_id=last.plan_id, at=last.at.isoformat())
             await self._act(last.plan_id, last.at)
         await self._executor.withdraw()
+        for order in long_in_doubt(self._ledger, self._clock.now()):
+            words = f"{order.intent.purpose}: {order.client_order_id} is in doubt since yesterday"
+            self.pages.page(f"doubt {order.client_order_id}", f"{words}: {order.note}")
 
     async def _act(self, plan_id: str, decided_at: datetime) -> None:
         await self._executor.carry_out(plan_id, decided_at)

@@ -22,6 +22,7 @@ from bot.engine.breaks import (
     unrecorded,
     worse_price_break,
 )
+from bot.engine.doubts import revived
 from bot.errors import BooksDisagree
 from bot.ports import Broker, OrderReport
 from state.errors import UnknownRecord
@@ -37,7 +38,6 @@ log = structlog.get_logger(__name__)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # Reports may reach us out of order; asking again costs little, and what is stored is left out.
 _OVERLAP = timedelta(hours=1)
-_IN_DOUBT = frozenset({OrderStatus.SENDING, OrderStatus.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ async def _ask(
         *answers,
         *(
             report
-            for report in await _changed_orders(ledger, broker)
+            for report in await _changed_orders(ledger, broker, whole=of_others)
             if report.client_order_id not in answered
         ),
     ]
@@ -266,39 +266,23 @@ async def find_differences(ledger: Ledger, broker: Broker) -> list[str]:
     return differences
 
 
-async def close_lost_orders(ledger: Ledger, broker: Broker, at: datetime) -> None:
-    """End the orders of a day that is over which never reached the broker.
-
-    Call it after the close, once positions and cash agree. An order in doubt that the broker does
-    not list then has traded nothing and, being a day order, can trade nothing any more.
-
-    Raises: BrokerUnavailable.
-    """
-    in_doubt = [order for order in ledger.open_intents() if order.status in _IN_DOUBT]
-    if not in_doubt:
-        return
-    listed = {report.client_order_id for report in await broker.fetch_orders()}
-    with ledger.transaction() as tx:
-        for order in in_doubt:
-            if order.client_order_id not in listed:
-                note = "its day is over, the books agree and the broker does not know it"
-                tx.record_order_event(order.client_order_id, at, OrderStatus.CANCELLED, note=note)
-
-
-async def _changed_orders(ledger: Ledger, broker: Broker) -> list[OrderReport]:
+async def _changed_orders(ledger: Ledger, broker: Broker, *, whole: bool) -> list[OrderReport]:
+    """Return what is new of our orders; asked for in any case if ``whole``."""
     known = {
         order.client_order_id: order
         for order in ledger.open_intents()
         if order.status in OPEN_STATUSES
     }
-    if not known:
+    if not known and not whole:
         return []
-    return [
+    reports = await broker.fetch_orders()
+    changed = [
         report
-        for report in await broker.fetch_orders()
+        for report in reports
         if (order := known.get(report.client_order_id)) is not None
         and (order.status, order.filled_quantity) != (report.status, report.filled_quantity)
     ]
+    return [*changed, *revived(ledger, reports)]
 
 
 def _with_overlap(newest: datetime | None) -> datetime:

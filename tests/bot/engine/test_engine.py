@@ -15,6 +15,7 @@ from bot.errors import (
     WrongAccount,
 )
 from bot.exchange.orders import WORKING
+from strategies.model.lifecycle import OrderStatus
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.orders import Urgency
 from strategies.risk.gate import RefusalReason
@@ -23,6 +24,7 @@ from tests.bot.exchange.venue.fakes import CALL, EARLY_CLOSE, PRESIDENTS_DAY, VX
 from tests.builders import AT, instant, instrument
 
 NEXT = AT + timedelta(minutes=15)
+THIRD = NEXT + timedelta(minutes=15)
 EVENING = instant("2020-02-03 16:20")
 
 
@@ -219,17 +221,24 @@ def test_orders_that_could_not_be_cancelled_are_cancelled_before_the_next_decisi
     assert committed(desk.database, "SELECT count(*) FROM completions") == [(2,)]
 
 
+def silent_while(desk, call, first, last):
+    """Leave one question unanswered between two instants."""
+
+    def answer(given):
+        if first <= desk.clock.now() < last:
+            raise BrokerUnavailable("no answer")
+        return given
+
+    desk.broker.change[call] = answer
+
+
 def test_an_order_that_turns_up_late_is_withdrawn_by_the_next_interval(desk):
-    """Its acknowledgement is lost, and the broker does not list it until the walk is over."""
+    """Its acknowledgement is lost, and the broker tells nothing whole until the walk is over."""
     desk.plan(AT, hedge(CALL, 10, "0.48", urgency=Urgency.PASSIVE))
-    desk.broker.hook = Faults(
-        {
-            ("submit", "after", 1): OutcomeUnknown("no answer"),
-            ("cancel", "before", 1): OutcomeUnknown("no answer"),
-        }
-    )
+    desk.broker.hook = Faults({("submit", "after", 1): OutcomeUnknown("no answer")})
     desk.broker.change["fetch_orders"] = lambda reports: () if desk.clock.now() < NEXT else reports
-    assert desk.run(AT, NEXT) == ["ran", "ran"]
+    silent_while(desk, "fetch_positions", AT + timedelta(seconds=1), NEXT)
+    assert desk.run(AT, NEXT)[1] == "ran"
     assert desk.intervals[1].book.working == ()
     (report,) = desk.exchange.orders()
     assert report.status not in WORKING
@@ -251,24 +260,41 @@ def test_a_start_finishes_the_interval_that_a_crash_interrupted(desk):
     assert desk.ledger.positions() == {instrument(CALL).symbol: 10}
 
 
-def test_an_order_nobody_can_prove_is_over_with_its_day_and_its_purpose_is_free_again(desk):
+def test_an_order_found_nowhere_blocks_its_purpose_until_the_second_pass(desk):
+    """Fault A4: the broker answers again only after the walk, and the passes span two looks."""
     order = hedge(CALL, 10, "0.53")
-    tomorrow = AT + timedelta(days=1)
-    desk.plan(AT, order)
-    desk.plan(NEXT, order)
-    desk.plan(tomorrow, order)
+    for at in (AT, NEXT, THIRD):
+        desk.plan(at, order)
     desk.broker.hook = Faults({("submit", "before", 1): OutcomeUnknown("line went dead")})
-    desk.run(AT, NEXT, EVENING, tomorrow)
+    silent_while(desk, "fetch_positions", AT + timedelta(seconds=1), NEXT)
+    desk.run(AT, NEXT, THIRD)
     lives = committed(
         desk.database,
         "SELECT group_concat(status, ' ') FROM (SELECT * FROM order_events ORDER BY sequence)"
         " GROUP BY client_order_id ORDER BY min(sequence)",
     )
     unproven, blocked, free = (life for (life,) in lives)
-    assert unproven.startswith("PLANNED SENDING UNKNOWN")
-    assert unproven.endswith("UNKNOWN CANCELLED")
+    assert unproven == "PLANNED SENDING UNKNOWN UNKNOWN CANCELLED"
     assert blocked == "PLANNED REJECTED"
     assert free == "PLANNED SENDING LIVE FILLED"
+
+
+def test_i19_an_order_in_doubt_overnight_calls_for_a_person(desk):
+    """Invariant I19: not proven by the next day, and somebody is told."""
+    order = hedge(CALL, 10, "0.48", urgency=Urgency.PASSIVE)
+    desk.plan(AT, order)
+    desk.broker.hook = Faults(
+        {
+            ("submit", "after", 1): OutcomeUnknown("no answer"),
+            ("cancel", "before", 0): OutcomeUnknown("no answer"),
+        }
+    )
+    desk.broker.change["fetch_orders"] = lambda reports: tuple(
+        replace(report, status=OrderStatus.UNKNOWN) for report in reports
+    )
+    desk.run(AT, AT + timedelta(days=1))
+    pages = [text for severity, text in desk.alerts.raised if severity == "page"]
+    assert any(order.purpose in text and "in doubt since yesterday" in text for text in pages)
 
 
 # --- halts --------------------------------------------------------------------------------------
@@ -407,7 +433,7 @@ def test_a_fill_of_an_order_nobody_sent_is_named(desk):
         return tuple(replace(fill, exec_root="x", client_order_id="A-foreign") for fill in fills)
 
     desk.broker.change["fetch_fills"] = other
-    with pytest.raises(BooksDisagree, match="A-foreign, .* not in this ledger: .* BUY 10 VIX"):
+    with pytest.raises(BooksDisagree, match=r"A-foreign, .* not in this ledger: .* BUY 10 VIX"):
         desk.run(NEXT, start=False)
 
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from bot.engine.synchronise import (
-    close_lost_orders,
     find_differences,
     synchronise,
 )
@@ -160,26 +159,27 @@ def test_answers_and_what_they_bring_are_one_transaction(bench):
     assert boundaries == ["begin", "written", "committed"]
 
 
-def test_an_order_in_doubt_that_the_broker_lists_is_not_buried(bench):
-    bench.broker.hook = Faults({("submit", "before", 1): OutcomeUnknown("line went dead")})
-    order = hedge(CALL, 10, "0.48", urgency=Urgency.PASSIVE)
-    bench.decide(order)
-    bench.carry_out()
-    bench.broker.hook = None
-    ask(bench, close_lost_orders, bench.at)
-    assert statuses(bench.database, order.client_order_id)[-1] == OrderStatus.CANCELLED
-
-    second = hedge(CALL, 5, "0.48", urgency=Urgency.PASSIVE, plan_id="plan-2")
-    bench.decide(second, plan_id="plan-2")
+def test_an_order_that_works_although_it_was_over_is_taken_over_at_the_whole_look(bench):
+    """Fault A14: it was found nowhere twice, and turns up after all."""
+    bench.broker.change["fetch_orders"] = lambda reports: ()
     bench.broker.hook = Faults(
         {
             ("submit", "after", 1): OutcomeUnknown("no answer"),
             ("cancel", "before", 0): OutcomeUnknown("no answer"),
         }
     )
-    bench.broker.change["fetch_orders"] = lambda reports: ()
-    bench.carry_out("plan-2", decided_at=bench.at)
-    assert statuses(bench.database, second.client_order_id)[-1] == OrderStatus.UNKNOWN
-    del bench.broker.change["fetch_orders"]
-    ask(bench, close_lost_orders, bench.at)
-    assert statuses(bench.database, second.client_order_id)[-1] == OrderStatus.UNKNOWN
+    order = hedge(CALL, 10, "0.48", urgency=Urgency.PASSIVE)
+    bench.decide(order)
+
+    async def live():
+        await bench.broker.connect()
+        await bench.executor.carry_out("plan-1", AT)
+
+    bench.live(live)
+    assert statuses(bench.database, order.client_order_id)[-1] == OrderStatus.CANCELLED
+    bench.broker.change.clear()
+    bench.broker.hook = None
+    ask(bench, synchronise, bench.at, of_others=True)
+    assert statuses(bench.database, order.client_order_id)[-1] == OrderStatus.LIVE
+    bench.live(bench.executor.withdraw)
+    assert statuses(bench.database, order.client_order_id)[-1] == OrderStatus.CANCELLED
