@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.app.commands.inputs import paths_of, read_config
 from bot.app.config.loader import LoadedConfig
 from bot.app.exit_codes import CommandFailed, ExitCode
-from bot.app.logs import LogAlerts
+from bot.app.logs import LogAlerts, start_logging
 from bot.app.paths import RunPaths
 from bot.app.render.breaks import break_grid, what_to_do
 from bot.app.render.console import data_console, note, print_json
@@ -63,6 +63,7 @@ def reconcile_command(
 
 def _compare(config: LoadedConfig, paths: RunPaths, ledger: Ledger) -> None:
     """Connect and compare as a start does, without starting anything."""
+    start_logging(paths.log_file, config.bot.logging.level)
     wiring = wire(build_world(config), paths)
     start = max(wiring.begins_at, wiring.known_until, ledger.last_event_at() or _LONG_AGO)
 
