@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
 from state.amounts import session_of
 from state.tables import DailyPnlRow, JobRunRow, OrderEventRow, OrderRow, table_of
+from strategies.model.calendars import at_exchange
 from strategies.model.lifecycle import OrderStatus
 
 _EVENTS = table_of(OrderEventRow)
@@ -34,6 +35,8 @@ class Activity:
 
 def read_activity(connection: Connection, at: datetime) -> Activity:
     """Count the orders sent, cancelled and rejected up to an instant."""
+    today = at_exchange(session_of(at), time())
+    newest = select(func.max(_EVENTS.c.sequence)).scalar_subquery()
     query = (
         select(
             _EVENTS.c.client_order_id,
@@ -43,11 +46,10 @@ def read_activity(connection: Connection, at: datetime) -> Activity:
             _ORDERS.c.purpose,
         )
         .join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
-        .order_by(_EVENTS.c.sequence.desc())
-        .limit(_NEWEST)
+        .where(_EVENTS.c.sequence > newest - _NEWEST, _EVENTS.c.at >= min(today, at - _HOUR))
+        .order_by(_EVENTS.c.sequence)
     )
-    rows = [row for row in connection.execute(query) if _is_near(row.at, at)]
-    rows.reverse()
+    rows = connection.execute(query).all()
     sent: dict[str, str] = {}  # of each order that was sent, in that order: its last status
     sends: list[datetime] = []
     opened: set[str] = set()
@@ -57,10 +59,10 @@ def read_activity(connection: Connection, at: datetime) -> Activity:
             if when > at - _HOUR:
                 sent[order_id] = status
             sends.append(when)
-            if purpose.endswith(_OPENS) and session_of(when) == session_of(at):
+            if when >= today and purpose.endswith(_OPENS):
                 opened.add(condor_id)
             continue
-        cancels += status == OrderStatus.CANCELLED and session_of(when) == session_of(at)
+        cancels += status == OrderStatus.CANCELLED and when >= today
         if order_id in sent:
             sent[order_id] = status
             rejected += status == OrderStatus.REJECTED
@@ -71,10 +73,6 @@ def read_activity(connection: Connection, at: datetime) -> Activity:
         rejected_last_hour=rejected,
         rejected_in_a_row=_trailing_rejections([*sent.values()]),
     )
-
-
-def _is_near(when: datetime, at: datetime) -> bool:
-    return when > at - _HOUR or session_of(when) == session_of(at)
 
 
 def _trailing_rejections(statuses: Sequence[str]) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from bot.app.config.limits import load_limits
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
 from bot.clock import SystemClock, virtual_time
+from bot.engine.breakers import ProtectionPolicy
 from bot.engine.engine import Engine, EngineSettings, Interval
 from bot.engine.execute import ExecutionRules, Executor
 from bot.engine.prices import WalkPolicy
@@ -365,6 +366,7 @@ class EngineBench(Bench):
         self.intervals: list[Interval] = []
         self.days: list[DailyPnl] = []
         self.between: Callable[[datetime], None] | None = None
+        self.protections = ProtectionPolicy()
         super().__init__(*arguments, **options)
         self.control_dir = self.database.parent / "control"
 
@@ -380,6 +382,7 @@ class EngineBench(Bench):
                 walk=WALK,
                 execution=self.execution,
                 control_dir=self.control_dir,
+                protections=self.protections,
             ),
             ledger=self.ledger,
             broker=self.broker,
