@@ -19,6 +19,7 @@ class CrashPoint(StrEnum):
     LEDGER_BEFORE_BEGIN = "ledger.before_begin"
     LEDGER_BEFORE_COMMIT = "ledger.before_commit"
     LEDGER_AFTER_COMMIT = "ledger.after_commit"
+    LEDGER_AFTER_ANCHOR = "ledger.after_anchor"  # the tail anchor is written as well
     # bot/engine/engine.py
     JOB_BEFORE_DECISION = "job.before_decision"
     JOB_AFTER_DECISION = "job.after_decision"  # made, not yet committed

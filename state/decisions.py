@@ -1,5 +1,6 @@
 """Decisions as rows: what one interval looked at, decided and left behind."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,25 @@ class DecisionInputs:
     memory: Memory
 
 
+@dataclass(frozen=True, slots=True)
+class DecisionTexts:
+    """What a decision was given and what came of it, as canonical JSON."""
+
+    inputs: str
+    plan: str
+    memory_after: str
+
+    @classmethod
+    def of(cls, inputs: DecisionInputs, plan: Plan, memory_after: Memory) -> "DecisionTexts":
+        """Return the texts of the values."""
+        return cls(to_json(inputs), to_json(plan), to_json(memory_after))
+
+
+def sha256(text: str) -> str:
+    """Return the digest that stands for a large text in the chain of events."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 @contextmanager
 def of_this_version(plan_id: str) -> Iterator[None]:
     """Say of a decision that does not unpack or decode which one it is.
@@ -40,9 +60,9 @@ def of_this_version(plan_id: str) -> Iterator[None]:
         raise UnreadableDecision(plan_id, cause) from cause
 
 
-def pack(value: object) -> bytes:
-    """Return the canonical JSON of a domain value, compressed."""
-    return compress(to_json(value).encode(), _PLAN_LEVEL)
+def pack(text: str) -> bytes:
+    """Return canonical JSON, compressed."""
+    return compress(text.encode(), _PLAN_LEVEL)
 
 
 def unpack_text(data: bytes) -> str:
@@ -68,9 +88,9 @@ def joined(rules: tuple[str, ...]) -> str:
 def decision_row(
     run_id: str,
     snapshot: MarketSnapshot,
-    inputs: DecisionInputs,
+    account: Account,
     plan: Plan,
-    memory_after: Memory,
+    texts: DecisionTexts,
     digests: tuple[str, str],
 ) -> Row:
     """Return the row of the decision itself; ``digests`` name its market and history blobs."""
@@ -86,9 +106,9 @@ def decision_row(
         "hedge_state": plan.hedge_state,
         "spx": indices["SPX"].value if "SPX" in indices else None,
         "vix": indices["VIX"].value if "VIX" in indices else None,
-        "net_liquidation_usd": inputs.account.net_liquidation_usd,
-        "cash_usd": inputs.account.cash_usd,
-        "maintenance_margin_usd": inputs.account.maintenance_margin_usd,
+        "net_liquidation_usd": account.net_liquidation_usd,
+        "cash_usd": account.cash_usd,
+        "maintenance_margin_usd": account.maintenance_margin_usd,
         "condor_contracts": plan.before.condor_contracts if plan.before else None,
         "net_vega_before": plan.before.net_vega_per_condor if plan.before else None,
         "net_vega_after": plan.after.net_vega_per_condor if plan.after else None,
@@ -99,11 +119,11 @@ def decision_row(
         "signals_json": to_json(plan.signals),
         "before_json": to_json(plan.before) if plan.before else None,
         "after_json": to_json(plan.after) if plan.after else None,
-        "memory_json": to_json(memory_after),
+        "memory_json": texts.memory_after,
         "market_digest": digests[0],
         "history_digest": digests[1],
-        "inputs": pack(inputs),
-        "plan": pack(plan),
+        "inputs": pack(texts.inputs),
+        "plan": pack(texts.plan),
     }
 
 

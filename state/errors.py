@@ -20,6 +20,7 @@ StateError
 ├── BackupFailed         a backup was not made, or is not what its manifest says
 ├── RecordConflict       the same identity arrived with different contents
 │   ├── FillConflict, CashConflict, DecisionConflict, OrderConflict
+├── LedgerBehindAnchor   the file lacks what its tail anchor remembers
 ├── AdoptionConflict     an execution of somebody else's that cannot become part of a structure
 ├── OverrideReplayed     a signed override whose serial number was used before
 ├── UnknownRecord        an id that nothing is stored under
@@ -178,6 +179,18 @@ class LedgerReplaced(StateError):
         self.path = path
         super().__init__(
             f"{path}: {found} while it was open; what is written now would be lost, so nothing is"
+        )
+
+
+class LedgerBehindAnchor(StateError):
+    """The database lacks what its anchor says it had, or has something else in its place."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: {why}; something was lost or put back, and nothing is traded on it. "
+            f"Restore the newest backup; if this is the newest there is, move {path.name}.anchor "
+            "away: the next start reconciles with the broker"
         )
 
 

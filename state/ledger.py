@@ -6,7 +6,7 @@ orders) follow them in the same transaction. What comes back are domain values, 
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 
-from state import external, incidents, projector
+from state import chain, external, incidents, projector
 from state.activity import (
     Activity,
     last_due_times,
@@ -26,6 +26,8 @@ from state.activity import (
     read_activity,
 )
 from state.amounts import from_micros, session_of
+from state.anchors import Anchor, AnchorFile, check_anchor, read_anchor
+from state.baselines import begin_with
 from state.books import (
     OPEN_CONDORS,
     hedge_cost,
@@ -35,10 +37,13 @@ from state.books import (
     open_condors,
     working_orders,
 )
+from state.connections import raw_of
+from state.crash_points import CrashPoint, crash_point
 from state.database import close, open_for_writing, roll_back, storage_errors
 from state.decisions import (
     Condition,
     DecisionInputs,
+    DecisionTexts,
     Row,
     close_rows,
     condition_of,
@@ -47,7 +52,7 @@ from state.decisions import (
     decision_row,
     gate_rows,
     layer_rows,
-    pack,
+    sha256,
     unpack_plan,
     unpack_text,
 )
@@ -57,6 +62,7 @@ from state.errors import (
     DecisionConflict,
     FillConflict,
     LeaseLost,
+    LedgerCorrupt,
     OrderConflict,
     OverrideReplayed,
     UnknownRecord,
@@ -148,6 +154,7 @@ if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
     Query: TypeAlias = Select[*tuple[Any, ...]]
 
 BUSY_TIMEOUT_MS = 5_000
+_TAIL_EVENTS = 256  # looked at whenever the file is opened; `alvh audit verify` looks at all
 _MARKET_LEVEL = 6  # of zlib: a tenth smaller than at level 3 for 0.2 ms a decision
 _HISTORY_LEVEL = 6  # once a session
 _ZERO = from_micros(0)
@@ -236,7 +243,7 @@ class RealisedPnl:
     deposits_usd: Decimal
 
 
-class _SentOrders:
+class SentOrders:
     """The orders that may have reached the broker, and how many on each session."""
 
     def __init__(self) -> None:
@@ -253,16 +260,20 @@ class _SentOrders:
 class Ledger:
     """The durable state of one mode and account. One process at a time may have it open."""
 
-    def __init__(self, path: Path, connection: Connection, lease: Lease, epoch: int) -> None:
+    def __init__(
+        self, path: Path, connection: Connection, lease: Lease, epoch: int, anchor: AnchorFile
+    ) -> None:
         self.path = path
         self.epoch = epoch
+        self._anchor = anchor
+        self._head = chain.last(raw_of(connection))
         self._connection = connection
         self._lease = lease
         self._guard = Guard(path, connection)
         self._transaction: LedgerTransaction | None = None
         self._durable = True  # as the connection was opened
         self._legs: dict[str, CondorLegs] = {}  # of condors on record, which never change
-        self._sent: _SentOrders | None = None
+        self._sent: SentOrders | None = None
         self._conditions: dict[Condition, int] | None = None  # what gates ask, with their ids
 
     @classmethod
@@ -278,16 +289,23 @@ class Ledger:
         """Open a ledger for writing; create or migrate it if need be, and take its lease.
 
         Raises: InstanceRunning, BindingMismatch, NotALedger, LedgerCorrupt, LedgerBusy,
-            SchemaTooNew, StorageFailed.
+            SchemaTooNew, StorageFailed, LedgerBehindAnchor.
         """
         lease = Lease.take(path, now)
         connection: Connection | None = None
+        anchor: AnchorFile | None = None
         try:
             connection = open_for_writing(path, busy_timeout_ms=busy_timeout_ms)
             with storage_errors(path):
+                _check_tail(connection, path)
                 epoch = _bind(connection, path, mode=mode, account=account, now=now)
-                return cls(path, connection, lease, epoch)
+                anchor = AnchorFile.open(path)
+                ledger = cls(path, connection, lease, epoch, anchor)
+                ledger.anchor(durable=True)
+                return ledger
         except BaseException:
+            if anchor is not None:
+                anchor.close()
             if connection is not None:
                 close(connection)
             lease.release()
@@ -296,6 +314,7 @@ class Ledger:
     def close(self) -> None:
         """Close the file and give the lease back; doing so again changes nothing."""
         assert self._transaction is None, "a transaction is still open"
+        self._anchor.close()
         close(self._connection)
         self._lease.release()
 
@@ -322,16 +341,22 @@ class Ledger:
                 level = "FULL" if durable else "NORMAL"
                 self._connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
                 self._durable = durable
+            crash_point(CrashPoint.LEDGER_BEFORE_BEGIN)
             self._connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
                 self._check_lease()
                 self._guard.require_alone()
                 self._transaction = LedgerTransaction(
-                    self._connection, self._sent_orders(), self._gate_conditions
+                    self._connection, self._sent_orders(), self._gate_conditions, self._head
                 )
                 yield self._transaction
                 self._transaction.refresh_projections()
+                crash_point(CrashPoint.LEDGER_BEFORE_COMMIT)
                 self._connection.exec_driver_sql("COMMIT")
+                crash_point(CrashPoint.LEDGER_AFTER_COMMIT)
+                self._head = self._transaction.head
+                if durable:
+                    self.anchor(durable=self._transaction.is_depended_on)
             except BaseException:
                 roll_back(self._connection)
                 self._legs.clear()
@@ -339,6 +364,11 @@ class Ledger:
                 raise
             finally:
                 self._transaction = None
+
+    def anchor(self, *, durable: bool) -> None:
+        """Write the end of the chain beside the database; ``durable`` waits for the disk."""
+        self._anchor.write(Anchor(self._head, self.epoch), durable=durable)
+        crash_point(CrashPoint.LEDGER_AFTER_ANCHOR)
 
     def _check_lease(self) -> None:
         current = self._connection.execute(_epoch_query()).scalar_one()
@@ -409,13 +439,13 @@ class Ledger:
         """Return how many orders were sent on a session's date at the exchange."""
         return self._sent_orders().counts[session]
 
-    def _sent_orders(self) -> "_SentOrders":
+    def _sent_orders(self) -> SentOrders:
         """Return what was sent, kept from one question to the next: it is asked for each order."""
         if self._sent is None:
             query = select(_EVENTS.c.client_order_id, _EVENTS.c.at)
             query = query.where(_EVENTS.c.status == OrderStatus.SENDING)
             with self._reading() as connection:
-                self._sent = _SentOrders()
+                self._sent = SentOrders()
                 for order_id, at in connection.execute(query):
                     self._sent.add(order_id, at)
         return self._sent
@@ -646,13 +676,28 @@ class LedgerTransaction:
     def __init__(
         self,
         connection: Connection,
-        sent: "_SentOrders",
+        sent: SentOrders,
         conditions: Callable[[], dict[Condition, int]],
+        head: chain.Head | None,
     ) -> None:
+        self.is_depended_on = False  # something outside relies on what it says
         self._connection = connection
+        self._raw = raw_of(connection)
+        self._head = head
         self._sent = sent
         self._conditions = conditions
         self._touched = Touched()
+
+    @property
+    def head(self) -> chain.Head:
+        """The end of the chain with the events of this transaction."""
+        assert self._head is not None, "it keeps no chain"
+        return self._head
+
+    def append_event(self, kind: str, at: datetime, given: Mapping[str, object]) -> None:
+        """Append an event to the chain, unless the transaction rebuilds what a chain says."""
+        if self._head is not None:
+            self._head = chain.append(self._raw, self._head, at, kind, given)
 
     def refresh_projections(self) -> None:
         """Write what this transaction's records so far add up to."""
@@ -674,6 +719,7 @@ class LedgerTransaction:
         rules_hash: str,
         package_version: str,
         seed: int | None,
+        rule_book_version: str = RULE_BOOK_VERSION,
     ) -> None:
         """Record a start of the bot with what is in force; secrets must not be among it."""
         epoch = self._connection.execute(_epoch_query()).scalar_one()
@@ -688,10 +734,24 @@ class LedgerTransaction:
             config_json=config_redacted_json,
             rules_hash=rules_hash,
             rules_json=rules_json,
-            rule_book_version=RULE_BOOK_VERSION,
+            rule_book_version=rule_book_version,
             package_version=package_version,
             seed=seed,
         )
+        given = {
+            "run_id": run_id,
+            "at": at,
+            "mode": mode,
+            "account": account,
+            "config_text_hash": config_text_hash,
+            "config_redacted_json": sha256(config_redacted_json),
+            "rules_json": sha256(rules_json),
+            "rules_hash": rules_hash,
+            "package_version": package_version,
+            "seed": seed,
+            "rule_book_version": rule_book_version,
+        }
+        self.append_event("start_run", at, given)
 
     def record_decision(
         self,
@@ -711,8 +771,11 @@ class LedgerTransaction:
         """
         given = {"plan_id": plan.plan_id}
         stored = self._connection.execute(_plan_query(), given).scalar()
+        texts = DecisionTexts.of(
+            DecisionInputs(book=book, account=account, memory=memory_before), plan, memory_after
+        )
         if stored is not None:
-            if stored != pack(plan):
+            if unpack_text(stored) != texts.plan:
                 raise DecisionConflict(
                     f"plan {plan.plan_id}", stored=unpack_text(stored)[:200], got="another plan"
                 )
@@ -721,8 +784,7 @@ class LedgerTransaction:
             self._keep_blob("market", market_payload(snapshot), _MARKET_LEVEL),
             self._keep_daily(snapshot),
         )
-        inputs = DecisionInputs(book=book, account=account, memory=memory_before)
-        row = decision_row(run_id, snapshot, inputs, plan, memory_after, digests)
+        row = decision_row(run_id, snapshot, account, plan, texts, digests)
         self._insert(DecisionRow, **row)
         decision_id = self._decision_id(plan.plan_id)
         self._record_gates(decision_id, plan)
@@ -730,12 +792,24 @@ class LedgerTransaction:
         self._record_condors(decision_id, plan)
         self._insert_all(CondorCloseRow, close_rows(decision_id, plan))
         self._record_intents(plan.orders, decision_id, plan.at)
+        given = {
+            "run_id": run_id,
+            "plan_id": plan.plan_id,
+            "market": digests[0],
+            "history": digests[1],
+            "inputs": sha256(texts.inputs),
+            "plan": sha256(texts.plan),
+            "memory_after": sha256(texts.memory_after),
+        }
+        self.append_event("record_decision", plan.at, given)
         return True
 
+    @chain.event()
     def complete_interval(self, plan_id: str, at: datetime) -> bool:
         """Record that the act phase of a decision is done; False if it was on record."""
         statement = insert(_COMPLETIONS).on_conflict_do_nothing()
         row = {"decision_id": self._decision_id(plan_id), "at": at}
+        self.is_depended_on = True
         return self._connection.execute(statement, row).rowcount == 1
 
     def _keep_daily(self, snapshot: MarketSnapshot) -> str:
@@ -790,6 +864,7 @@ class LedgerTransaction:
 
     # --- orders -----------------------------------------------------------------------------
 
+    @chain.event()
     def record_intent(self, intent: OrderIntent, at: datetime) -> bool:
         """Record a further attempt of a plan's purpose as PLANNED; False if it was on record.
 
@@ -830,6 +905,7 @@ class LedgerTransaction:
         self._insert_all(OrderStateRow, states)
         self._touched.condors.update(i.condor_id for i in intents if i.condor_id is not None)
 
+    @chain.event()
     def record_order_event(
         self,
         client_order_id: ClientOrderId,
@@ -874,11 +950,13 @@ class LedgerTransaction:
         self._insert(OrderEventRow, **event)
         if status is OrderStatus.SENDING:
             self._sent.add(client_order_id, at)
+            self.is_depended_on = True
         self._touched.orders.add(client_order_id)
         if order["condor_id"] is not None:
             self._touched.condors.add(order["condor_id"])
         return True
 
+    @chain.event()
     def record_denial(self, intent: OrderIntent, at: datetime, *, reason: str, detail: str) -> None:
         """Record that the risk gate refused an order; it need not be on record."""
         self._insert(
@@ -892,6 +970,7 @@ class LedgerTransaction:
             detail=detail,
         )
 
+    @chain.event()
     def record_walk_step(
         self,
         client_order_id: ClientOrderId,
@@ -940,6 +1019,7 @@ class LedgerTransaction:
 
     # --- fills and cash ---------------------------------------------------------------------
 
+    @chain.event(at=lambda fill: fill.executed_at)
     def record_fill(self, fill: Fill) -> bool:
         """Record an execution; positions, condors, hedges and the order follow it.
 
@@ -988,6 +1068,7 @@ class LedgerTransaction:
         if order["layer"] is not None:
             self._touched.hedge_sessions.add(session_of(fill.executed_at))
 
+    @chain.event(at=lambda movement: movement.booked_at)
     def record_cash_movement(self, movement: CashMovement) -> bool:
         """Record cash that moved without an order; a settlement ends positions and condors.
 
@@ -1021,6 +1102,7 @@ class LedgerTransaction:
 
     # --- what others do, and what does not agree ----------------------------------------------
 
+    @chain.event(at=lambda fill: fill.executed_at)
     def record_external_fill(self, fill: ExternalFill) -> bool:
         """Record an execution in the account that no order of the bot explains.
 
@@ -1033,6 +1115,7 @@ class LedgerTransaction:
         """
         return external.record(self._connection, fill, self._touched)
 
+    @chain.event()
     def adopt_external_fill(
         self,
         exec_root: str,
@@ -1062,10 +1145,12 @@ class LedgerTransaction:
             reason=reason,
         )
 
+    @chain.event(at=lambda found: found.found_at)
     def open_break(self, found: Break) -> bool:
         """Record a disagreement; False if it is open, or ignored, with the same values."""
         return incidents.open_break(self._connection, found)
 
+    @chain.event()
     def resolve_break(
         self, break_id: str, at: datetime, resolution: Resolution, *, by: str, reason: str
     ) -> bool:
@@ -1077,16 +1162,19 @@ class LedgerTransaction:
             self._connection, break_id, at, resolution, by=by, reason=reason
         )
 
+    @chain.event(at=lambda lock: lock.set_at)
     def set_lock(self, lock: Lock, by: str) -> bool:
         """Record a lock; False if one for the same trouble holds already, for as long."""
         return incidents.set_lock(self._connection, lock, by)
 
+    @chain.event()
     def release_lock(self, lock_id: str, at: datetime, *, by: str, reason: str) -> bool:
         """Take a lock away; False if it does not hold. Raises: UnknownRecord."""
         return incidents.release_lock(self._connection, lock_id, at, by=by, reason=reason)
 
     # --- governance -------------------------------------------------------------------------
 
+    @chain.event()
     def record_override(self, stored: StoredOverride, at: datetime) -> None:
         """Record an override that was verified; raises OverrideReplayed if its serial is spent."""
         query = select(_OVERRIDES.c.override_id).where(
@@ -1099,16 +1187,19 @@ class LedgerTransaction:
             )
         self._insert(OverrideRow, **override_row(stored, at))
 
+    @chain.event()
     def record_config_edit(self, run_id: str, at: datetime, edit: ConfigEdit) -> None:
         """Record that a file of the configuration is not, or again, what the run began with."""
         self._insert(ConfigEditRow, run_id=run_id, at=at, **asdict(edit))
 
     # --- the program itself -----------------------------------------------------------------
 
+    @chain.event(at=lambda pnl: pnl.at)
     def record_daily_pnl(self, pnl: DailyPnl) -> None:
         """Record the end of a session; calculated again, it replaces the earlier figures."""
         self._connection.execute(upsert_into(_DAILY), asdict(pnl))
 
+    @chain.event(at="scheduled_at")
     def record_job_run(
         self,
         job: str,
@@ -1129,6 +1220,7 @@ class LedgerTransaction:
             note=note,
         )
 
+    @chain.event()
     def set_system_state(
         self, state: SystemState, at: datetime, scope: HaltScope | None, reason: str, by: str
     ) -> None:
@@ -1148,6 +1240,17 @@ class LedgerTransaction:
             reason=reason,
             set_by=by,
         )
+        self.is_depended_on = True
+
+    @chain.event()
+    def bind(self, mode: str, account: str, at: datetime) -> None:
+        """Record, once, whom the file belongs to."""
+        self._insert(BindingRow, id=1, mode=mode, account=account, created_at=at)
+
+    @chain.event()
+    def take_lease(self, epoch: int, process_id: int, at: datetime) -> None:
+        """Record that a process has opened the file for writing."""
+        self._insert(LeaseRow, epoch=epoch, process_id=process_id, taken_at=at)
 
     def _insert(self, row_class: type[LedgerRow], **values: object) -> None:
         self._connection.execute(_insert_into(row_class), values)
@@ -1161,21 +1264,38 @@ def _bind(connection: Connection, path: Path, *, mode: str, account: str, now: d
     """Check or write whom the file belongs to, and take the next epoch."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
+        raw = raw_of(connection)
+        tx = LedgerTransaction(connection, SentOrders(), dict, chain.last(raw))
         bound = connection.execute(select(_BINDING.c.mode, _BINDING.c.account)).first()
         if bound is None:
-            row = {"id": 1, "mode": mode, "account": account, "created_at": now}
-            connection.execute(insert(_BINDING), row)
+            tx.bind(mode, account, now)
         else:
             _check_binding(path, (bound[0], bound[1]), (mode, account))
+            if tx.head is chain.START:
+                tx.append_event(begin_with.__name__, now, begin_with(raw))
         newest = connection.execute(_epoch_query()).scalar()
-        epoch = 1 + (newest or 0)
-        lease = {"epoch": epoch, "process_id": os.getpid(), "taken_at": now}
-        connection.execute(insert(_LEASES), lease)
+        epoch: int = 1 + (newest or 0)
+        tx.take_lease(epoch, os.getpid(), now)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
         roll_back(connection)
         raise
     return epoch
+
+
+def _check_tail(connection: Connection, path: Path) -> None:
+    """Check that the chain holds over its last events and reaches what its anchor remembers.
+
+    Raises: LedgerCorrupt, LedgerBehindAnchor.
+    """
+    raw = raw_of(connection)
+    end = chain.last(raw)
+    bad = chain.first_bad_link(chain.events_from(raw, end.seq - _TAIL_EVENTS), before=None)
+    if bad is not None:
+        raise LedgerCorrupt(path, f"{bad.event} {bad.what}")
+    anchor = read_anchor(path)
+    if anchor is not None:
+        check_anchor(path, anchor, end, chain.hash_at(raw, anchor.head.seq))
 
 
 def _check_binding(path: Path, bound: tuple[str, str], wanted: tuple[str, str]) -> None:

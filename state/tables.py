@@ -71,6 +71,19 @@ def _flag(column: str) -> CheckConstraint:
 # --- bookkeeping of the program ---------------------------------------------------------------
 
 
+class EventRow(LedgerRow, table=True):
+    """Each change of a record, bound to the one before by its hash (``state/chain.py``)."""
+
+    __tablename__ = "events"
+
+    seq: int = Field(primary_key=True)
+    at: datetime = _instant()
+    kind: str
+    body: str  # canonical JSON
+    prev_hash: bytes
+    hash: bytes
+
+
 class BindingRow(LedgerRow, table=True):
     """The mode and account this file belongs to; one row, for ever."""
 
@@ -709,6 +722,7 @@ def table_of(row: type[LedgerRow]) -> Table:
 
 
 APPEND_ONLY: Sequence[type[LedgerRow]] = (
+    EventRow,
     BindingRow,
     LeaseRow,
     RunRow,

@@ -1,4 +1,4 @@
-"""Keep what others do in the account, what does not agree, and what is locked for it."""
+"""Chain every change; keep what others do in the account, what does not agree, what is locked."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,6 +28,16 @@ def upgrade() -> None:
         _redefine(table, (before, after))
     # Until now every order of a condor had filled evenly
     _redefine("condor_states", *_PARTS, whole_quantity="quantity", loose_json="'[]'")
+    op.create_table(
+        "events",
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("at", sa.String(length=27), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("body", sa.String(), nullable=False),
+        sa.Column("prev_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_events")),
+    )
     op.create_table(
         "denials",
         sa.Column("sequence", sa.Integer(), nullable=False),
@@ -241,6 +251,7 @@ def downgrade() -> None:
         "external_fills",
         "walk_steps",
         "denials",
+        "events",
     ):
         op.drop_table(table)
     _redefine("condor_states", *((after, before) for before, after in _PARTS))
