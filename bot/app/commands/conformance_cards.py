@@ -279,7 +279,11 @@ class Cards:
                 orders_today=0,
                 quotes_at=self._quoted_at,
             ),
-            limits=replace(self._limits, price_collar_points=Decimal(10_000)),  # far is the point
+            limits=replace(
+                self._limits,
+                price_collar_points=Decimal(10_000),  # far is the point
+                margin_required=False,  # the card before this one has asked
+            ),
             book=Book(condors=(), hedges=(), working=(), hedge_cost_365d_usd=Decimal(0)),
             quotes=self._quotes,
             orders_seen=(),
