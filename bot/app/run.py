@@ -39,7 +39,6 @@ from bot.app.watching import Watch, sign_of_life
 from bot.app.wiring import Wiring, build_world, wire
 from bot.clock import SystemClock, real_now, virtual_time
 from bot.engine.engine import DECIDED_BEFORE, Engine, EngineSettings, Interval
-from bot.engine.prices import WalkPolicy
 from bot.errors import BotError, RetryLater, WrongAccount
 from state.errors import LeaseLost, StateError
 from state.ledger import DailyPnl, Ledger
@@ -227,10 +226,8 @@ class _Life:
                 read_factor=wiring.read_factor,
                 rules=config.rules,
                 limits=config.limits,
-                walk=WalkPolicy(
-                    duration_s=config.bot.execution.walk_seconds,
-                    step_s=config.bot.execution.walk_step_seconds,
-                ),
+                walk=config.bot.execution.walk,
+                execution=config.bot.execution.rules,
                 control_dir=self._paths.control_dir,
                 overrides=config.override_policy,
                 protections=config.bot.protections.policy(

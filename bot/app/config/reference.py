@@ -15,13 +15,13 @@ from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from bot.app.config.execution import ExecutionSection, OrderClassSection
 from bot.app.config.factor_values import FactorSection
 from bot.app.config.limits import LimitsFile
 from bot.app.config.loader import ENVIRONMENT_PREFIX, RESERVED_VARIABLES
 from bot.app.config.protections import ProtectionsSection
 from bot.app.config.schema import (
     BotConfig,
-    ExecutionSection,
     GovernanceSection,
     HistorySection,
     IbLiveBrokerSection,
@@ -175,6 +175,22 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
     ExecutionSection: {
         "walk_seconds": _Words("how long an order may walk from mid toward the natural price"),
         "walk_step_seconds": _Words("how often its price is looked at; at most `walk_seconds`"),
+        "quote_width_max": _Words("a leg wider than so much of its mid is not priced ..."),
+        "quote_width_floor": _Words("... unless it is no wider than so many index points"),
+        "withdraw_before_close_seconds": _Words(
+            "how long before its market closes an order is withdrawn"
+        ),
+        "no_opens_before_close_minutes": _Words("how long before the close nothing opens any more"),
+    },
+    OrderClassSection: {
+        "walk_seconds": _Words("its own `walk_seconds`; none: as for all", bounds="10 .. 600"),
+        "walk_step_seconds": _Words(
+            "its own `walk_step_seconds`; none: as for all", bounds="10 .. 600"
+        ),
+        "slippage_fraction": _Words("most it gives away, of the way from mid to natural"),
+        "slippage_points": _Words(
+            "most it gives away, index points; none: no such bound", bounds="0 .. 100"
+        ),
     },
     ReconcileSection: {
         "minutes": _Words("how often everything is compared with the broker, at a look"),
@@ -317,6 +333,8 @@ def configuration_page() -> str:
         _table(ScheduleSection, "schedule."),
         "## `execution`",
         _table(ExecutionSection, "execution."),
+        _CLASSES,
+        _table(OrderClassSection, "execution.classes.<class>."),
         "## `rules`",
         _RULES,
         *_rule_tables(),
@@ -471,6 +489,12 @@ Times of day are New York time, money is in US dollars, bounds are inclusive.
 
 _BROKER = """
 `kind` decides which keys apply.
+"""
+
+_CLASSES = """
+Each class of orders may walk in its own way: `condor_entry` (opens and rolls), `condor_exit` (the
+profit target), `condor_stop` (every other close), `hedge_add`, `hedge_reduce` and `hedge_urgent`
+(reductions that G6 or G8 ask for, and other urgent ones).
 """
 
 _IB_PAPER = """

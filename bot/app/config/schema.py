@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bot.app.config.execution import ExecutionSection
 from bot.app.config.protections import ProtectionsSection
 from bot.app.config.rule_values import RuleValues
 from bot.app.config.scalars import (
@@ -287,20 +288,6 @@ def _minutes(at: time) -> int:
 
 
 # --- the rest -------------------------------------------------------------------------------------
-
-
-class ExecutionSection(Section):
-    """How an order walks from mid toward the natural side."""
-
-    walk_seconds: Annotated[Whole, within(10, 600)] = 120
-    walk_step_seconds: Annotated[Whole, within(10, 600)] = 30
-
-    @model_validator(mode="after")
-    def _steps_fit(self) -> Self:
-        if self.walk_step_seconds > self.walk_seconds:
-            message = f"{self.walk_step_seconds} is longer than walk_seconds, {self.walk_seconds}"
-            raise misplaced("walk_step_seconds", message)
-        return self
 
 
 class ReconcileSection(Section):
