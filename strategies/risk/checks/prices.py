@@ -22,8 +22,8 @@ def check_quotes(request: Request) -> Verdict:
     if age < -_CLOCK_SKEW_MAX:
         return RefusalReason.STALE_QUOTES, f"quotes are dated {-age.total_seconds():g} s ahead"
     if age > limit:
-        seconds = (age.total_seconds(), limit.total_seconds())
-        return RefusalReason.STALE_QUOTES, f"quotes are {seconds[0]:g} s old, limit {seconds[1]:g}"
+        old, most = age.total_seconds(), limit.total_seconds()
+        return RefusalReason.STALE_QUOTES, f"quotes are {old:g} s old, limit {most:g}"
     for instrument, _ in request.legs:
         quote = request.quotes.get(instrument.symbol)
         if quote is None:

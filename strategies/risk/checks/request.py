@@ -93,7 +93,7 @@ class Request:
     @property
     def rolls(self) -> CondorPosition | None:
         """The held condor that this order changes into another (C10, C11)."""
-        if not self.opens or self.intent.condor_id is None or as_condor(self.legs) is not None:
-            return None
+        if not self.opens or as_condor(self.legs) is not None:
+            return None  # the rest of a condor that has filled in part is no roll of it
         held = (c for c in self.book.condors if c.condor_id == self.intent.condor_id)
         return next(held, None)

@@ -457,6 +457,15 @@ def test_i6_cover_is_checked_for_many_orders_at_work(orders):
     assert reason(ask(sell(quantity=40 - orders), held=held, limits=many)) is _R.UNCOVERED
 
 
+def test_the_rest_of_a_condor_that_has_filled_in_part_opens_as_a_condor():
+    """Fault A28: three of ten have filled, and seven are asked for again."""
+    part = condor_position(CONDOR, condor_id="C0002", quantity=3, credit="1.50")
+    held = replace(HELD, condors=(*HELD.condors, part))
+    assert reason(ask(replace(open_condor(7), attempt=2), held=held)) is None
+    limits = replace(LIMITS, condors_max=19)  # ten, three and seven
+    assert reason(ask(replace(open_condor(7), attempt=2), held=held, limits=limits)) is _R.CONDORS
+
+
 # --- identity -------------------------------------------------------------------------------------
 
 
