@@ -367,6 +367,7 @@ class EngineBench(Bench):
         self.days: list[DailyPnl] = []
         self.between: Callable[[datetime], None] | None = None
         self.protections = ProtectionPolicy()
+        self.in_real_time = False
         super().__init__(*arguments, **options)
         self.control_dir = self.database.parent / "control"
 
@@ -383,6 +384,7 @@ class EngineBench(Bench):
                 execution=self.execution,
                 control_dir=self.control_dir,
                 protections=self.protections,
+                in_real_time=self.in_real_time,
             ),
             ledger=self.ledger,
             broker=self.broker,
