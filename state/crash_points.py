@@ -33,11 +33,12 @@ class CrashPoint(StrEnum):
     ORDER_AFTER_SUBMIT = "order.after_submit"  # acknowledged, the answer not yet committed
     ORDER_BEFORE_CANCEL = "order.before_cancel"
     ORDER_AFTER_CANCEL = "order.after_cancel"  # confirmed, not yet committed
-    FILLS_BEFORE_COMMIT = "fills.before_commit"  # told of executions, not yet committed
     # bot/engine/synchronise.py
+    FILLS_BEFORE_COMMIT = "fills.before_commit"  # told of executions, not yet committed
+    # bot/engine/reconcile.py
     RECONCILE_BEGUN = "reconcile.begun"
-    RECONCILE_ASKED = "reconcile.asked"  # the broker has answered, nothing is booked
-    RECONCILE_BOOKED = "reconcile.booked"
+    RECONCILE_BOOKED = "reconcile.booked"  # all is taken over, nothing is compared
+    RECONCILE_COMPARED = "reconcile.compared"
     # bot/brokers
     SUBMIT_BEFORE_WIRE = "submit.before_wire"
     SUBMIT_AFTER_WIRE = "submit.after_wire"  # the exchange has it, the bot has no answer

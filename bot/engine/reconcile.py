@@ -32,6 +32,7 @@ from bot.engine.requests import take_requests, waiting_requests
 from bot.engine.synchronise import synchronise
 from bot.errors import BooksDisagree
 from bot.ports import Alerts, Broker, Clock, OrderReport
+from state.crash_points import CrashPoint, crash_point
 from state.ledger import Ledger
 from state.orders import StoredOrder
 from strategies.model.breaks import Break, BreakKind
@@ -94,9 +95,12 @@ class Reconciler:
         Raises: BrokerUnavailable; BooksDisagree if something stands with which nothing may be
             traded: a person must look.
         """
+        crash_point(CrashPoint.RECONCILE_BEGUN)
         asked = self._take_requests()
         await synchronise(self._ledger, self._broker, self._clock.now(), from_the_beginning=True)
+        crash_point(CrashPoint.RECONCILE_BOOKED)
         await self._compare()
+        crash_point(CrashPoint.RECONCILE_COMPARED)
         _answer(asked)
         self.require_agreement()
 

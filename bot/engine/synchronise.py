@@ -25,6 +25,7 @@ from bot.engine.breaks import (
 from bot.engine.doubts import revived
 from bot.errors import BooksDisagree
 from bot.ports import Broker, OrderReport
+from state.crash_points import CrashPoint, crash_point
 from state.errors import UnknownRecord
 from state.ledger import Ledger, LedgerTransaction
 from state.orders import StoredOrder
@@ -80,6 +81,8 @@ async def synchronise(
     )
     if not news:
         return
+    if news.fills:
+        crash_point(CrashPoint.FILLS_BEFORE_COMMIT)
     opened: tuple[Break, ...] = ()
     with ledger.transaction() as tx:
         found = _take_fills(tx, ledger, news.fills, at)

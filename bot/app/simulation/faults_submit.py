@@ -35,7 +35,7 @@ class _AwayAfter(Injector):
             raise BrokerUnavailable("connection lost while an order was being sent")
 
 
-@injects("A1", lasts_s=_UNTIL_AN_ORDER)
+@injects("A1", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
 class HalfAnOrder(_AwayAfter):
     """The connection drops in the middle of an order, and is gone for a while."""
 
@@ -47,7 +47,7 @@ class HalfAnOrder(_AwayAfter):
             raise OutcomeUnknown("the connection dropped after half of the order")
 
 
-@injects("A2", lasts_s=_UNTIL_AN_ORDER)
+@injects("A2", weight=2, lasts_s=_UNTIL_AN_ORDER)
 class AcknowledgementLost(Injector):
     """The order is live, its acknowledgement never arrives."""
 
@@ -59,7 +59,7 @@ class AcknowledgementLost(Injector):
         return answer
 
 
-@injects("A3", lasts_s=_UNTIL_AN_ORDER)
+@injects("A3", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
 class FilledWhileAway(_AwayAfter):
     """The acknowledgement is lost, and the broker is away while the order fills."""
 
@@ -71,7 +71,7 @@ class FilledWhileAway(_AwayAfter):
         return answer
 
 
-@injects("A4", lasts_s=_UNTIL_AN_ORDER)
+@injects("A4", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
 class NeverArrived(Injector):
     """The order never reaches the broker, and nobody says so."""
 
@@ -119,10 +119,10 @@ class DeathBeforeTheCommit(_DeathAt):
 class DeathBeforeAFillIsBooked(_DeathAt):
     """Between being told of a fill and its commit."""
 
-    points = (CrashPoint.FILLS_BEFORE_COMMIT, CrashPoint.RECONCILE_ASKED)
+    points = (CrashPoint.FILLS_BEFORE_COMMIT,)
 
 
-@injects("A10", lasts_s=(60.0, 3600.0))
+@injects("A10", weight=1.5, lasts_s=(60.0, 3600.0))
 class ExecutionsTwice(Injector):
     """Each execution is told twice."""
 
@@ -134,7 +134,7 @@ class ExecutionsTwice(Injector):
         return answer
 
 
-@injects("A11", lasts_s=(60.0, 3600.0))
+@injects("A11", weight=1.5, lasts_s=(60.0, 3600.0))
 class ExecutionsAgain(Injector):
     """Executions that were told long ago are told again."""
 
@@ -156,7 +156,7 @@ class Correction(Injector):
             self.fire()
 
 
-@injects("A14", lasts_s=(60.0, 3600.0))
+@injects("A14", weight=1.5, lasts_s=(60.0, 3600.0))
 class LateFill(Injector):
     """A cancel is confirmed, and the order fills after it."""
 
@@ -170,7 +170,7 @@ class LateFill(Injector):
         self.stage.truth.end_pretence()
 
 
-@injects("A15", lasts_s=_UNTIL_AN_ORDER)
+@injects("A15", weight=2, lasts_s=_UNTIL_AN_ORDER)
 class CancelInDoubt(Injector):
     """A cancel crosses a fill; the broker says that it does not find the order."""
 
@@ -182,7 +182,7 @@ class CancelInDoubt(Injector):
         return answer
 
 
-@injects("A16", lasts_s=(60.0, 3600.0))
+@injects("A16", weight=1.5, lasts_s=(60.0, 3600.0))
 class InformationAsError(Injector):
     """What is only information arrives like an error."""
 
@@ -194,7 +194,7 @@ class InformationAsError(Injector):
         return answer
 
 
-@injects("A17", lasts_s=_UNTIL_AN_ORDER)
+@injects("A17", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
 class Rejected(Injector):
     """The broker refuses an order."""
 
@@ -205,7 +205,7 @@ class Rejected(Injector):
             raise OrderRejected("201: order rejected: insufficient margin")
 
 
-@injects("A18", lasts_s=_UNTIL_AN_ORDER)
+@injects("A18", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
 class Inactive(Injector):
     """The broker parks an order: it may come back."""
 
@@ -217,7 +217,7 @@ class Inactive(Injector):
         return answer
 
 
-@injects("A19", lasts_s=_UNTIL_AN_ORDER)
+@injects("A19", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
 class RejectedAfterAPart(Injector):
     """The broker ends an order that is filled in part."""
 
@@ -229,7 +229,7 @@ class RejectedAfterAPart(Injector):
             self.fire(ends=True)
 
 
-@injects("A20", lasts_s=(30.0, 200.0))
+@injects("A20", weight=1, lasts_s=(30.0, 200.0))
 class FilledWithoutExecutions(Injector):
     """Orders are said to be filled, their executions come later."""
 
@@ -243,7 +243,7 @@ class FilledWithoutExecutions(Injector):
         return known
 
 
-@injects("A22", lasts_s=(30.0, 300.0))
+@injects("A22", weight=1.5, lasts_s=(30.0, 300.0))
 class CommissionLate(Injector):
     """Commission reports come late; an execution is not told before its commission is known."""
 
@@ -255,7 +255,7 @@ class CommissionLate(Injector):
         return answer
 
 
-@injects("A28", lasts_s=_UNTIL_AN_ORDER)
+@injects("A28", weight=2, lasts_s=_UNTIL_AN_ORDER)
 class FilledInPart(Injector):
     """Of a package order some packages fill, and the rest never does."""
 
