@@ -23,11 +23,11 @@ from bot.app.reports import IntervalReport, RunOptions, SessionReport
 from bot.app.run import Outcome, live
 from bot.app.simulation.injectors import inject
 from bot.app.simulation.invariants import Auditor
+from bot.app.simulation.operator import Operator
 from bot.app.simulation.plan import EpisodePlan
 from bot.app.simulation.stage import Stage, Violation
 from bot.app.simulation.worlds import build_scenery, write_config
 from bot.app.wiring import Wiring
-from bot.engine.control import Command, submit_command
 from bot.errors import BotError
 from state.crash_points import CrashPoint, SimulatedDeath, crashing
 from state.errors import StateError
@@ -36,7 +36,6 @@ from strategies.decide import decide
 from strategies.model.calendars import at_exchange
 from strategies.model.encoding import to_json
 from strategies.model.ids import digest
-from strategies.model.limits import SystemState
 from strategies.model.snapshots import EventAhead
 
 log = structlog.get_logger(__name__)
@@ -100,6 +99,8 @@ class _Episode:
         exchange = open_account(broker, self._scenery.market, None)
         self._stage = Stage(self._scenery, self._config, self._paths, exchange, plan.faults, inject)
         self._auditor = Auditor(self._stage)
+        self._operator = Operator(self._stage)
+        self._operator_is_called = False
         self._lives = 0
         self._halts = 0
         self._hash = ""
@@ -135,6 +136,8 @@ class _Episode:
         )
         try:
             self._auditor.on_start(ledger)
+            self._operator.look_in(ledger, is_called=self._operator_is_called)
+            self._operator_is_called = False
             with crashing(stage.hook):
                 stage.is_living = True
                 return live(
@@ -180,20 +183,13 @@ class _Episode:
         stage.wake()
 
     def _operate(self, reason: str) -> None:
-        """Look at a bot that has halted, after a while, and resume it."""
+        """Call the operator to a bot that has halted; it takes a while."""
         self._halts += 1
         log.warning("halted", seed=self._plan.seed, at=str(self._stage.seen_at), reason=reason)
         if not reason:
             self._stage.violate("I19", "halted without a reason")
         self._wait(_in_turn(_OPERATOR_AFTER, self._halts))
-        command = Command(
-            state=SystemState.RUNNING,
-            scope=None,
-            reason=f"looked at: {reason}"[:200],
-            by="simulated operator",
-            at=self._stage.seen_at,
-        )
-        submit_command(self._paths.control_dir, command)
+        self._operator_is_called = True
 
     def _close(self) -> None:
         """Look at the books once more when the month is over."""

@@ -7,7 +7,7 @@ from bot.errors import BrokerUnavailable, MarketDataMissing, OutcomeUnknown
 _DEADLINE_S = 10.0  # after which the adapter gives up waiting for an answer
 
 
-@injects("B1", weight=2.0, lasts_s=(5.0, 1800.0))
+@injects("B1", weight=0.8, lasts_s=(5.0, 1800.0))
 class LinkLost(Injector):
     """1100: the gateway has lost its servers; 1102: it has them back, and lost nothing."""
 
@@ -17,7 +17,7 @@ class LinkLost(Injector):
         raise BrokerUnavailable(f"1100: connectivity lost; {call.name} was not sent")
 
 
-@injects("B2", lasts_s=(5.0, 1800.0))
+@injects("B2", weight=0.3, lasts_s=(5.0, 1800.0))
 class LinkAndStreamsLost(Injector):
     """1100, then 1101: what was subscribed is gone, and quotes come back later than the link."""
 
@@ -32,7 +32,7 @@ class LinkAndStreamsLost(Injector):
         raise MarketDataMissing("1101: no stream has ticked since the link is back")
 
 
-@injects("B4", lasts_s=(20.0, 600.0))
+@injects("B4", weight=0.4, lasts_s=(20.0, 600.0))
 class HalfOpenSocket(Injector):
     """Nothing arrives any more and nobody says so."""
 
@@ -45,7 +45,7 @@ class HalfOpenSocket(Injector):
         raise BrokerUnavailable(f"no answer to {call.name} within {_DEADLINE_S:.0f} s")
 
 
-@injects("B7", lasts_s=(60.0, 1800.0))
+@injects("B7", weight=0.3, lasts_s=(60.0, 1800.0))
 class CompetingSession(Injector):
     """Another session of the same login takes the market data."""
 
@@ -56,7 +56,7 @@ class CompetingSession(Injector):
             raise MarketDataMissing("10197: no market data during a competing live session")
 
 
-@injects("B12", lasts_s=(30.0, 600.0))
+@injects("B12", weight=0.6, lasts_s=(30.0, 600.0))
 class NeverAnswered(Injector):
     """One question is never answered; the adapter's deadline is all that ends it."""
 
@@ -68,7 +68,7 @@ class NeverAnswered(Injector):
             raise BrokerUnavailable(f"no answer to {call.name} within {_DEADLINE_S:.0f} s")
 
 
-@injects("B13", lasts_s=(60.0, 3600.0))
+@injects("B13", weight=2, lasts_s=(60.0, 3600.0))
 class OutOfOrder(Injector):
     """Answers arrive in another order, and three times."""
 
@@ -80,7 +80,7 @@ class OutOfOrder(Injector):
         return answer
 
 
-@injects("B14", weight=2.0, lasts_s=(30.0, 1800.0))
+@injects("B14", weight=0.6, lasts_s=(30.0, 1800.0))
 class DataFarmDown(Injector):
     """2103: the market data farm is down, orders and account go on."""
 
@@ -91,7 +91,7 @@ class DataFarmDown(Injector):
             raise MarketDataMissing("2103: market data farm connection is broken")
 
 
-@injects("B15", lasts_s=(60.0, 3600.0))
+@injects("B15", weight=0.3, lasts_s=(60.0, 3600.0))
 class DelayedData(Injector):
     """Quotes are fifteen minutes old, and nobody says so but their time."""
 

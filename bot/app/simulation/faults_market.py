@@ -15,7 +15,7 @@ from strategies.model.snapshots import MarketQuotes
 _SPIKE = 1.04
 
 
-@injects("D1", lasts_s=(60.0, 1800.0))
+@injects("D1", weight=0.3, lasts_s=(60.0, 1800.0))
 class StaleQuotes(Injector):
     """The feed stands still."""
 
@@ -27,7 +27,7 @@ class StaleQuotes(Injector):
         return answer
 
 
-@injects("D2", lasts_s=(30.0, 900.0))
+@injects("D2", weight=0.5, lasts_s=(30.0, 900.0))
 class CrossedMarket(Injector):
     """Bids above offers, on every second option."""
 
@@ -46,7 +46,7 @@ class CrossedMarket(Injector):
         return answer
 
 
-@injects("D3", lasts_s=(30.0, 900.0))
+@injects("D3", weight=0.3, lasts_s=(30.0, 900.0))
 class Sentinels(Injector):
     """NaN, -1 and the largest double where prices should be."""
 
@@ -64,7 +64,7 @@ class Sentinels(Injector):
         return answer
 
 
-@injects("D4", lasts_s=(60.0, 3600.0))
+@injects("D4", weight=0.7, lasts_s=(60.0, 3600.0))
 class MissingStrikes(Injector):
     """Some strikes are not listed."""
 
@@ -76,7 +76,7 @@ class MissingStrikes(Injector):
         return answer
 
 
-@injects("D5", lasts_s=(60.0, 1800.0))
+@injects("D5", weight=0.4, lasts_s=(60.0, 1800.0))
 class ChainHalfLoaded(Injector):
     """Only the nearest series have arrived."""
 
@@ -88,7 +88,7 @@ class ChainHalfLoaded(Injector):
         return answer
 
 
-@injects("D8", lasts_s=(1.0, 40.0))
+@injects("D8", weight=0.7, lasts_s=(1.0, 40.0))
 class Spike(Injector):
     """One print of SPX and VIX is far off."""
 
@@ -110,7 +110,7 @@ class Spike(Injector):
         return answer
 
 
-@injects("D9", lasts_s=(300.0, 3600.0))
+@injects("D9", weight=0.2, lasts_s=(300.0, 3600.0))
 class MarketHalted(Injector):
     """Trading is halted everywhere: no quotes, and new orders are refused."""
 

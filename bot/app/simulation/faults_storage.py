@@ -32,7 +32,7 @@ class Killed(Injector):
             raise SimulatedDeath(point)
 
 
-@injects("C6", lasts_s=(5.0, 120.0))
+@injects("C6", weight=0.3, lasts_s=(5.0, 120.0))
 class DatabaseBusy(Injector):
     """A backup or a viewer holds the database for longer than the bot waits."""
 
@@ -43,7 +43,7 @@ class DatabaseBusy(Injector):
             raise LedgerBusy(self.stage.paths.database)
 
 
-@injects("C7", lasts_s=(5.0, 600.0))
+@injects("C7", weight=0.25, lasts_s=(5.0, 600.0))
 class DiskFull(Injector):
     """Nothing can be committed until somebody makes room."""
 
@@ -54,7 +54,7 @@ class DiskFull(Injector):
             raise StorageFailed(self.stage.paths.database, "database or disk is full")
 
 
-@injects("C8", lasts_s=(60.0, 600.0))
+@injects("C8", weight=0.3, lasts_s=(60.0, 600.0))
 class SyncFailed(Injector):
     """fsync fails once; what was to be committed is not."""
 
@@ -65,7 +65,7 @@ class SyncFailed(Injector):
             raise StorageFailed(self.stage.paths.database, "disk I/O error")
 
 
-@injects("C11", lasts_s=(60.0, 3600.0))
+@injects("C11", weight=0.5, lasts_s=(60.0, 3600.0))
 class SecondInstance(Injector):
     """Somebody starts the bot a second time."""
 

@@ -164,6 +164,7 @@ class Auditor:
             self._check("I4", self._positions_agree(ledger))
             self._check("I5", self._cash_agrees(ledger))
             self._check("I22", self._nothing_expired(ledger))
+            self._check("I24", self._foreign_is_foreign(ledger))
         self._durable = len(ledger.sent_order_ids()), ledger.last_fill_at()
 
     def _is_quiescent(self, ledger: Ledger) -> bool:
@@ -237,6 +238,14 @@ class Auditor:
             if now > settles_at + timedelta(days=1):
                 yield f"{symbol} settled at {settles_at} and is still held"
 
+    def _foreign_is_foreign(self, ledger: Ledger) -> Iterator[str]:
+        """What others traded is on record as theirs, all of it, and as nobody else's."""
+        theirs = {fill.exec_root for fill in self._stage.truth.foreign_fills()}
+        external = {fill.exec_root for fill in ledger.external_fills_since(_LONG_AGO)}
+        if theirs != external:
+            missing, wrong = theirs - external, external - theirs
+            yield f"traded by others and not on record: {missing}; on record by mistake: {wrong}"
+
     def _liveness(self, ledger: Ledger) -> Iterator[str]:
         stage, state = self._stage, ledger.system_state()
         calm_since = stage.now() - (stage.disturbed_at or _LONG_AGO)
@@ -256,7 +265,8 @@ class Auditor:
     def on_start(self, ledger: Ledger) -> None:
         """Check that nothing that was on record is gone (I18)."""
         orders, newest = self._durable
-        if newest is not None and (found := ledger.last_fill_at()) != newest:
+        found = ledger.last_fill_at()
+        if newest is not None and (found is None or found < newest):
             self._check("I18", [f"the newest fill on record was of {newest}, it is of {found}"])
         count = len(ledger.sent_order_ids())
         lost = [f"{orders} orders were on record, {count} are"] if count < orders else []

@@ -22,9 +22,7 @@ from strategies.model.calendars import TradingCalendar
 _REPLAYED_SHARE: Final = 0.6
 _REPLAYED_YEARS: Final = (2008, 2026)  # the indices a replay needs begin in 2007
 _INVENTED_YEARS: Final = (1990, 2027)
-_LIVELY_SHARE: Final = (
-    0.8  # of the months are of years with weekly options, in which more is traded
-)
+_LIVELY_SHARE: Final = 0.8  # of the months have weekly options: more is traded in them
 _LIVELY_SINCE: Final = 2011
 _CASH_USD: Final = (1_000_000, 1_150_000)  # more would ask for condors beyond the limits
 _CONFIG = """\
@@ -39,7 +37,7 @@ broker:
 limits: limits.yaml
 execution: {{walk_seconds: 60, walk_step_seconds: 30}}
 schedule:
-  entries: "mon,wed,fri 10:00"
+  entries: "mon,tue,wed,thu,fri 10:00"
   interval_minutes: 150
   first_interval: "10:00"
   last_interval: "15:00"
