@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from state import chain
 from state.amounts import instant_text
+from state.anchors import anchor_path
 from state.errors import BackupFailed, BindingMismatch, NoLedger, StorageFailed
 from state.files import APPLICATION_ID, check_file, check_revision, ours, reach_disk
 
@@ -167,7 +169,7 @@ def contents_of(file: Path) -> Contents:
         if verdict != "ok":
             raise BackupFailed(file, f"damaged: {verdict.splitlines()[-1]}")
         mode, account = connection.execute("SELECT mode, account FROM binding").fetchone()
-        sequence, digest = _tail(connection)
+        sequence, digest = _chain_end(file, connection)
     return Contents(
         mode=mode, account=account, schema=schema, last_sequence=sequence, last_hash=digest
     )
@@ -218,6 +220,8 @@ def restore_backup(
                 _move(place, aside)
             if new is not None:
                 new.replace(place)
+        # Last: until then its anchor keeps anybody from trading on half of a restoration
+        _move(anchor_path(database), aside)
         for place in {place.parent for place in places.values() if place.parent.exists()}:
             reach_disk(place)
     return manifest
@@ -348,15 +352,16 @@ def _scalar(connection: sqlite3.Connection, query: str, parameters: Sequence[obj
     return None if row is None else row[0]
 
 
-def _tail(connection: sqlite3.Connection) -> tuple[int | None, str | None]:
-    """Return number and hash of the last event; nothing in a ledger that has no chain yet."""
+def _chain_end(file: Path, connection: sqlite3.Connection) -> tuple[int | None, str | None]:
+    """Check the whole chain and return its end; nothing in a ledger that has no chain yet."""
     known = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'events'"
     if not _scalar(connection, known):
         return None, None
-    row = connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
-    if row is None:
-        return None, None
-    return row[0], row[1].hex() if isinstance(row[1], bytes) else str(row[1])
+    bad = chain.first_bad_link(chain.events_from(connection, 0))
+    if bad is not None:
+        raise BackupFailed(file, f"damaged: {bad.event} {bad.what}")
+    end = chain.last(connection)
+    return end.seq, end.hash.hex()
 
 
 @contextmanager

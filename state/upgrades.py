@@ -15,10 +15,12 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
+from state import chain
 from state.connections import (
     check_contents,
     close,
     connect,
+    raw_of,
     roll_back,
     set_pragmas,
     storage_errors,
@@ -185,6 +187,9 @@ def _prove(connection: Connection, copy: Path, counts: Mapping[str, int]) -> Non
     for name, rows in counts.items():
         if after.get(name) != rows:
             raise LedgerCorrupt(copy, f"{name} had {rows} rows and has {after.get(name)}")
+    bad = chain.first_bad_link(chain.events_from(raw_of(connection), 0))
+    if bad is not None:
+        raise LedgerCorrupt(copy, f"{bad.event} {bad.what}")
     differences = compare(connection)
     if differences:
         raise LedgerCorrupt(copy, f"projections do not follow records: {differences[0]}")

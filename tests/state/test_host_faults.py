@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from state.anchors import anchor_path
 from state.audit import AuditReader
-from state.backups import take_backup
+from state.backups import DATABASE, restore_backup, take_backup
 from state.connections import driven_by
 from state.errors import (
     BackupFailed,
     DiskBroken,
     ForeignWriter,
     InstanceRunning,
+    LedgerBehindAnchor,
     LedgerBusy,
     LedgerCorrupt,
     LedgerReplaced,
@@ -287,7 +289,8 @@ def test_fault_c19_readers_and_backups_are_no_writers(path, ledger):
 WITH_LITTLE_ROOM = """\
 import resource, sys
 from pathlib import Path
-from state.backups import take_backup
+from state.anchors import anchor_path
+from state.backups import DATABASE, restore_backup, take_backup
 from state.errors import StateError
 from tests.state.records import AT
 
@@ -327,3 +330,92 @@ def test_a_backup_of_a_damaged_ledger_is_refused(path, tmp_path):
     with pytest.raises((BackupFailed, LedgerCorrupt), match="damaged"):
         take_backup(path, tmp_path / "copy", {}, AT)
     assert not (tmp_path / "copy").exists()
+
+
+# --- what the anchor is for -------------------------------------------------------------------
+
+
+def with_deposits(path, count=5):
+    """Return the log of a ledger whose deposits are all in it."""
+    with records.open_ledger(path) as ledger:
+        for number in range(count):
+            deposit(ledger, f"d{number}")
+        log = path.with_name(path.name + "-wal").read_bytes()
+        database = path.read_bytes()
+    path.write_bytes(database)
+    return log
+
+
+def opened(path):
+    """Return what the ledger says it is when it is opened: its cash, or why not."""
+    try:
+        with records.open_ledger(path) as ledger:
+            return ledger.cash_usd()
+    except (LedgerBehindAnchor, LedgerCorrupt) as refusal:
+        return str(refusal)
+
+
+def test_fault_c3_a_log_that_lost_its_tail_is_not_traded_on(path):
+    """Fault C3: SQLite opens to an earlier state without a word; the anchor knows better."""
+    log = with_deposits(path)
+    whole = 5 * records.deposit().amount_usd
+    refused = 0
+    database, anchor = path.read_bytes(), anchor_path(path).read_bytes()
+    for length in range(len(log), -1, -max(1, len(log) // 40)):
+        for rest in path.parent.glob(f"{path.name}-*"):
+            rest.unlink()
+        path.write_bytes(database)
+        anchor_path(path).write_bytes(anchor)
+        path.with_name(path.name + "-wal").write_bytes(log[:length])
+        found = opened(path)
+        refused += found != whole
+        assert found == whole or "nothing is traded on it" in found
+    assert refused > 30
+
+
+def test_fault_c4_a_flipped_bit_in_the_log_is_not_traded_on(path):
+    """Fault C4: SQLite drops that commit and every later one without a word."""
+    log = with_deposits(path)
+    whole = 5 * records.deposit().amount_usd
+    database, anchor = path.read_bytes(), anchor_path(path).read_bytes()
+    refused = 0
+    for offset in range(40, len(log), len(log) // 40):
+        for rest in path.parent.glob(f"{path.name}-*"):
+            rest.unlink()
+        path.write_bytes(database)
+        anchor_path(path).write_bytes(anchor)
+        damaged = bytearray(log)
+        damaged[offset] ^= 0x04
+        path.with_name(path.name + "-wal").write_bytes(bytes(damaged))
+        found = opened(path)
+        refused += found != whole
+        assert found == whole or "nothing is traded on it" in found
+    assert refused > 30
+
+
+def test_fault_c9_an_older_file_is_accepted_through_restore_only(path, tmp_path):
+    """Faults C9 and E25: by hand it is refused, by restoring it is on record."""
+    take_backup(path, tmp_path / "copy", {}, AT)
+    with records.open_ledger(path) as ledger:
+        deposit(ledger)
+    shutil.copy(tmp_path / "copy" / DATABASE, path)
+    with pytest.raises(LedgerBehindAnchor, match="Restore the newest backup"):
+        records.open_ledger(path)
+    aside = tmp_path / "aside"
+    binding = (records.MODE, records.ACCOUNT)
+    restore_backup(tmp_path / "copy", path, {}, binding=binding, aside=aside)
+    with records.open_ledger(path) as ledger:
+        assert ledger.cash_usd() == 0
+    assert (aside / anchor_path(path).name).exists()
+
+
+def test_a_backup_whose_chain_was_mended_by_hand_is_refused(path, tmp_path):
+    """Fault E25: whoever changes a record and every hash in the manifest has not changed enough."""
+    with records.open_ledger(path) as ledger:
+        deposit(ledger)
+    with sqlite3.connect(path) as forger:
+        forger.execute("DROP TRIGGER events_refuse_update")
+        forger.execute("UPDATE events SET body = replace(body, '1000000', '2000000')")
+    forger.close()
+    with pytest.raises(BackupFailed, match="says something else than when it was written"):
+        take_backup(path, tmp_path / "copy", {}, AT)
