@@ -6,7 +6,7 @@ or its underlying until a later comparison finds it gone, or an operator has res
 some kinds of break the bot cannot know what it owns: with these it halts.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,6 +24,7 @@ from bot.engine.breaks import (
     packages_of,
     position_breaks,
     settlement_breaks,
+    signed_contracts,
     structure_break,
     uncovered_breaks,
 )
@@ -64,6 +65,7 @@ _SEEN_TWICE = frozenset(
         BreakKind.LOST_ORDER,
     }
 )
+_SERIES_LENGTH = 12  # of a symbol: its root and its expiry
 _AT_WORK = frozenset({OrderStatus.SENDING, OrderStatus.LIVE, OrderStatus.PARTIALLY_FILLED})
 _PAGED = frozenset({BreakKind.BUST, BreakKind.STRUCTURE, BreakKind.LOST_ORDER})
 
@@ -256,21 +258,34 @@ def structures_to_mend(ledger: Ledger, at: datetime) -> tuple[Structure, ...]:
 def _owners(
     ledger: Ledger, symbols: set[str]
 ) -> tuple[dict[str, str], dict[str, dict[Instrument, int]]]:
-    """Return whose a loose symbol is, by the newest order that traded it, and what it asked for."""
+    """Return whose a loose symbol is, by the newest order with it, and what each asked for first.
+
+    Condors of which the bot's own executions leave nothing own nothing. Only orders of a loose
+    symbol's series are looked at.
+    """
+    series = {_series(symbol) for symbol in symbols}
+    fills: defaultdict[ClientOrderId, list[Fill]] = defaultdict(list)  # oldest first
+    for fill in ledger.fills_since(_BEGINNING):
+        if _series(fill.symbol) in series:
+            fills[fill.client_order_id].append(fill)
+    left: defaultdict[str, Counter[str]] = defaultdict(Counter)
     owners: dict[str, str] = {}
     ratios: dict[str, dict[Instrument, int]] = {}
-    fills = [fill for fill in ledger.fills_since(_BEGINNING) if fill.symbol in symbols]
-    for order_id in dict.fromkeys(fill.client_order_id for fill in fills):  # oldest first
+    for order_id, executed in fills.items():
         intent = ledger.order(order_id).intent
-        if intent.condor_id is not None:
-            owners |= {
-                leg.instrument.symbol: intent.condor_id
-                for leg in intent.legs
-                if leg.instrument.symbol in symbols
-            }
-            asked = {leg.instrument: leg.ratio for leg in intent.legs}
-            ratios.setdefault(intent.condor_id, asked)
-    return owners, ratios
+        if (condor_id := intent.condor_id) is None:
+            continue
+        for symbol, contracts in signed_contracts(executed).items():
+            left[condor_id][symbol] += contracts
+        ratios.setdefault(condor_id, {leg.instrument: leg.ratio for leg in intent.legs})
+        owners |= {leg.instrument.symbol: condor_id for leg in intent.legs}
+    alive = {condor_id for condor_id, contracts in left.items() if any(contracts.values())}
+    return {symbol: owner for symbol, owner in owners.items() if owner in alive}, ratios
+
+
+def _series(symbol: str) -> str:
+    """Return root and expiry of a symbol."""
+    return symbol[:_SERIES_LENGTH]
 
 
 def _young_symbols(ledger: Ledger, at: datetime) -> set[str]:

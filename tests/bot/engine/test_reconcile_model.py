@@ -288,7 +288,8 @@ class Comparisons(RuleBasedStateMachine):
             is_restated = any(fill.revision > 1 for fill in mine)
             if filled > self.account.packages(order, own) and not is_restated:
                 expected.add((BreakKind.LOST_ORDER, order.client_order_id))
-        has_traded = any(fill.client_order_id == OPENING.client_order_id for fill in own)
+        opened = _signed(f for f in own if f.client_order_id == OPENING.client_order_id)
+        has_traded = any(opened.values())
         whole = {told[symbol] / ratio for symbol, ratio in RATIOS.items()}
         if self.account.orders_are_over and has_traded and (len(whole) > 1 or min(whole) < 0):
             expected.add((BreakKind.STRUCTURE, "C0001"))
