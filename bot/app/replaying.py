@@ -24,12 +24,14 @@ from strategies.model.encoding import to_json
 from strategies.model.errors import DomainError
 from strategies.model.memory import Memory
 from strategies.model.plan import Plan
+from strategies.risk.flatten import FLATTENING, flatten
 
 _CHUNK = 50  # intervals a process is given at a time
 _ALONE = 200  # fewer are decided before another process has started
 _PROCESSES_MAX = 4
 _SHOWN = 80  # characters of a value that differs
 _ABSENT = "(absent)"
+_FLATTENING = f'"hedge_state":"{FLATTENING}"'  # of a plan that closes everything there is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,8 @@ def find_difference(stored: StoredDecision) -> Difference | None:
     if left is not None and given != left:
         return _difference(stored, "memory given", left, given, Memory)
     try:
-        plan, memory = decide(
+        decided_by = flatten if _FLATTENING in stored.plan_json else decide
+        plan, memory = decided_by(
             stored.snapshot, stored.book, stored.account, stored.memory, stored.rules
         )
     except (DomainError, AssertionError, ArithmeticError) as cause:

@@ -25,6 +25,7 @@ class IntervalReport:
     day_pnl_usd: Decimal
     total_pnl_usd: Decimal
     condors_open: int  # positions, not contracts
+    locks: tuple[str, ...] = ()  # what does not open now, each with its reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class RunSummary:
     reconciliation_breaks: tuple[str, ...]  # one sentence each; empty = the books agree
     halted: str | None = None  # the reason, if the run ended in a halt
     stopped_by: str | None = None  # "SIGINT" or "SIGTERM"
+    locks: tuple[str, ...] = ()  # what did not open at the end, each with its reason
     seconds: float = 0.0  # real time
     peak_memory_mb: float = 0.0
     database: Path

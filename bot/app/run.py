@@ -27,6 +27,7 @@ from bot.app.logs import LogAlerts, start_logging
 from bot.app.paths import RunPaths
 from bot.app.ports import Ports
 from bot.app.render.pictures import write_run_pictures
+from bot.app.render.plans import lock_words
 from bot.app.reports import (
     IntervalReport,
     RunObserver,
@@ -75,6 +76,7 @@ class Outcome:
     differences: tuple[str, ...] = ()
     cash_difference_usd: Decimal = Decimal(0)  # broker's less the ledger's
     profit: DailyPnl | None = None
+    locks: tuple[str, ...] = ()
 
 
 def run_bot(
@@ -126,6 +128,7 @@ def run_bot(
         reconciliation_breaks=outcome.differences,
         halted=outcome.halted,
         stopped_by=outcome.stopped_by,
+        locks=outcome.locks,
         seconds=time.perf_counter() - began,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIB_PER_MIB,
         database=paths.database,
@@ -276,6 +279,9 @@ class _Life:
             await self._take_stock()
         else:
             self._outcome.differences = ("could not be compared: another process has the ledger",)
+        self._outcome.locks = tuple(
+            lock_words(lock) for lock in self._ledger.locks(self._wiring.clock.now())
+        )
         stored = self._ledger.system_state()
         if stored.state is SystemState.HALTED and self._outcome.halted is None:
             self._outcome.halted = f"{stored.reason} (by {stored.by}); resume with alvh resume"
@@ -464,6 +470,7 @@ class _Life:
                 day_pnl_usd=account.net_liquidation_usd - self._day.began_usd,
                 total_pnl_usd=account.net_liquidation_usd - self._deposits_usd,
                 condors_open=len(interval.book.condors),
+                locks=tuple(lock_words(lock) for lock in self._engine.protections.locks()),
             ),
         )
 

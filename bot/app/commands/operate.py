@@ -12,7 +12,7 @@ from bot.app.exit_codes import CommandFailed, ExitCode
 from bot.app.paths import RunPaths
 from bot.app.render.audits import audit_grid, coverage_grids
 from bot.app.render.console import data_console, print_json
-from bot.app.render.plans import market_time
+from bot.app.render.plans import lock_words, market_time
 from bot.app.render.tables import print_table
 from bot.clock import SystemClock
 from bot.engine.control import (
@@ -27,7 +27,7 @@ from state.errors import InstanceRunning, NoLedger
 from state.ledger import Ledger
 from state.lock_queries import holding_locks
 from strategies.model.limits import HaltScope, SystemState
-from strategies.model.locks import WHOLE_BOOK, Lock
+from strategies.model.locks import Lock
 
 _REASON_LENGTH_MAX = 500
 
@@ -92,13 +92,6 @@ def _now(status: Mapping[str, Cell]) -> datetime:
     if status["mode"] != "simulated" or not newest:
         return SystemClock().now()
     return datetime.fromisoformat(newest)
-
-
-def lock_words(lock: Lock) -> str:
-    """Return a lock in words: what it locks, since when, until when and why."""
-    what = "everything" if lock.key == WHOLE_BOOK else lock.key
-    until = "until its cause is over" if lock.until is None else f"until {market_time(lock.until)}"
-    return f"{what} does not open: {lock.kind}: {lock.reason} ({until}, {lock.lock_id})"
 
 
 def _print_status(

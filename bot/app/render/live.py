@@ -130,6 +130,7 @@ def _facts(report: IntervalReport) -> list[tuple[str, Text]]:
         ("net liq.", Text(f"{report.nlv_usd:,.0f} USD")),
         ("P&L", _gain("day ", report.day_pnl_usd) + _gain("   run ", report.total_pnl_usd)),
         ("decided", Text(decision_sentence(plan))),
+        *(("locked", Text(lock, style="red")) for lock in report.locks),
     ]
 
 

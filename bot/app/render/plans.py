@@ -7,7 +7,15 @@ from state.decisions import trades_of
 from strategies.model.book import CondorLegs
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.instruments import parse_symbol
+from strategies.model.locks import WHOLE_BOOK, Lock
 from strategies.model.plan import CondorOpen, LayerPlan, Plan
+
+
+def lock_words(lock: Lock) -> str:
+    """Return a lock in words: what it locks, why, until when, and its id."""
+    what = "nothing" if lock.key == WHOLE_BOOK else f"nothing of {lock.key}"
+    until = "until its cause is over" if lock.until is None else f"until {market_time(lock.until)}"
+    return f"{what} opens: {lock.kind}: {lock.reason} ({until}, {lock.lock_id})"
 
 
 def market_time(at: datetime) -> str:

@@ -73,6 +73,7 @@ def _lines(summary: RunSummary) -> list[tuple[str, str]]:
         ("net liq.", f"{summary.start_nlv_usd:,.2f} -> {summary.final_nlv_usd:,.2f} USD"),
         ("P&L", _profit_words(summary)),
         ("reconciled", _reconciliation_words(summary)),
+        *(("locked", lock) for lock in summary.locks),
         ("speed", _speed_words(summary)),
         ("config", summary.config_hash[:16]),
         ("database", str(summary.database)),
