@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from state.amounts import instant_text
+from state.costs import COSTS
 from state.explanations import Coverage, Explanation, explain_coverage, explain_why
 from state.readers import Cell, Reader, Table
 
@@ -54,6 +55,10 @@ class AuditReader(Reader):
     def orders(self, filters: Filters = EVERYTHING) -> Table:
         """Return every order with where it is now, oldest first."""
         return self.table(_ORDERS, filters.parameters())
+
+    def costs(self, filters: Filters = EVERYTHING) -> Table:
+        """Return what each purpose that traded cost beyond its arrival mid, oldest first."""
+        return self.table(COSTS, filters.parameters())
 
     def hedge(self, filters: Filters = EVERYTHING, *, changes_only: bool = True) -> Table:
         """Return each layer of each decision; those that change nothing only if asked for."""

@@ -759,6 +759,7 @@ def _audit_table(name: str, summary: str, example: str) -> None:
 
 
 _audit_table("fills", "List executions: signed quantity, price, commission.", "fills --layer L2")
+_audit_table("costs", "List what trading cost beyond the mid.", "costs --layer L2")
 _audit_table("orders", "List orders and what became of them.", "orders --condor C0007")
 _audit_table("decisions", "List decisions, those that did nothing too.", "decisions --rule B1")
 _audit_table("condors", "List condors and their results.", "condors --format csv")

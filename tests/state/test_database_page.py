@@ -60,6 +60,7 @@ def test_the_cookbook_answers_what_it_promises(audit):
     "command",
     [
         "fills",
+        "costs",
         "orders",
         "hedge",
         "decisions",

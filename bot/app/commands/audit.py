@@ -80,6 +80,7 @@ class TableOptions:
 # What each table can be narrowed by; --last and the format apply to all
 _FILTERS: Mapping[str, frozenset[str]] = {
     "fills": frozenset({"since", "until", "layer", "rule", "condor"}),
+    "costs": frozenset({"since", "until", "layer", "rule", "condor"}),
     "orders": frozenset({"since", "until", "layer", "rule", "condor"}),
     "decisions": frozenset({"since", "until", "layer", "rule", "condor"}),
     "steward": frozenset({"since", "until", "layer", "rule", "condor"}),
@@ -106,6 +107,7 @@ def table_command(
                 ask = {
                     "fills": reader.fills,
                     "orders": reader.orders,
+                    "costs": reader.costs,
                     "decisions": reader.decisions,
                     "condors": reader.condors,
                     "pnl": reader.pnl,

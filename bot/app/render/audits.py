@@ -32,6 +32,7 @@ _HANGING = "    "
 # does not fit
 _FIRST: Mapping[str, str] = {
     "fills": "at symbol quantity price for exec_id commission rules",
+    "costs": "at purpose class filled arrival_mid fill slippage slippage_usd steps seconds",
     "orders": "at purpose quantity status limit_price order_id filled rules",
     "hedge": "at layer change instrument current_vega_usd target_vega_usd rules binding_cap",
     "decisions": "at spx vix curve orders hedge_state held_back_by opens closes",
