@@ -55,6 +55,7 @@ def status_command(
         last = status["last_decision_at"]
         coverage = None if last is None else reader.coverage(datetime.fromisoformat(str(last)))
         locks = holding_locks(reader, _now(status))
+        breaks = reader.breaks()
     if ack:
         acknowledge(paths.control_dir, SystemClock().now())
     status["process"] = process_of(paths.database)
@@ -76,6 +77,7 @@ def status_command(
                 }
                 for lock in locks
             ],
+            "breaks": breaks.as_json(),
             "condors": None if coverage is None else coverage.condors.as_json(),
             "hedges": None if coverage is None else coverage.hedges.as_json(),
             "layers": None if coverage is None else coverage.layers.as_json(),
