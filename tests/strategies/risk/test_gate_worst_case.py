@@ -145,6 +145,7 @@ def test_i6_a_book_over_its_limit_stops_no_roll_that_adds_nothing():
     [
         ([], 0),
         ([("SPXW 20MAR20 3050 P", 3)], 0),
+        ([("SPXW 20MAR20 3055 P", -1)], 305_500),  # the index at nothing
         ([("SPXW 20MAR20 3050 P", 1), ("SPXW 20MAR20 3055 P", -1)], 500),
         ([("SPXW 20MAR20 3050 P", 2), ("SPXW 20MAR20 3055 P", -1)], 500),
         ([("SPXW 20MAR20 3405 C", 2), ("SPXW 20MAR20 3400 C", -2)], 1000),
