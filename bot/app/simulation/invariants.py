@@ -177,6 +177,7 @@ class Auditor:
             and not stage.truth.working()
             and not stage.truth.told_cancelled
             and ledger.system_state().state is SystemState.RUNNING
+            and not ledger.open_breaks()  # the bot knows, and opens nothing
         )
 
     def _at_most_once(self, ledger: Ledger) -> Iterator[str]:

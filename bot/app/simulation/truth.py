@@ -106,10 +106,10 @@ class Truth:
 
     def correct_last_fill(self) -> bool:
         """Correct the price of the newest execution by a nickel; False if there is none."""
-        fresh = [fill for fill in self.fills()[-4:] if fill.exec_root not in self.corrections]
-        if not fresh:
+        newest = self.fills()[-1:]
+        if not newest or newest[0].exec_root in self.corrections:
             return False
-        fill = fresh[-1]
+        fill = newest[0]
         self.corrections[fill.exec_root] = replace(
             fill, revision=fill.revision + 1, price=fill.price + _CORRECTION
         )

@@ -60,7 +60,7 @@ def test_a_month_in_peace_trades_and_breaks_nothing(tmp_path):
 
 def test_deaths_and_faults_are_survived_and_the_same_seed_leaves_the_same_ledger(tmp_path):
     faults = (
-        fault("A2", minutes=-1, lasts=300),
+        fault("A2", minutes=-1, lasts=4000),
         fault("A10", minutes=-1, lasts=4000),
         fault("C1", minutes=149, after=10.0),
         fault("B1", minutes=299, lasts=8),
