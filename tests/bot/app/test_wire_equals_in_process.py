@@ -26,7 +26,8 @@ broker:
 limits: limits.yaml
 schedule: {{interval_minutes: {every}, first_interval: "10:00"}}
 """
-OF_THE_PROCESS = {"binding", "leases", "runs"}
+# of which the chain of changes has each row once more, with hashes over names
+OF_THE_PROCESS = {"binding", "leases", "runs", "events"}
 NAMES = {"run_id", "broker_order_id", "note", "process_id"}
 
 
