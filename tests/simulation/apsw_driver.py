@@ -19,6 +19,9 @@ import apsw
 import numpy as np
 
 _SECTOR_BYTES = 512
+# Keeps the index of the log in memory: two copies of SQLite in one process undo each other's locks,
+# and readers of the ledger go on with Python's
+_BASE = "unix-excl"
 _names = itertools.count()
 
 
@@ -76,8 +79,9 @@ class Disk(apsw.VFS):
         self.vfs_name = f"disk-{next(_names)}"
         self.operations: list[str] = []
         self.has_failed = False
+        self.failed_on = ""  # the name of that file
         self._images: dict[str, _Image] = {}
-        super().__init__(self.vfs_name, "")
+        super().__init__(self.vfs_name, _BASE)
 
     def connect(self, path: Path) -> "Connection":
         """Open a database on this disk."""
@@ -97,14 +101,14 @@ class Disk(apsw.VFS):
         return _File(self, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
-        self.before("delete")
+        self.before("delete", Path(filename).name)
         self._images.pop(Path(filename).name, None)
         super().xDelete(filename, syncdir)
 
     def excepthook(self, *_: object) -> None:
         """Say nothing: what fails here is meant to."""
 
-    def before(self, operation: str) -> Failure | None:
+    def before(self, operation: str, name: str) -> Failure | None:
         """Count an operation; raise if it fails, return SHORT if half of it is to be done first."""
         number = len(self.operations)
         self.operations.append(operation)
@@ -113,6 +117,7 @@ class Disk(apsw.VFS):
             return None
         self.has_failed = True
         self._next = None
+        self.failed_on = name
         if self._failure is Failure.SHORT and operation == "write":
             return Failure.SHORT
         raise _system_error(operation, self._failure)
@@ -142,14 +147,15 @@ class _File(apsw.VFSFile):
 
     def __init__(self, disk: Disk, name: apsw.URIFilename | str | None, flags: list[int]) -> None:
         self._disk = disk
-        self._image = None
+        self._image, self._name = None, ""  # a temporary file has no name
         if name is not None:
             path = Path(name.filename() if isinstance(name, apsw.URIFilename) else name)
+            self._name = path.name
             self._image = disk.image(path.name, path)
-        super().__init__("", name, flags)
+        super().__init__(_BASE, name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        if self._disk.before("write") is Failure.SHORT:
+        if self._disk.before("write", self._name) is Failure.SHORT:
             self._write(bytes(data)[: len(data) // 2], offset)
             raise _system_error("write", Failure.SHORT)
         self._write(bytes(data), offset)
@@ -160,13 +166,13 @@ class _File(apsw.VFSFile):
         super().xWrite(data, offset)
 
     def xTruncate(self, newsize: int) -> None:
-        self._disk.before("truncate")
+        self._disk.before("truncate", self._name)
         if self._image is not None:
             self._image.pending.append((newsize, None))
         super().xTruncate(newsize)
 
     def xSync(self, flags: int) -> None:
-        self._disk.before("sync")
+        self._disk.before("sync", self._name)
         if self._image is not None:
             self._image.sync()
         super().xSync(flags)
