@@ -78,24 +78,19 @@ def _parse(slot: bytes) -> Anchor | None:
     return None
 
 
-def check_anchor(database: Path, anchor: Anchor, end: Head, at_anchor: bytes | None) -> None:
-    """Check that a chain reaches its anchor.
+def lost(anchor: Anchor, end: Head, at_anchor: bytes | None) -> str | None:
+    """Return in which way a chain does not reach its anchor; None if it does.
 
     Args:
-        database: The file, for the message.
         anchor: What was written down.
         end: The end of the chain.
         at_anchor: The hash of the event with the anchor's number, None if there is none.
-
-    Raises: LedgerBehindAnchor.
     """
     if end.seq < anchor.head.seq:
-        why = f"it ends with event {end.seq}, and had {anchor.head.seq}"
-        raise LedgerBehindAnchor(database, why)
+        return f"it ends with event {end.seq}, and had {anchor.head.seq}"
     if at_anchor != anchor.head.hash:
-        raise LedgerBehindAnchor(
-            database, f"its event {anchor.head.seq} is another one than it was"
-        )
+        return f"event {anchor.head.seq} is not the one it was"
+    return None
 
 
 class AnchorFile:

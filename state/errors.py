@@ -187,6 +187,7 @@ class LedgerBehindAnchor(StateError):
 
     def __init__(self, path: Path, why: str) -> None:
         self.path = path
+        self.why = why
         super().__init__(
             f"{path}: {why}; something was lost or put back, and nothing is traded on it. "
             f"Restore the newest backup; if this is the newest there is, move {path.name}.anchor "

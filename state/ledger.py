@@ -26,7 +26,7 @@ from state.activity import (
     read_activity,
 )
 from state.amounts import from_micros, session_of
-from state.anchors import Anchor, AnchorFile, check_anchor, read_anchor
+from state.anchors import Anchor, AnchorFile, lost, read_anchor
 from state.baselines import begin_with
 from state.books import (
     OPEN_CONDORS,
@@ -62,6 +62,7 @@ from state.errors import (
     DecisionConflict,
     FillConflict,
     LeaseLost,
+    LedgerBehindAnchor,
     LedgerCorrupt,
     OrderConflict,
     OverrideReplayed,
@@ -1295,7 +1296,9 @@ def _check_tail(connection: Connection, path: Path) -> None:
         raise LedgerCorrupt(path, f"{bad.event} {bad.what}")
     anchor = read_anchor(path)
     if anchor is not None:
-        check_anchor(path, anchor, end, chain.hash_at(raw, anchor.head.seq))
+        why = lost(anchor, end, chain.hash_at(raw, anchor.head.seq))
+        if why is not None:
+            raise LedgerBehindAnchor(path, why)
 
 
 def _check_binding(path: Path, bound: tuple[str, str], wanted: tuple[str, str]) -> None:

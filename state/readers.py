@@ -163,6 +163,11 @@ class Reader:
         connection.set_progress_handler(lambda: 0, _STEPS_BETWEEN_SIGNALS)
         return cls(path, connection)
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection itself, for what reads the whole file."""
+        return self._connection
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

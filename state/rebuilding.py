@@ -32,6 +32,7 @@ class Mismatch:
 
     event: Event | None
     what: str
+    key: str = ""  # of the row, its first part
 
 
 class _Broken(Exception):
@@ -160,7 +161,7 @@ def _compare(source: sqlite3.Connection, rebuilt: sqlite3.Connection) -> Iterato
             shown = "/".join(map(str, key))
             if stored is None or made is None:
                 what = "is missing" if stored is None else "is in no event"
-                yield Mismatch(None, f"{name} {shown} {what}")
+                yield Mismatch(None, f"{name} {shown} {what}", str(key[0]))
             elif stored != made:
                 different = [
                     columns[n]
@@ -174,4 +175,5 @@ def _compare(source: sqlite3.Connection, rebuilt: sqlite3.Connection) -> Iterato
                         None,
                         f"{name} {shown}: {different[0]} is {stored[n]!r:.60}, "
                         f"the chain says {made[n]!r:.60}",
+                        str(key[0]),
                     )

@@ -842,6 +842,20 @@ def audit_coverage(
     raise typer.Exit(coverage_command(at, source, output=output))
 
 
+@audit.command("verify", cls=_Guarded, epilog="Example: alvh audit verify --format json")
+def audit_verify(
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Check the whole ledger: hash chain, tail anchor, contents, tables, cover and orders."""
+    from bot.app.commands.audit import AuditSource, verify_command
+
+    source = AuditSource(config=config, flags=set_ or [], state_dir=state_dir)
+    raise typer.Exit(verify_command(source, output=output))
+
+
 @audit.command(
     "replay",
     cls=_Guarded,

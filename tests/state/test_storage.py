@@ -18,6 +18,7 @@ from state.errors import (
     BindingMismatch,
     InstanceRunning,
     LeaseLost,
+    LedgerBehindAnchor,
     LedgerBusy,
     LedgerCorrupt,
     NotALedger,
@@ -363,7 +364,8 @@ def test_a_kill_between_any_two_transactions_loses_nothing(path, ledger, tmp_pat
             assert after.cash_usd() == number * (Decimal("-50.00") - Decimal("0.65"))
 
 
-def test_a_log_cut_off_anywhere_opens_to_an_exact_earlier_state(path, ledger, tmp_path):
+def test_a_log_cut_off_anywhere_is_noticed_and_holds_an_exact_earlier_state(path, ledger, tmp_path):
+    """Fault C3: SQLite opens what is left of the log without a word; the anchor knows better."""
     intent = records.hedge_intent("plan-1")
     symbol = intent.legs[0].instrument.symbol
     with ledger.transaction() as tx:
@@ -378,6 +380,10 @@ def test_a_log_cut_off_anywhere_opens_to_an_exact_earlier_state(path, ledger, tm
     for index, length in enumerate(range(len(log), 0, -len(log) // 12)):
         killed = copy_as_killed(path, tmp_path / f"cut-{index}")
         killed.with_name(killed.name + "-wal").write_bytes(log[:length])
+        if index:
+            with pytest.raises(LedgerBehindAnchor, match="something was lost"):
+                records.open_ledger(killed)
+        killed.with_name(killed.name + ".anchor").unlink()
         with records.open_ledger(killed) as after:
             count = len(after.fills_since(AT))
             assert after.positions() == ({symbol: count} if count else {})

@@ -15,10 +15,12 @@ from bot.app.render.audits import audit_grid, coverage_grids, print_why
 from bot.app.render.console import data_console, note, print_json
 from bot.app.render.payoffs import layer_bars, payoff_curve, payoff_text
 from bot.app.render.plans import market_time
-from bot.app.render.tables import Grid, plain, print_table
+from bot.app.render.tables import Grid, plain, print_grid, print_table
+from bot.app.render.verifications import verification_grid, verification_json
 from state.audit import AuditReader, Cell, Coverage, Filters, Table
 from state.exports import write_csv, write_parquet
 from state.replays import StoredDecision, stored_decision
+from state.verification import first_bad_event, verify
 from strategies.pricing.shocks import shock_pnl, usual_spx_fraction
 from strategies.pricing.valuation import Valuer
 
@@ -89,6 +91,20 @@ _FILTERS: Mapping[str, frozenset[str]] = {
     "positions": frozenset(),
 }
 _BY_TIME = frozenset({"since", "until"})
+
+
+def verify_command(source: AuditSource, *, output: str) -> ExitCode:
+    """Check chain, anchor, contents, tables and orders of the whole ledger; 1 if one is wrong."""
+    checks = verify(source.database())
+    bad = first_bad_event(checks)
+    if output == "json":
+        print_json(json.dumps(verification_json(checks, bad), separators=(",", ":")))
+    else:
+        print_grid(verification_grid(checks), output)
+    holds = all(check.holds for check in checks)
+    if bad is not None:
+        note(f"first bad event: {bad.seq}, {bad.kind}, {bad.at}")
+    return ExitCode.OK if holds else ExitCode.FAILED
 
 
 def table_command(
