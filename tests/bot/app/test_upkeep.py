@@ -158,8 +158,11 @@ def test_a_backup_of_another_account_is_refused(folder):
     assert "belongs to mode simulated, account DU0000001" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["restore", "migrate", "archive"])
+@pytest.mark.parametrize("command", ["run", "restore", "migrate", "archive"])
 def test_nothing_is_moved_under_a_running_bot(folder, command):
+    """Fault C11: a second instance ends with 4, and has not said a word to the exchange."""
+    journal = folder / "var" / f"{NAME}.exchange.jsonl"
+    told = journal.read_bytes()
     answer("backup", "--to", "copies/first")
     arguments = ["copies/first", "--reason", "drill"] if command == "restore" else []
     lease = Lease.take(folder / "var" / f"{NAME}.sqlite", SystemClock().now())
@@ -168,6 +171,7 @@ def test_nothing_is_moved_under_a_running_bot(folder, command):
     finally:
         lease.release()
     assert "has this ledger" in result.stderr
+    assert journal.read_bytes() == told
 
 
 def test_restoring_needs_a_reason(folder):
