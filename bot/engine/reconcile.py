@@ -155,7 +155,8 @@ class Reconciler:
         if any(each.kind in _SEEN_TWICE and each.break_id not in standing for each in found):
             first = {each.break_id for each in found}
             now = self._clock.now()
-            await synchronise(self._ledger, self._broker, now, of_others=True)
+            # It may be told by now, or be a correction of what executed hours ago
+            await synchronise(self._ledger, self._broker, now, from_the_beginning=True)
             again = await compare(self._ledger, self._broker, now, cash_tolerance_usd=tolerance)
             found = tuple(
                 each for each in again if each.kind not in _SEEN_TWICE or each.break_id in first

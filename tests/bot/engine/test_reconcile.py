@@ -281,6 +281,24 @@ def test_a_correction_restates_position_and_cash(traded):
     assert traded.bench.ledger.positions() == {SYMBOL: -9}
 
 
+def test_a_correction_of_what_executed_hours_ago_is_found_by_the_comparison(traded):
+    """Faults A12 and A13: an interval asks for the last hour only; a difference asks for all."""
+    bench = traded.bench
+    (fill,) = bench.ledger.fills_since(AT)
+    bench.at += timedelta(hours=3)
+    bench.decide(hedge(VX, 1, "17.05", layer="L2", plan_id="plan-2"), plan_id="plan-2")
+    bench.carry_out("plan-2", decided_at=bench.at)
+    bust = replace(fill, revision=2, quantity=0, commission_usd=Decimal(0))
+    bench.broker.change["fetch_fills"] = lambda fills: tuple(
+        told
+        for each in fills
+        for told in ((each, bust) if each.exec_root == fill.exec_root else (each,))
+    )
+    traded.tell_position({SYMBOL: 0})
+    traded.tell_cash(-fill.cash_flow_usd)
+    assert kinds(traded.look()) == [BreakKind.BUST]
+
+
 def test_a_commission_told_late_is_a_revision(traded):
     """Fault A22: the execution is booked at once, and its fee when it is known."""
     (fill,) = traded.bench.ledger.fills_since(AT)
