@@ -37,7 +37,7 @@ _OVERLAP = timedelta(days=1)  # late executions and corrections of earlier ones 
 class CashMovements(Protocol):
     """Who works out the cash movements IB's API never tells."""
 
-    def take(self, fills: Iterable[Fill]) -> None:
+    def take(self, fills: Iterable[Fill | ExternalFill]) -> None:
         """Take over executions; those known already change nothing."""
         ...
 
@@ -179,12 +179,9 @@ class IbBroker:
 
         if not is_whole() and not await self._view.hears(is_whole, self._view.patience.drain_s):
             await self._session.synchronise()
-        found = []
-        for line in lines():
-            if (commission_usd := cost(line)) is None:
-                raise BrokerUnavailable(f"the commission of {line.exec_id} has not been told")
-            found.append(external_fill(line, self._symbol(line.contract), commission_usd))
-        return tuple(found)
+        if (unknown := next((line for line in lines() if cost(line) is None), None)) is not None:
+            raise BrokerUnavailable(f"the commission of {unknown.exec_id} has not been told")
+        return self._told_of_others(since)
 
     async def preview(self, order: OrderIntent) -> MarginImpact:
         """Return what the account would look like with the order filled; nothing is placed.
@@ -218,6 +215,7 @@ class IbBroker:
         fills = await self.fetch_fills(self._cash_from)
         assert self._cash is not None, "connected before"
         self._cash.take(fills)
+        self._cash.take(self._told_of_others(self._cash_from))
         if fills:
             self._cash_from = fills[-1].executed_at - _OVERLAP
         return await self._cash.movements(since, self._clock.now())
@@ -267,6 +265,15 @@ class IbBroker:
         """Have account values and portfolio told anew: IB sends changes every three minutes."""
         account = self._session.settings.account
         await self._fetch("account values", lambda ib: ib.reqAccountUpdatesAsync(account))
+
+    def _told_of_others(self, since: datetime) -> tuple[ExternalFill, ...]:
+        """Return the foreign executions of which everything has been told."""
+        cost = self._book.executions.commission_of
+        return tuple(
+            external_fill(line, self._symbol(line.contract), commission_usd)
+            for line in self._book.foreign.lines(since, self._session.settings.account)
+            if (commission_usd := cost(line)) is not None
+        )
 
     async def _fetch(self, what: str, question: Callable[[IB], Awaitable[T]]) -> T:
         self._view.require()

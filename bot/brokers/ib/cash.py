@@ -18,10 +18,13 @@ import structlog
 from bot.exchange.accounts import TradingAccount
 from bot.exchange.settlement import SessionPhases, daily_value, final_value, instants_of
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchange
-from strategies.model.fills import CashKind, CashMovement, Fill
+from strategies.model.errors import InvalidInstrument
+from strategies.model.fills import CashKind, CashMovement, ExternalFill, Fill
+from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import FutureContract, Instrument, Right, parse_symbol
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_BY_THEMSELVES = frozenset({CashKind.SETTLEMENT, CashKind.VARIATION})  # others a person booked
 
 _log = structlog.get_logger(__name__)
 
@@ -64,6 +67,10 @@ class Books(Protocol):
         """Return fills at or after ``at`` in their latest revision."""
         ...
 
+    def external_fills_since(self, at: datetime) -> tuple[ExternalFill, ...]:
+        """Return what others executed at or after ``at``, in its latest revision."""
+        ...
+
     def cash_movements_since(self, at: datetime) -> tuple[CashMovement, ...]:
         """Return cash movements booked at or after ``at``."""
         ...
@@ -92,6 +99,7 @@ def derived_cash(
     deposits = recorded or (opening_deposit(account_id, session, cash_usd),)
     cash = DerivedCash(deposits, calendar=calendar, prices=prices)
     cash.take(books.fills_since(_BEGINNING))
+    cash.take(books.external_fills_since(_BEGINNING))
     return cash
 
 
@@ -127,16 +135,22 @@ class DerivedCash:
         self._values = {  # settlement values by the id of their movement
             each.movement_id: _value_behind(each)
             for each in movements
-            if each.kind is not CashKind.DEPOSIT
+            if each.kind in _BY_THEMSELVES
         }
         self._fills: dict[str, Fill] = {}  # by root, latest revision
         self._lock = asyncio.Lock()
         self._restart()
 
-    def take(self, fills: Iterable[Fill]) -> None:
-        """Take over executions; those known already change nothing."""
+    def take(self, fills: Iterable[Fill | ExternalFill]) -> None:
+        """Take over executions, also those of others: what they hold settles too.
+
+        Those known already change nothing, nor does what the bot could not trade.
+        """
         is_rewritten = False
-        for fill in fills:
+        for each in fills:
+            fill = each if isinstance(each, Fill) else _as_ours(each)
+            if fill is None:
+                continue
             known = self._fills.get(fill.exec_root)
             if known is not None and known.revision >= fill.revision:
                 continue
@@ -186,7 +200,9 @@ class DerivedCash:
 
     def _trade_before(self, instant: datetime) -> None:
         while self._waiting and self._waiting[0].executed_at < instant:
-            self._account.record_fill(self._waiting.pop(0))
+            fill = self._waiting.pop(0)
+            if fill.quantity:  # else the exchange took it back
+                self._account.record_fill(fill)
 
     def _due_at(self, instant: datetime) -> list["_Due"]:
         """Return what happens by itself at an instant, in the exchange's order."""
@@ -250,6 +266,25 @@ def _value_behind(movement: CashMovement) -> Decimal:
         return movement.price
     sign = 1 if instrument.right is Right.CALL else -1
     return instrument.strike + sign * movement.price
+
+
+def _as_ours(fill: ExternalFill) -> Fill | None:
+    """Return somebody else's execution as if it were ours; None of what is not traded here."""
+    try:
+        parse_symbol(fill.symbol)
+    except InvalidInstrument:
+        return None
+    return Fill(
+        exec_root=fill.exec_root,
+        revision=fill.revision,
+        client_order_id=ClientOrderId(fill.reference),
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        commission_usd=fill.commission_usd,
+        executed_at=fill.executed_at,
+    )
 
 
 def _when(movement: CashMovement) -> datetime:

@@ -517,3 +517,23 @@ async def test_b27_what_others_did_outlives_the_process(bench):
     assert await bench.broker.fetch_foreign_fills(BEGINNING) == fills
     assert await bench.broker.fetch_foreign_orders() == orders
     assert await bench.broker.fetch_orders() == ()
+
+
+async def test_b28_what_others_hold_settles_with_ours(bench):
+    """B28. What others hold settles with ours.
+
+    Prerequisite: An option held to expiry, part of it bought by hand.
+    Action: Ask for movements.
+    Expected: One SETTLEMENT of the whole position; cash is what all of it explains.
+    """
+    text = "SPXW 05FEB20 3150 C"
+    await bought(bench, text, 3)
+    await bench.trade_by_hand(text, 2, await bench.price(text, 1.5), "manual")
+    await bench.clock.sleep(A_WHILE_S)
+    (theirs,) = await bench.broker.fetch_foreign_fills(BEGINNING)
+    bench.clock.move_to(instant("2020-02-05 16:20"))
+    (movement,) = await bench.broker.fetch_cash_movements(AT)
+    assert (movement.kind, movement.quantity) == (CashKind.SETTLEMENT, -5)
+    (ours,) = await bench.broker.fetch_fills(BEGINNING)
+    cash = ours.cash_flow_usd + theirs.cash_flow_usd + movement.amount_usd
+    assert (await bench.broker.fetch_account()).cash_usd == bench.starting_cash_usd + cash

@@ -1,7 +1,7 @@
 """Derived cash movements are those the exchange booked: amounts, ids, instants and order."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -13,7 +13,14 @@ from bot.brokers.ib.cash import DerivedCash, opening_deposit
 from bot.exchange.exchange import Exchange
 from bot.exchange.orders import NewOrder
 from strategies.model.calendars import at_exchange
-from strategies.model.fills import CashKind, CashMovement, Fill
+from strategies.model.fills import (
+    CashKind,
+    CashMovement,
+    ExternalFill,
+    ExternalSource,
+    Fill,
+    Side,
+)
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import FutureContract, Instrument
 from strategies.model.lifecycle import OrderStatus
@@ -199,3 +206,42 @@ async def test_values_on_record_are_not_asked_for_again():
 def test_books_begin_with_a_deposit():
     with pytest.raises(AssertionError, match="begin with a deposit"):
         DerivedCash([], calendar=calendar(), prices=PricesOfMarket())
+
+
+def execution(symbol: str, quantity: int, root: str, revision: int = 1) -> ExternalFill:
+    """A purchase by hand on the first session."""
+    return ExternalFill(
+        exec_root=root,
+        revision=revision,
+        source=ExternalSource.MANUAL,
+        reference="by hand",
+        symbol=symbol,
+        side=Side.BUY,
+        quantity=quantity,
+        price=Decimal("1.00"),
+        commission_usd=Decimal(1),
+        executed_at=at_exchange(spring().first_session, time(10)),
+    )
+
+
+async def test_what_others_hold_settles_too():
+    cash = derived()
+    put = leg("SPXW 28FEB20 3200 P").instrument.symbol
+    until = at_exchange(date(2020, 2, 28), time(17))
+    cash.take([execution(put, 2, "a"), execution("AAPL", 100, "b")])
+    deposit, settled = await cash.movements(BEGINNING, until)
+    assert (deposit.kind, settled.kind) == (CashKind.DEPOSIT, CashKind.SETTLEMENT)
+    assert (settled.symbol, settled.quantity) == (put, -2)
+    cash.take([execution(put, 0, "a", revision=2)])
+    assert await cash.movements(BEGINNING, until) == (deposit,)
+
+
+async def test_what_a_person_booked_is_no_settlement():
+    """An adjustment on record neither ends a start nor is told again as the broker's."""
+    deposit = opening_deposit("DU7", spring().first_session, CASH)
+    adjustment = replace(
+        deposit, movement_id="ADJ-1", kind=CashKind.ADJUSTMENT, amount_usd=Decimal(-3)
+    )
+    cash = DerivedCash([deposit, adjustment], calendar=calendar(), prices=PricesOfMarket())
+    until = at_exchange(date(2020, 2, 28), time(17))
+    assert await cash.movements(BEGINNING, until) == (deposit,)
