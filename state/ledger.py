@@ -286,13 +286,16 @@ class Ledger:
         account: str,
         now: datetime,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        lease: Lease | None = None,
     ) -> "Ledger":
         """Open a ledger for writing; create or migrate it if need be, and take its lease.
+
+        A ``lease`` that the caller has is taken over, and given back when the ledger is closed.
 
         Raises: InstanceRunning, BindingMismatch, NotALedger, LedgerCorrupt, LedgerBusy,
             SchemaTooNew, StorageFailed, LedgerBehindAnchor.
         """
-        lease = Lease.take(path, now)
+        lease = lease or Lease.take(path, now)
         connection: Connection | None = None
         anchor: AnchorFile | None = None
         try:

@@ -80,6 +80,7 @@ def restore_command(
     paths = paths_of(config, state_dir)
     now = SystemClock().now()
     aside = paths.state_dir / "aside" / f"{paths.database.stem}-{now:{_STAMP}}"
+    who = getpass.getuser()
     lease = Lease.take(paths.database, now)
     try:
         with _folder_of(source) as folder:
@@ -90,10 +91,11 @@ def restore_command(
                 binding=(config.mode, config.account),
                 aside=aside,
             )
+        # Under the same lease: nobody begins to trade on it before it says what it is
+        told = f"restored from {source}: {reason}"
+        epoch = _record_restore(config, paths, told, who, now, lease)
     finally:
         lease.release()
-    who = getpass.getuser()
-    epoch = _record_restore(config, paths, f"restored from {source}: {reason}", who, now)
     answer = _told(manifest, source) | {
         "aside": str(aside),
         "epoch": epoch,
@@ -260,12 +262,15 @@ def _record_restore(
     reason: str,
     who: str,
     now: datetime,
+    lease: Lease,
 ) -> int:
     """Write into the restored ledger that it is one, under an epoch of its own.
 
     A halt that stood in it stands again: restoring is no way around `alvh resume`.
     """
-    with Ledger.open(paths.database, mode=config.mode, account=config.account, now=now) as ledger:
+    with Ledger.open(
+        paths.database, mode=config.mode, account=config.account, now=now, lease=lease
+    ) as ledger:
         stored = ledger.system_state()
         at = ledger.last_event_at() or now  # a simulated run lives in the time of its market
         scope: HaltScope | None = None
