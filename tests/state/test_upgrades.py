@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from state.anchors import anchor_path
 from state.connections import driven_by
 from state.database import close, migrate, open_for_writing, stored_revision
 from state.errors import BindingMismatch, LedgerBusy, MigrationFailed, StateError
@@ -164,6 +165,7 @@ def older(path):
     migrate(connection, REVISIONS[-2])
     assert stored_revision(connection) == REVISIONS[-2]
     close(connection)
+    anchor_path(path).unlink()  # which that version did not know
     return path
 
 
