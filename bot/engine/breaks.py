@@ -113,7 +113,7 @@ def cash_breaks(
             key="USD",
             detail=f"cash: ledger has {own_usd} USD, broker has {broker_usd} USD",
             ledger_value="0",
-            broker_value=f"{difference:+f}",
+            broker_value=f"{difference.normalize():+f}",
             locks=(WHOLE_BOOK,),
             found_at=at,
         )
