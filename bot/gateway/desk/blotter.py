@@ -80,6 +80,13 @@ class Blotter:
         ticket.order = ticket.with_quantity(packages)
         self._memory.reduced(ticket)
 
+    def route(self, ticket: Ticket, at: datetime) -> None:
+        """Take note that a ticket has an order at the exchange, of the first one since when."""
+        if ticket.working_since is None:
+            ticket.working_since = at
+            if at != ticket.placed_at:
+                self._memory.routed(ticket, at)
+
     def end(self, ticket: Ticket, status: Status, at: datetime, text: str) -> None:
         """Let nothing come of a ticket any more."""
         self.end_as_known(ticket, status, at, text)

@@ -255,7 +255,7 @@ class Floor:
         ticket.live.append(order.client_order_id)
         ticket.status, ticket.why_held = Status.SUBMITTED, ""
         ticket.has_seen_session = True
-        ticket.working_since = ticket.working_since or now
+        self._blotter.route(ticket, now)
         self._look_again(ticket)
         return True
 

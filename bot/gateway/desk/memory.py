@@ -60,6 +60,14 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """An order that had waited went to the exchange for the first time."""
+
+    key: ClientOrderId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """Nothing more comes of an order."""
 
@@ -77,12 +85,13 @@ class Corrected:
     at: datetime | None = None  # older files do not say
 
 
-Fact = Placed | Changed | Reduced | Parked | Ended | Corrected
+Fact = Placed | Changed | Reduced | Parked | Routed | Ended | Corrected
 _KINDS: Final[dict[str, Any]] = {
     "placed": Placed,
     "changed": Changed,
     "reduced": Reduced,
     "parked": Parked,
+    "routed": Routed,
     "ended": Ended,
     "corrected": Corrected,
 }
@@ -142,6 +151,10 @@ class Memory:
     def parked(self, ticket: Ticket) -> None:
         """Write down that an order is inactive."""
         self._append(Parked(key=ticket.key))
+
+    def routed(self, ticket: Ticket, at: datetime) -> None:
+        """Write down when an order that had waited went to the exchange."""
+        self._append(Routed(key=ticket.key, at=at))
 
     def ended(self, ticket: Ticket) -> None:
         """Write down how an order ended."""

@@ -18,7 +18,16 @@ from bot.gateway.contracts.errors import NoDefinition
 from bot.gateway.desk.blotter import MANUAL_CLIENT, Blotter
 from bot.gateway.desk.executions import ExecutionBook, matches_of
 from bot.gateway.desk.floor import BY_SYSTEM, BY_TRADER
-from bot.gateway.desk.memory import Changed, Corrected, Ended, Fact, Parked, Placed, Reduced
+from bot.gateway.desk.memory import (
+    Changed,
+    Corrected,
+    Ended,
+    Fact,
+    Parked,
+    Placed,
+    Reduced,
+    Routed,
+)
 from bot.gateway.desk.reading import Refused, read_contract, read_time
 from bot.gateway.desk.ticket import Line, Status, Ticket, key_of, perm_id_of
 from bot.gateway.words import ComboLeg, Contract, Order
@@ -37,6 +46,7 @@ class _Past:
     order: Order | None = None
     is_changed: bool = False  # by its owner
     is_parked: bool = False
+    routed_at: datetime | None = None  # if it had waited before
     ended: Ended | None = None
     records: list[OrderRecord] = field(default_factory=list)
 
@@ -79,7 +89,7 @@ class Restorer:
         instants = [
             fact.at
             for fact in facts
-            if isinstance(fact, Placed | Ended | Corrected) and fact.at is not None
+            if isinstance(fact, Placed | Routed | Ended | Corrected) and fact.at is not None
         ]
         self._exchange.advance_to(max(instants, default=self._exchange.now))
         self._today = _midnight_before(self._exchange.now)
@@ -97,6 +107,8 @@ class Restorer:
                     pasts[fact.key].reduce(fact.packages)
                 case Parked():
                     pasts[fact.key].is_parked = True
+                case Routed():
+                    pasts[fact.key].routed_at = fact.at
                 case Ended():
                     pasts[fact.key].ended = fact
                 case Corrected():
@@ -194,7 +206,7 @@ class Restorer:
         ticket.is_triggered = bool(past.records)
         had_session = self._exchange.session_at(ticket.placed_at) is not None
         ticket.has_seen_session = bool(past.records) or had_session
-        ticket.working_since = ticket.placed_at if past.records else None
+        ticket.working_since = (past.routed_at or ticket.placed_at) if past.records else None
         return ticket
 
     def _replay_fills(self, corrected: set[str]) -> None:
