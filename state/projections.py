@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from state.amounts import MICROS_PER_UNIT, from_micros, session_of
+from state.amounts import MICROS_PER_UNIT, from_micros, session_of, to_micros
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.orders import PositionEffect
 
@@ -123,22 +123,26 @@ def hold_hedge(trades: Iterable[Trade], multiplier: int) -> HedgeState:
     A trade that adds to the position moves the average; one that takes away realises the
     difference to it; one that passes through zero does both.
     """
-    net, average, realised = 0, Fraction(0), Fraction(0)
+    net = 0
+    cost: int | Fraction = 0  # of what is held, millionths; whole until a part of it is sold
+    realised: int | Fraction = 0
     opened_on: date | None = None
     for trade in sorted(trades, key=lambda each: (each.at, each.key)):
-        price = Fraction(trade.price)
+        price, after = to_micros(trade.price), net + trade.quantity
         if net * trade.quantity < 0:
             taken = min(abs(net), abs(trade.quantity)) * (1 if net > 0 else -1)
-            realised += taken * (price - average) * multiplier
-        after = net + trade.quantity
+            part = cost if taken == net else Fraction(cost) * taken / net
+            realised += taken * price - part
+            cost -= part
+        else:
+            cost += trade.quantity * price
         if after == 0:
-            average, opened_on = Fraction(0), None
+            cost, opened_on = 0, None
         elif net * after <= 0:  # out of zero, or through it
-            average, opened_on = price, session_of(trade.at)
-        elif abs(after) > abs(net):
-            average = (net * average + trade.quantity * price) / after
+            cost, opened_on = after * price, session_of(trade.at)
         net = after
-    return HedgeState(net, rounded(average), opened_on, rounded(realised))
+    average = from_micros(round(Fraction(cost) / net)) if net else _ZERO
+    return HedgeState(net, average, opened_on, from_micros(round(realised * multiplier)))
 
 
 def packages_filled(ratios: Mapping[str, int], signed: Mapping[str, int]) -> int:

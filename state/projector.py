@@ -477,21 +477,26 @@ def _condor_fills_query(scoped: bool) -> "Query":
 
 @cache
 def _hedge_fills_query(scoped: bool) -> "Query":
-    query = current_fills("session", "cash_flow_usd").where(_FILLS.c.layer.is_not(None))
+    query = current_fills("session").add_columns(func.sum(_FILLS.c.cash_flow_usd))
+    query = query.where(_FILLS.c.layer.is_not(None)).group_by(_FILLS.c.session)
     return _within(query, _FILLS.c.session, scoped)
 
 
 @cache
 def _hedge_adopted_query(scoped: bool) -> "Query":
     adopted = _ADOPTIONS.c.exec_root == _EXTERNAL.c.exec_root
-    query = current_external_fills("session", "cash_flow_usd").join(_ADOPTIONS, adopted)
-    return _within(query.where(_ADOPTIONS.c.layer.is_not(None)), _EXTERNAL.c.session, scoped)
+    flows = func.sum(_EXTERNAL.c.cash_flow_usd)
+    query = current_external_fills("session").add_columns(flows).join(_ADOPTIONS, adopted)
+    query = query.where(_ADOPTIONS.c.layer.is_not(None)).group_by(_EXTERNAL.c.session)
+    return _within(query, _EXTERNAL.c.session, scoped)
 
 
 @cache
 def _hedge_movements_query(scoped: bool) -> "Query":
-    query = select(*columns_of(_MOVEMENTS, "session", "amount_usd")).where(
-        or_(*(_MOVEMENTS.c.symbol.startswith(f"{root:<6}") for root in _HEDGE_ROOTS))
+    query = (
+        select(_MOVEMENTS.c.session, func.sum(_MOVEMENTS.c.amount_usd))
+        .where(or_(*(_MOVEMENTS.c.symbol.startswith(f"{root:<6}") for root in _HEDGE_ROOTS)))
+        .group_by(_MOVEMENTS.c.session)
     )
     return _within(query, _MOVEMENTS.c.session, scoped)
 

@@ -157,9 +157,18 @@ def _anchor_text(anchored: Anchor | str | None) -> str:
 
 
 def first_bad_event(checks: tuple[Check, ...]) -> Event | None:
-    """Return the earliest event that any check names."""
-    named = [f.event for check in checks for f in check.findings if f.event is not None]
-    return min(named, key=lambda event: event.seq, default=None)
+    """Return the earliest event that any check names.
+
+    A row that is otherwise is named by the first event that speaks of it, which is less exact: it
+    only counts where nothing else names one.
+    """
+    named = [
+        (check.name == "tables", finding.event.seq, finding.event)
+        for check in checks
+        for finding in check.findings
+        if finding.event is not None
+    ]
+    return min(named)[-1] if named else None
 
 
 def _file(connection: sqlite3.Connection) -> Iterator[Finding]:
