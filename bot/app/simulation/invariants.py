@@ -17,6 +17,7 @@ from bot.exchange.settlement import instants_of
 from state.crash_points import CrashPoint
 from state.errors import UnknownRecord
 from state.ledger import Ledger
+from state.verification import Check as Verified
 from strategies.model.book import Account, Book
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.fills import CashKind
@@ -279,6 +280,11 @@ class Auditor:
         self._check("I3", self._fills_are_true(ledger, _LONG_AGO))
         self._check("I17", (str(difference) for difference in found))
         self._check("I22", self._settled_at_value())
+
+    def on_verified(self, checks: Iterable[Verified]) -> None:
+        """Take over what the ledger's own verification says: chain, replay, cover (I17)."""
+        for check in checks:
+            self._check("I17", (f"{check.name}: {each.what}" for each in check.findings))
 
     def _settled_at_value(self) -> Iterator[str]:
         """Every settlement paid intrinsic value times multiplier, to the cent."""
