@@ -21,7 +21,8 @@ from strategies.model.orders import OrderIntent, PositionEffect, Urgency
 from strategies.model.quotes import Quote
 
 RESTING = frozenset({OrderStatus.LIVE, OrderStatus.PARTIALLY_FILLED})
-_TO_SEND = frozenset({OrderStatus.PLANNED, OrderStatus.CANCELLED})
+UNSENT = frozenset({OrderStatus.PLANNED, OrderStatus.ARMED})
+_TO_SEND = UNSENT | {OrderStatus.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +151,7 @@ class Walker:
     def _attempt(self, errand: Errand, price: Decimal) -> OrderIntent:
         """Return what is to be sent: the first attempt, or what a cancelled one still lacks."""
         intent = errand.order.intent
-        if errand.order.status is OrderStatus.PLANNED:
+        if errand.order.status in UNSENT:
             return intent
         return replace(
             intent,

@@ -24,6 +24,7 @@ from bot.engine.closing_times import ClosingTimes
 from bot.engine.doubts import doubt_interrupted, look_for_lost
 from bot.engine.errands import (
     RESTING,
+    UNSENT,
     Errand,
     Moment,
     Step,
@@ -150,7 +151,7 @@ class Executor:
             await self._cancel(open_orders)
             latest = [self.ledger.order(order.client_order_id) for order in open_orders]
             open_orders = [order for order in latest if order.status in RESTING]
-        if unsent := [order for order in orders if order.status is OrderStatus.PLANNED]:
+        if unsent := [order for order in orders if order.status in UNSENT]:
             now = self.clock.now()
             with self.ledger.transaction() as tx:
                 for order in unsent:
@@ -280,14 +281,14 @@ class Executor:
             return
         now = self.clock.now()
         with self.ledger.transaction() as tx:
-            record_reports(tx, reports, now)
+            impossible = record_reports(tx, reports, now)
             sent = self.ledger.sent_order_ids()
             found = order_breaks(reports, (), sent, frozenset(), now)
             breaks = open_breaks(tx, self.ledger, found, now)
         others = {each.key for each in breaks}
         await self._cancel_on_sight([order.client_order_id for order in approved], others)
-        if breaks:
-            raise BooksDisagree("; ".join(each.detail for each in breaks))
+        if words := [*impossible, *(each.detail for each in breaks)]:
+            raise BooksDisagree("; ".join(words))
 
     async def _with_margins(
         self, steps: Sequence[Step]

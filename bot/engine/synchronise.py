@@ -32,7 +32,7 @@ from state.orders import StoredOrder
 from strategies.model.breaks import Break, BreakKind, Resolution
 from strategies.model.fills import CashMovement, ExternalFill, ExternalSource, Fill
 from strategies.model.ids import ClientOrderId
-from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
+from strategies.model.lifecycle import OPEN_STATUSES, ImpossibleMove, OrderStatus
 
 log = structlog.get_logger(__name__)
 
@@ -89,10 +89,10 @@ async def synchronise(
         found += _take_foreign(tx, news.foreign, at)
         for movement in news.cash:
             tx.record_cash_movement(movement)
-        record_reports(tx, news.reports, at)
+        impossible = record_reports(tx, news.reports, at)
         if found:
             opened = open_breaks(tx, ledger, found, at)
-    if halts := [each.detail for each in opened if each.halts]:
+    if halts := [*impossible, *(each.detail for each in opened if each.halts)]:
         raise BooksDisagree("; ".join(halts))
 
 
@@ -134,17 +134,27 @@ async def _ask(
     return _News(fills=fills, foreign=foreign, cash=cash, reports=reports)
 
 
-def record_reports(tx: LedgerTransaction, reports: Sequence[OrderReport], at: datetime) -> None:
-    """Record what the broker said about orders of ours; a repeated statement changes nothing."""
+def record_reports(
+    tx: LedgerTransaction, reports: Sequence[OrderReport], at: datetime
+) -> list[str]:
+    """Record what the broker said about orders of ours; a repeated statement changes nothing.
+
+    Returns: What cannot be, in words. It is not recorded, all else is, and everything should halt.
+    """
+    impossible = []
     for report in reports:
-        tx.record_order_event(
-            report.client_order_id,
-            at,
-            report.status,
-            note=report.note,
-            broker_order_id=report.broker_order_id,
-            filled=report.filled_quantity,
-        )
+        try:
+            tx.record_order_event(
+                report.client_order_id,
+                at,
+                report.status,
+                note=report.note,
+                broker_order_id=report.broker_order_id,
+                filled=report.filled_quantity,
+            )
+        except ImpossibleMove as move:
+            impossible.append(f"order {report.client_order_id}: {move}")
+    return impossible
 
 
 # --- executions -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 
 from bot.engine.execute import ExecutionRules
 from bot.engine.prices import OrderClass, WalkPolicy
+from bot.engine.synchronise import synchronise
 from bot.errors import BooksDisagree
 from bot.exchange.orders import WORKING
 from state.crash_points import CrashPoint, SimulatedDeath, crashing
@@ -75,6 +76,35 @@ def test_a_fill_beyond_the_limit_halts_and_a_better_one_does_not(bench, price, h
     kinds = [each.kind for each in bench.ledger.open_breaks()]
     assert kinds == ([BreakKind.WORSE_PRICE] if halts else [])
     assert bench.ledger.positions() == {instrument(CALL).symbol: 10}
+
+
+def test_a_move_that_cannot_be_halts_in_words_and_the_rest_is_booked(bench):
+    """The table decides what may follow; what is told beside it is on record all the same."""
+    bench.decide(hedge(CALL, 10, "0.53"), hedge(VX, 2, "17.05", layer="L2"))
+    bench.carry_out()
+    (first, second) = bench.ledger.orders_of_plan("plan-1")
+    bench.decide(replace(RESTING, plan_id="plan-2"), plan_id="plan-2")
+    (report, other) = bench.exchange.orders()
+    gone = replace(report, status=OrderStatus.CANCELLED)
+
+    async def live():
+        await bench.broker.connect()
+        told = replace(other, note="a note that is new")
+        await synchronise(bench.ledger, bench.broker, bench.clock.now(), [gone, told])
+
+    with pytest.raises(BooksDisagree, match="FILLED -> CANCELLED cannot be; FILLED is followed by"):
+        bench.live(live)
+    assert bench.ledger.order(first.client_order_id).status is OrderStatus.FILLED
+    assert bench.ledger.order(second.client_order_id).note == "a note that is new"
+
+
+def test_what_a_person_has_agreed_to_is_sent_and_dropped_with_its_time(bench):
+    bench.decide(hedge(CALL, 10, "0.53"))
+    (order,) = bench.ledger.orders_of_plan("plan-1")
+    with bench.ledger.transaction() as tx:
+        tx.record_order_event(order.client_order_id, AT, OrderStatus.ARMED)
+    bench.carry_out()
+    assert bench.lives() == [["PLANNED", "ARMED", "SENDING", "LIVE", "FILLED"]]
 
 
 # --- cancels --------------------------------------------------------------------------------------
