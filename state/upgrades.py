@@ -8,12 +8,14 @@ name of its own. Whatever fails on the way leaves the file as it was.
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from state import chain
 from state.connections import (
@@ -25,7 +27,7 @@ from state.connections import (
     set_pragmas,
     storage_errors,
 )
-from state.errors import BindingMismatch, LedgerBusy, LedgerCorrupt, MigrationFailed
+from state.errors import BindingMismatch, LedgerBusy, LedgerCorrupt, MigrationFailed, StateError
 from state.files import (
     APPLICATION_ID,
     check_file,
@@ -37,6 +39,8 @@ from state.migrations import HEAD, REVISIONS
 from state.projector import compare
 from state.tables import APPEND_ONLY, table_of
 
+# Of a revision, or of the copy; whatever else happens, the file is as it was
+_FAILURES = (StateError, SQLAlchemyError, sqlite3.Error, OSError, AssertionError, ValueError)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -99,9 +103,9 @@ def upgrade_file(
             before, counts = _copy_whole(path, copy, busy_timeout_ms)
         try:
             _migrate_copy(copy, counts, head, versions)
-        except (LedgerBusy, KeyboardInterrupt):
+        except LedgerBusy:
             raise
-        except Exception as cause:
+        except _FAILURES as cause:
             raise MigrationFailed(path, to=head, cause=cause) from cause
         kept = _swap(path, copy, before)
     finally:

@@ -90,7 +90,7 @@ def test_the_copy_takes_the_files_place_and_the_file_stays_beside_it(filled, upg
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("raise ZeroDivisionError('no')", "it is as it was: no"),
+        ("raise ValueError('no')", "it is as it was: no"),
         ("op.execute('DELETE FROM job_runs')", "job_runs had 1 rows and has 0"),
         ("op.execute('UPDATE positions SET net_contracts = 7')", "projections do not follow"),
         ("op.execute('DELETE FROM orders')", "broke a reference"),
