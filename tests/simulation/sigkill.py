@@ -19,6 +19,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,7 +183,13 @@ def wait(child: int, seconds: float) -> int | None:
 
 
 def kill_and_compare(
-    folder: Path, *, kills: int, seed: int, first: str = "2020-02-24", last: str = "2020-02-25"
+    folder: Path,
+    *,
+    kills: int,
+    seed: int,
+    first: str = "2020-02-24",
+    last: str = "2020-02-25",
+    tell: Callable[[Evidence], None] = lambda _: None,
 ) -> Evidence:
     """Kill bots so often; every story must end as if nobody had been killed."""
     dice = np.random.default_rng(seed)
@@ -196,7 +203,10 @@ def kill_and_compare(
     lasted = time.monotonic() - lasted
     wanted = bot.fills(peaceful)
     assert wanted, "a story without fills proves nothing"
+    evidence.file_system = file_system_of(folder)
     while evidence.kills < kills:
+        evidence.seconds = round(time.monotonic() - began, 1)
+        tell(evidence)  # of the stories so far
         state_dir = folder / f"story-{evidence.stories}"
         state_dir.mkdir()
         killed = _live_through(bot, state_dir, dice, lasted, evidence)
@@ -245,13 +255,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+
+    def tell(evidence: Evidence) -> None:
+        if options.out is not None:
+            options.out.write_text(json.dumps(asdict(evidence), indent=1) + "\n")
+
     with tempfile.TemporaryDirectory(prefix="sigkill-") as folder:
-        evidence = kill_and_compare(Path(folder), kills=options.kills, seed=options.seed)
-        evidence.file_system = file_system_of(Path(folder))
-    text = json.dumps(asdict(evidence), indent=1)
-    if options.out is not None:
-        options.out.write_text(text + "\n")
-    print(text)  # noqa: T201 the answer
+        evidence = kill_and_compare(Path(folder), kills=options.kills, seed=options.seed, tell=tell)
+    tell(evidence)
+    print(json.dumps(asdict(evidence), indent=1))  # noqa: T201 the answer
     sys.exit(1 if evidence.failures else 0)
 
 
