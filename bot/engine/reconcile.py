@@ -15,8 +15,6 @@ from pathlib import Path
 from bot.engine.break_records import close_gone, halting, open_breaks
 from bot.engine.breaks import (
     LEGS_ARRIVE_WITHIN,
-    Structure,
-    broken_structures,
     cash_breaks,
     foreign_order_breaks,
     lost_execution_breaks,
@@ -25,11 +23,15 @@ from bot.engine.breaks import (
     position_breaks,
     settlement_breaks,
     signed_contracts,
-    structure_break,
-    uncovered_breaks,
 )
 from bot.engine.reconcile_policy import ReconcilePolicy
 from bot.engine.requests import take_requests, waiting_requests
+from bot.engine.structures import (
+    Structure,
+    broken_structures,
+    structure_break,
+    uncovered_breaks,
+)
 from bot.engine.synchronise import synchronise
 from bot.errors import BooksDisagree
 from bot.ports import Alerts, Broker, Clock, OrderReport

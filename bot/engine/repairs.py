@@ -11,8 +11,8 @@ from decimal import Decimal
 
 import structlog
 
-from bot.engine.breaks import Structure
 from bot.engine.reconcile import structures_to_mend
+from bot.engine.structures import Structure
 from bot.ports import MarketData
 from state.ledger import Ledger
 from strategies.model.instruments import Instrument

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.engine.breaks import Structure
 from bot.engine.repairs import carry_out_repairs, repair_orders
 from bot.engine.requests import RequestKind
+from bot.engine.structures import Structure
 from strategies.model.breaks import BreakKind
 from strategies.model.orders import PositionEffect, Urgency
 from tests.bot.engine.books import Books, kinds
