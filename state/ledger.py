@@ -766,6 +766,7 @@ class LedgerTransaction:
         plan: Plan,
         memory_before: Memory,
         memory_after: Memory,
+        texts: DecisionTexts | None = None,
     ) -> bool:
         """Record one decision with everything it looked at, and its orders as PLANNED.
 
@@ -775,9 +776,9 @@ class LedgerTransaction:
         """
         given = {"plan_id": plan.plan_id}
         stored = self._connection.execute(_plan_query(), given).scalar()
-        texts = DecisionTexts.of(
-            DecisionInputs(book=book, account=account, memory=memory_before), plan, memory_after
-        )
+        if texts is None:  # else they are read back, to the byte
+            inputs = DecisionInputs(book=book, account=account, memory=memory_before)
+            texts = DecisionTexts.of(inputs, plan, memory_after)
         if stored is not None:
             if unpack_text(stored) != texts.plan:
                 raise DecisionConflict(

@@ -12,7 +12,7 @@ from state import chain
 from state.amounts import instant_of
 from state.baselines import begin_with, copy_baseline
 from state.chain import Event
-from state.decisions import sha256, unpack_inputs, unpack_plan, unpack_text
+from state.decisions import DecisionTexts, sha256, unpack_inputs, unpack_plan, unpack_text
 from state.ledger import LedgerTransaction, SentOrders
 from state.snapshots import Daily, UnreadableSnapshot, decompress, read_daily, read_snapshot
 from state.tables import EventRow, LedgerRow, table_of
@@ -93,9 +93,11 @@ class Rebuilding:
     def _decide(self, tx: LedgerTransaction, body: Mapping[str, Any]) -> None:
         columns = ("inputs", "plan", "memory_json")
         row = self._contents("decisions", "plan_id", body["plan_id"], columns)
-        _as_said("decisions.inputs", unpack_text(row["inputs"]), body["inputs"])
-        _as_said("decisions.plan", unpack_text(row["plan"]), body["plan"])
-        _as_said("decisions.memory_json", row["memory_json"], body["memory_after"])
+        texts = DecisionTexts(
+            _as_said("decisions.inputs", unpack_text(row["inputs"]), body["inputs"]),
+            _as_said("decisions.plan", unpack_text(row["plan"]), body["plan"]),
+            _as_said("decisions.memory_json", row["memory_json"], body["memory_after"]),
+        )
         history = body["history"]
         if self._daily is None or self._daily[0] != history:
             self._daily = (history, read_daily(self._blob(history), self._year))
@@ -108,6 +110,7 @@ class Rebuilding:
             unpack_plan(row["plan"]),
             inputs.memory,
             from_json(Memory, row["memory_json"]),
+            texts,
         )
 
     def _contents(
