@@ -10,7 +10,7 @@ UV_COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate
 	  --no-header --no-annotate --no-emit-index-url --upgrade --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports tests test-ib-async clients clients-heavy coverage soak bench cases lock fix clean
+.PHONY: help run test lint types imports tests test-ib-async clients clients-heavy coverage soak evidence bench cases lock fix clean
 
 help:               ## list targets
 	@grep -hE '^[a-z-]+:.*##' Makefile
@@ -46,11 +46,17 @@ coverage: $(VENV)/dev.stamp   ## every branch of strategies/ is taken by its own
 	$(BIN)/pytest tests/strategies tests/golden tests/test_rules_page.py -n auto -m "not slow" \
 	  --cov=strategies --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-soak: $(VENV)/dev.stamp clients-heavy  ## the slow tests: kills at random moments, whole runs
+soak: $(VENV)/dev.stamp clients-heavy  ## hours: the slow tests, then the whole campaign of reliability
 	ALVH_CLIENTS=required $(BIN)/pytest -m slow
+	$(BIN)/python -m benchmarks.evidence
 
+evidence: $(VENV)/dev.stamp   ## every figure of docs/reliability.md, some two hours on two cores
+	$(BIN)/python -m benchmarks.evidence
+	$(BIN)/python -m benchmarks.reliability --write
+
+CAMPAIGNS := benchmarks/evidence.py benchmarks/mutants.py benchmarks/reliability.py
 bench: $(VENV)/dev.stamp      ## benchmarks, one JSON document each
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out $(CAMPAIGNS),$(wildcard benchmarks/*.py)); do $(BIN)/python $$script || exit 1; done
 
 cases: $(VENV)/dev.stamp      ## run the cases of docs/cases.md again, some five minutes
 	$(BIN)/python -m tests.golden.cases
