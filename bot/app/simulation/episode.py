@@ -7,7 +7,7 @@ halted, and resumes it once the cause is gone.
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from datetime import time as clock_time
@@ -75,16 +75,24 @@ class EpisodeResult:
     seconds: float
 
 
-def run_episode(plan: EpisodePlan, limits: Path, folder: Path) -> EpisodeResult:
+def run_episode(
+    plan: EpisodePlan,
+    limits: Path,
+    folder: Path,
+    *,
+    prepare: Callable[[Stage], None] = lambda _: None,
+) -> EpisodeResult:
     """Live one episode in an empty folder, which is left as the bot left it.
 
     Args:
         plan: The world and what goes wrong in it.
         limits: The limits file the bot obeys.
         folder: Made new; on a file system in memory all this is quicker.
+        prepare: Called once with the stage, before the first life: what else stands on it.
     """
     began = time.process_time()
     episode = _Episode(plan, limits, folder)
+    prepare(episode.stage)
     episode.run()
     return episode.result(time.process_time() - began)
 
@@ -106,6 +114,11 @@ class _Episode:
         self._halts = 0
         self._hash = ""
         self._ends_at = at_exchange(self._scenery.market.last_session, _EVENING)
+
+    @property
+    def stage(self) -> Stage:
+        """Where all this happens."""
+        return self._stage
 
     def run(self) -> None:
         """Live one life after the other until the month is over."""

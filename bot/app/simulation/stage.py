@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from bot.app.config.loader import LoadedConfig
 from bot.app.paths import RunPaths
-from bot.app.ports import Ports
+from bot.app.ports import Connect, Ports
 from bot.app.simulation.faults import Answer, AtWork, Call, Fault
 from bot.app.simulation.truth import Truth
 from bot.app.simulation.worlds import Scenery
@@ -66,6 +66,7 @@ class Stage:
         self.is_living = False  # else the clock is nobody's, and ``seen_at`` is the time
         self.seen_at = exchange.now
         self.disturbed_at: datetime | None = None  # when a fault was last at work
+        self.reach: Connect = self._in_process  # the broker, whatever lies between
         self._waiting = sorted(faults, key=lambda fault: (fault.at, fault.fault_id), reverse=True)
         self._inject = inject
         self._at_work: list[AtWork] = []
@@ -199,14 +200,18 @@ class Stage:
     async def connect(self, ledger: Ledger) -> AsyncIterator[Ports]:
         """Give one life of the bot its ports."""
         self.ledger = ledger
+        async with self.reach(ledger) as inner:
+            yield Ports(
+                broker=cast("Broker", _Intercepted("broker", inner.broker, self)),
+                market_data=cast("MarketData", _Intercepted("data", inner.market_data, self)),
+            )
+
+    @asynccontextmanager
+    async def _in_process(self, _ledger: Ledger) -> AsyncIterator[Ports]:
+        """Put nothing between the bot and the exchange."""
         yield Ports(
-            broker=cast(
-                "Broker", _Intercepted("broker", SimulatedBroker(self.exchange, self.clock), self)
-            ),
-            market_data=cast(
-                "MarketData",
-                _Intercepted("data", SimulatedMarketData(self.exchange, self.clock), self),
-            ),
+            broker=SimulatedBroker(self.exchange, self.clock),
+            market_data=SimulatedMarketData(self.exchange, self.clock),
         )
 
 
