@@ -66,6 +66,7 @@ class IbSession:
         self._last_code: tuple[Code, str] | None = None
         self._is_frozen = False
         self._frozen_at = 0.0  # when 1100 was heard last, by the event loop's clock
+        self._slow_until = float("-inf")  # by the same
         self._must_synchronise = False
         self._must_resubscribe = False
         self._failure: BaseException | None = None
@@ -106,6 +107,11 @@ class IbSession:
     def is_frozen(self) -> bool:
         """Whether the gateway has lost IB, so that nothing may be sent."""
         return self._is_frozen
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether IB has said just now that we send too many messages (fault B10)."""
+        return self._now() < self._slow_until
 
     @property
     def view_age_s(self) -> float:
@@ -450,6 +456,8 @@ class IbSession:
                 self._farms[name] = Farm(
                     is_connected=code.code not in _BROKEN_FARMS, code=code.code, text=text
                 )
+            case Reaction.SLOW_DOWN:
+                self._slow_until = self._now() + self.settings.slow_down_s
             case _:
                 self.request_code(-1, code, text)
 

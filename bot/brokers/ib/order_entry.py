@@ -94,8 +94,11 @@ class OrderEntry:
                 f"the gateway restarts at {self._session.settings.restarts_at:%H:%M} New York "
                 "time; nothing is sent shortly before and after it"
             )
+        opens = order.intent.effect is PositionEffect.OPEN
+        if opens and self._session.is_slowed:
+            raise BrokerUnavailable("IB says that we send too many messages (100); nothing opens")
         contract, ib_order = await self._prepared(order)
-        if order.intent.effect is PositionEffect.OPEN:
+        if opens:
             await self._check_margin(order, contract, ib_order)
         await self._place(reference, contract, ib_order)
         return self._answer(reference)

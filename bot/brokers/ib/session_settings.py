@@ -28,6 +28,7 @@ class IbSettings:
             instant of the event loop's time.
         restarts_at: When the gateway restarts each night, New York time; None: it does not.
         restart_margin: So long before and after it nothing is sent but cancels.
+        slow_down_s: So long after IB has said that we send too much, nothing is sent that opens.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +45,7 @@ class IbSettings:
     fresh_s: float = 0.25
     restarts_at: time | None = time(23, 45)
     restart_margin: timedelta = timedelta(minutes=5)
+    slow_down_s: float = 60.0
 
     def for_data(self) -> "IbSettings":
         """Return the settings of the second connection: market data must not delay orders."""
