@@ -187,7 +187,7 @@ GOVERNORS = (
         modules=(
             "strategies/pricing/margin.py",
             "strategies/risk/cover.py",
-            "strategies/risk/gate.py",
+            "strategies/risk/checks/worst_case.py",
         ),
         readings=(
             """
@@ -208,7 +208,7 @@ GOVERNORS = (
         formula="`abs(S8) > dislocation_z`: hedge orders rest at the mid of their plan",
         absent="S8 absent: it does not bind.",
         source=("S0", "S2"),
-        modules=("strategies/alvh/passive.py", "bot/engine/execute.py"),
+        modules=("strategies/alvh/passive.py", "bot/engine/errands.py"),
         readings=(
             "What G6 or G8 demand is exempt: it has to trade.",
             """

@@ -27,13 +27,18 @@ def test_law_2_only_the_gate_makes_approved_orders():
 
 
 def test_law_3_the_mode_is_chosen_in_one_place():
-    # Commands may read what a configuration says of its broker; wiring alone picks one.
+    # Commands may read what a configuration says of its broker; wiring alone picks one. An episode
+    # of the simulation writes its configuration itself, and opens the exchange behind it.
+    chooser, narrows = ROOT / "bot/app/wiring.py", ROOT / "bot/app/simulation/episode.py"
     askers = {
         p
         for p in SOURCES
         if re.search(r"isinstance\(.*BrokerSection|\b(kind|mode) == \"(sim|ib_)", p.read_text())
     }
-    assert all(p == ROOT / "bot/app/wiring.py" or p.parent.name == "commands" for p in askers)
+    assert all(p in (chooser, narrows) or p.parent.name == "commands" for p in askers)
+    # It asserts which kind it wrote, and never asks which of two it is
+    asks = re.findall(r"(\w+) isinstance\(.*BrokerSection", narrows.read_text())
+    assert asks == ["assert"]
 
 
 def test_law_7_one_broad_except_in_the_scheduler_and_one_at_the_edge_of_the_process():

@@ -94,8 +94,11 @@ def rule_values(group: str, entry: Any) -> tuple[str, str, str, str]:  # noqa: A
 
 
 def names_rule(rule_id: str, text: str) -> bool:
-    """Return whether a test function in the text of a file is named with a rule's id."""
-    named = rf"^\s*(?:async )?def test_(?:\w+_)?{rule_id.lower()}_"
+    """Return whether a test function in the text of a file is named with a rule's id.
+
+    Faults have ids of the same form; tests of theirs are called ``test_fault_c7_...``.
+    """
+    named = rf"^\s*(?:async )?def test_(?!(?:\w+_)?faults?_)(?:\w+_)?{rule_id.lower()}_"
     return re.search(named, text, flags=re.MULTILINE) is not None
 
 

@@ -156,7 +156,7 @@ def working(count: int, intent):
 
 
 @pytest.mark.parametrize(("orders", "expected"), [(14, None), (15, _R.ACTIVE_ORDERS)])
-def test_b11_a_contract_and_side_has_so_many_orders_at_work(orders, expected):
+def test_fault_b11_a_contract_and_side_has_so_many_orders_at_work(orders, expected):
     """Fault B11: the broker takes fifteen."""
     buying = replace(HELD, working=working(orders, hedge(quantity=1)))
     assert reason(ask(hedge(), held=buying)) is expected
@@ -168,7 +168,7 @@ def test_b11_a_contract_and_side_has_so_many_orders_at_work(orders, expected):
     assert reason(ask(hedge(), held=selling)) is None
 
 
-def test_b11_every_leg_of_a_package_counts():
+def test_fault_b11_every_leg_of_a_package_counts():
     """Fault B11."""
     held = book(working=working(15, open_condor(1)))
     verdict = ask(open_condor(), held=held)
@@ -178,7 +178,7 @@ def test_b11_every_leg_of_a_package_counts():
     assert reason(sold) is None
 
 
-def test_b11_other_contracts_do_not_count():
+def test_fault_b11_other_contracts_do_not_count():
     """Fault B11."""
     held = replace(HELD, working=working(15, hedge("VX 18MAR20", 1, limit="17", worst="17")))
     assert reason(ask(hedge(), held=held)) is None
