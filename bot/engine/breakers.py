@@ -36,6 +36,7 @@ class ProtectionPolicy:
     reject_lock: timedelta = timedelta(hours=1)
     skips_in_a_row: int = 4  # intervals skipped because of their data
     data_age: timedelta = timedelta(hours=1)  # since the last usable look of this session
+    doubt_lock: timedelta = timedelta(minutes=30)  # of a market that contradicts itself
     clock_skew: timedelta = timedelta(seconds=2)
     margin_floor: Decimal = Decimal("0.10")  # excess liquidity, of the net liquidation
     operator_silence: timedelta | None = None

@@ -48,6 +48,7 @@ from strategies.model.overrides import Override
 from strategies.model.plan import Plan
 from strategies.model.rules import Rules
 from strategies.model.snapshots import MarketSnapshot
+from strategies.pricing.plausibility import market_doubts
 from strategies.risk.flatten import flatten, is_flat
 
 log = structlog.get_logger(__name__)
@@ -188,6 +189,7 @@ class Engine:
             return self._skip(cause)
         self.protections.judge(account, session)
         self.protections.note_data(snapshot.at)
+        self.protections.note_doubts(market_doubts(snapshot.market))
         self._books.may_go_on()
         snapshot = replace(snapshot, overrides=self._overrides())
         book = self._book()

@@ -5,6 +5,7 @@ an instant, or when what set it is over. The thresholds are in ``bot.engine.brea
 facts are gathered, locks are set and released, and somebody is called.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +18,7 @@ from strategies.model.book import Account
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.locks import WHOLE_BOOK, Lock, LockKind
+from strategies.pricing.plausibility import MarketDoubt
 
 _BY = "bot"
 _MARGIN = "margin: "  # begins the reason of a REDUCE_ONLY that margin brought about
@@ -74,6 +76,25 @@ class Protections:
     def note_data(self, at: datetime) -> None:
         """Take note of a usable market, once it has been judged: opens wait one more look."""
         self._skipped, self._data_at = 0, at
+
+    def note_doubts(self, doubts: Iterable[MarketDoubt]) -> None:
+        """Lock each underlying whose market contradicts itself, for a while (faults D6 to D8).
+
+        While the doubt lasts, each look renews the lock.
+        """
+        at = self._clock.now()
+        for underlying, reasons in _by_underlying(doubts).items():
+            lock = Lock(
+                kind=LockKind.IMPLAUSIBLE,
+                key=underlying,
+                reason="; ".join(reasons),
+                set_at=at,
+                until=at + self.policy.doubt_lock,
+            )
+            with self._ledger.transaction() as tx:
+                tx.set_lock(lock, by=_BY)
+            text = f"{underlying} does not open ({lock.kind}): {lock.reason}"
+            self._pages.page(f"{lock.kind} {underlying}", text)
 
     def note_lost(self, reason: str) -> None:
         """Lock every opening order until books and broker have been compared (faults B1, B2)."""
@@ -174,6 +195,13 @@ def _ends_by_itself(lock: Lock) -> bool:
     if lock.kind is LockKind.OPERATOR and not lock.reason.startswith(NO_OPERATOR):
         return False
     return lock.until is None
+
+
+def _by_underlying(doubts: Iterable[MarketDoubt]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for doubt in doubts:
+        found.setdefault(doubt.underlying, []).append(doubt.reason)
+    return found
 
 
 def _day(at: datetime) -> date:

@@ -18,6 +18,7 @@ class LockKind(StrEnum):
     ORDER_RATE = "order rate"
     REJECT_STREAK = "reject streak"
     STALE_DATA = "stale data"
+    IMPLAUSIBLE = "implausible market"  # its parts contradict each other
     CLOCK_SKEW = "clock skew"
     CONNECTION = "connection"
     MARGIN = "margin"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults import drills
 from tests.faults.drilling import DRILLS
 
 FAULTS = """

@@ -14,8 +14,8 @@ _BREAK_KINDS = (
     "'settlement overdue', 'contract changed', 'assignment'"
 )
 _LOCK_KINDS = (
-    "'daily loss', 'drawdown', 'order rate', 'reject streak', 'stale data', 'clock skew', "
-    "'connection', 'margin', 'break', 'foreign activity', 'operator'"
+    "'daily loss', 'drawdown', 'order rate', 'reject streak', 'stale data', "
+    "'implausible market', 'clock skew', 'connection', 'margin', 'break', 'foreign activity', 'operator'"
 )
 
 

@@ -294,3 +294,45 @@ def test_a_takeover_is_seen_before_the_next_order(desk):
     desk.ledger.epoch -= 1
     assert not engine._readiness().lease_held
     desk.ledger.epoch += 1
+
+
+def index_of(desk, name, factor):
+    """Let the market show another print of an index."""
+    inner = desk.market_data
+
+    class Odd:
+        async def fetch_market(self):
+            market = await inner.fetch_market()
+            told = market.indices[name]
+            odd = replace(told, value=told.value * factor)
+            return replace(market, indices={**market.indices, name: odd})
+
+        def __getattr__(self, call):
+            return getattr(inner, call)
+
+    desk.market_data = Odd()
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "words"),
+    [("SPX", 1.1, "its options say"), ("VIX", 4.0, "VX")],
+)
+def test_a_market_that_contradicts_itself_opens_nothing_on_that_underlying(
+    desk, name, factor, words
+):
+    """Faults D6, D7 and D8: for half an hour after it was seen last, and then it is over."""
+    sound = index_of(desk, name, factor)
+    desk.plan(AT, hedge(CALL, 10, "0.53"))
+    desk.run(AT)
+    (lock,) = desk.ledger.locks(desk.at)
+    assert (lock.kind, lock.key) == (LockKind.IMPLAUSIBLE, name)
+    assert words in lock.reason
+    assert desk.alerts.raised[-1][0] == "page"
+    assert bool(desk.ledger.positions()) is (name == "SPX"), "the other underlying goes on"
+    desk.run(NEXT, start=False)
+    (again,) = desk.ledger.locks(desk.at)
+    assert again.until == NEXT + POLICY.doubt_lock, "renewed while the doubt lasts"
+    desk.market_data = sound
+    desk.run(THIRD, THIRD + timedelta(minutes=15), start=False)
+    assert held(desk) == []
