@@ -264,7 +264,7 @@ STORY: dict[str, Scenario] = {
     "one more day": Scenario(at=instant("2020-02-21 12:15"), is_swept=False),
     "expiry AM": Scenario(at=instant("2020-02-21 16:20")),
 }
-INTERFERENCE = Scenario(at=instant("2020-02-03 12:15"), before=interfering)
+INTERFERENCE = Scenario(at=instant("2020-02-03 16:20"), before=interfering)
 
 
 # --- a process ------------------------------------------------------------------------------------
