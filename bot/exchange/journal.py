@@ -21,7 +21,7 @@ from strategies.model.encoding import UndecodableValue, decode, encode
 from strategies.model.ids import ClientOrderId
 
 _VERSION = 2  # of the lines, and of the exchange where a change of it is meant
-_ANEW = "to begin anew use another --state-dir, or remove this file and the database beside it"
+_ANEW = "to begin anew use another --state-dir, or remove this file and the database's beside it"
 
 
 class JournalDamaged(HaltTrading):

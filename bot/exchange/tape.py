@@ -36,7 +36,7 @@ class TapeUnusable(HaltTrading):
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
             f"{path}: {why}; to begin anew use another --state-dir, or remove this file, the "
-            "exchange's journal and the database beside it"
+            "exchange's journal and the database's files beside it"
         )
 
 
