@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from state.amounts import session_of
-from state.tables import DailyPnlRow, JobRunRow, OrderEventRow, OrderRow, table_of
+from state.tables import DailyPnlRow, JobRunRow, OrderEventRow, OrderRow, columns_of, table_of
 from strategies.model.calendars import at_exchange
 from strategies.model.lifecycle import OrderStatus
+
+if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
+    Query: TypeAlias = Select[*tuple[Any, ...]]
 
 _EVENTS = table_of(OrderEventRow)
 _ORDERS = table_of(OrderRow)
@@ -36,20 +41,7 @@ class Activity:
 def read_activity(connection: Connection, at: datetime) -> Activity:
     """Count the orders sent, cancelled and rejected up to an instant."""
     today = at_exchange(session_of(at), time())
-    newest = select(func.max(_EVENTS.c.sequence)).scalar_subquery()
-    query = (
-        select(
-            _EVENTS.c.client_order_id,
-            _EVENTS.c.at,
-            _EVENTS.c.status,
-            _ORDERS.c.condor_id,
-            _ORDERS.c.purpose,
-        )
-        .join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
-        .where(_EVENTS.c.sequence > newest - _NEWEST, _EVENTS.c.at >= min(today, at - _HOUR))
-        .order_by(_EVENTS.c.sequence)
-    )
-    rows = connection.execute(query).all()
+    rows = connection.execute(_lately_query(), {"since": min(today, at - _HOUR)}).all()
     sent: dict[str, str] = {}  # of each order that was sent, in that order: its last status
     sends: list[datetime] = []
     opened: set[str] = set()
@@ -72,6 +64,20 @@ def read_activity(connection: Connection, at: datetime) -> Activity:
         cancels_today=cancels,
         rejected_last_hour=rejected,
         rejected_in_a_row=_trailing_rejections([*sent.values()]),
+    )
+
+
+@cache
+def _lately_query() -> "Query":
+    newest = select(func.max(_EVENTS.c.sequence)).scalar_subquery()
+    return (
+        select(
+            *columns_of(_EVENTS, "client_order_id", "at", "status"),
+            *columns_of(_ORDERS, "condor_id", "purpose"),
+        )
+        .join(_ORDERS, _ORDERS.c.client_order_id == _EVENTS.c.client_order_id)
+        .where(_EVENTS.c.sequence > newest - _NEWEST, _EVENTS.c.at >= bindparam("since"))
+        .order_by(_EVENTS.c.sequence)
     )
 
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Column, Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from state import chain, external, incidents, projector
@@ -88,6 +88,7 @@ from state.projector import (
     state_row,
     upsert_into,
 )
+from state.remembered import remembered
 from state.snapshots import (
     Payload,
     compress,
@@ -153,6 +154,7 @@ from strategies.model.snapshots import MarketSnapshot
 
 if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
     Query: TypeAlias = Select[*tuple[Any, ...]]
+    Instant: TypeAlias = Column[Any]
 
 BUSY_TIMEOUT_MS = 5_000
 _TAIL_EVENTS = 256  # looked at whenever the file is opened; `alvh audit verify` looks at all
@@ -275,6 +277,7 @@ class Ledger:
         self._durable = True  # as the connection was opened
         self._legs: dict[str, CondorLegs] = {}  # of condors on record, which never change
         self._sent: SentOrders | None = None
+        self._answers: dict[tuple[object, ...], Any] = {}  # since the last transaction
         self._conditions: dict[Condition, int] | None = None  # what gates ask, with their ids
 
     @classmethod
@@ -340,6 +343,7 @@ class Ledger:
             ForeignWriter. After a failure of the disk or of the file every later one is refused.
         """
         assert self._transaction is None, "transactions do not nest"
+        self._answers.clear()
         with self._guard.watching(), storage_errors(self.path):
             if durable is not self._durable:
                 level = "FULL" if durable else "NORMAL"
@@ -379,6 +383,10 @@ class Ledger:
         if current != self.epoch:
             raise LeaseLost(self.path, own_epoch=self.epoch, current_epoch=current)
 
+    def answers(self) -> dict[tuple[object, ...], Any] | None:
+        """Return what was answered since the last transaction; None inside of one."""
+        return None if self._transaction is not None else self._answers
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         if self._transaction is not None:
@@ -388,6 +396,7 @@ class Ledger:
 
     # --- decisions --------------------------------------------------------------------------
 
+    @remembered
     def last_decision(self) -> LastDecision | None:
         """Return the newest decision; None in a new ledger."""
         with self._reading() as connection:
@@ -399,7 +408,7 @@ class Ledger:
             at=row["at"],
             session=row["session"],
             completed=row["completed_at"] is not None,
-            memory=from_json(Memory, row["memory_json"]),
+            memory=_memory(row["memory_json"]),
             packed_plan=row["plan"],
         )
 
@@ -417,16 +426,19 @@ class Ledger:
 
     # --- orders -----------------------------------------------------------------------------
 
+    @remembered
     def open_intents(self) -> tuple[StoredOrder, ...]:
         """Return every order that may still do something, PLANNED ones included, oldest first."""
         with self._reading() as connection:
             return stored_orders(connection, "status", list(UNFINISHED))
 
+    @remembered
     def orders_of_plan(self, plan_id: str) -> tuple[StoredOrder, ...]:
         """Return the orders of a plan, in the order of the plan, later attempts last."""
         with self._reading() as connection:
             return stored_orders(connection, "plan_id", plan_id)
 
+    @remembered
     def order(self, client_order_id: ClientOrderId) -> StoredOrder:
         """Return one order; raises UnknownRecord."""
         with self._reading() as connection:
@@ -488,13 +500,11 @@ class Ledger:
         with self._reading() as connection:
             return net_contracts(connection)
 
+    @remembered
     def cash_usd(self) -> Decimal:
         """Return the cash that fills (anybody's), deposits, settlements and the rest add up to."""
-        fills = current_fills().with_only_columns(func.sum(_FILLS.c.cash_flow_usd))
-        others = current_external_fills().with_only_columns(func.sum(_EXTERNAL.c.cash_flow_usd))
-        moves = select(func.sum(_MOVEMENTS.c.amount_usd))
         with self._reading() as connection:
-            parts = [connection.execute(query).scalar() for query in (fills, others, moves)]
+            parts = [connection.execute(query).scalar() for query in _cash_queries()]
         return sum((part for part in parts if part is not None), _ZERO)
 
     def hedge_cost_365d_usd(self, at: datetime) -> Decimal:
@@ -528,12 +538,14 @@ class Ledger:
 
     # --- fills and cash ---------------------------------------------------------------------
 
+    @remembered
     def fills_since(self, at: datetime) -> tuple[Fill, ...]:
         """Return fills at or after ``at`` in their latest revision, oldest first."""
         with self._reading() as connection:
             rows = connection.execute(_fills_query(), {"since": at}).mappings()
             return tuple(_to_fill(row) for row in rows)
 
+    @remembered
     def external_fills_since(self, at: datetime) -> tuple[ExternalFill, ...]:
         """Return executions that are not the bot's at or after ``at``, latest revisions."""
         with self._reading() as connection:
@@ -544,14 +556,17 @@ class Ledger:
         with self._reading() as connection:
             return external.unadopted(connection)
 
+    @remembered
     def last_fill_at(self) -> datetime | None:
         """Return the instant of the newest fill."""
-        return self._newest(select(func.max(_FILLS.c.executed_at)))
+        return self._newest(_FILLS.c.executed_at)
 
+    @remembered
     def last_cash_movement_at(self) -> datetime | None:
         """Return the instant of the newest cash movement."""
-        return self._newest(select(func.max(_MOVEMENTS.c.booked_at)))
+        return self._newest(_MOVEMENTS.c.booked_at)
 
+    @remembered
     def cash_movements_since(self, at: datetime) -> tuple[CashMovement, ...]:
         """Return cash movements booked at or after ``at``, oldest first."""
         with self._reading() as connection:
@@ -575,21 +590,23 @@ class Ledger:
             table_of(BreakRow).c.found_at,
             table_of(LockRow).c.set_at,
         )
-        newest = (self._newest(select(func.max(column))) for column in instants)
+        newest = (self._newest(column) for column in instants)
         return max((at for at in newest if at is not None), default=None)
 
-    def _newest(self, query: "Query") -> datetime | None:
+    def _newest(self, column: "Instant") -> datetime | None:
         with self._reading() as connection:
-            newest: datetime | None = connection.execute(query).scalar()
+            newest: datetime | None = connection.execute(_newest_query(column)).scalar()
         return newest
 
     # --- breaks and locks -------------------------------------------------------------------
 
+    @remembered
     def open_breaks(self) -> tuple[Break, ...]:
         """Return what did not agree and has not ended, oldest first."""
         with self._reading() as connection:
             return incidents.breaks_resolved(connection, None)
 
+    @remembered
     def ignored_breaks(self) -> tuple[Break, ...]:
         """Return what an operator lets stand: it is not raised again while its values stay."""
         with self._reading() as connection:
@@ -602,6 +619,7 @@ class Ledger:
 
     # --- the program itself -----------------------------------------------------------------
 
+    @remembered
     def system_state(self) -> StoredSystemState:
         """Return what the bot may do; STARTING in a new ledger."""
         with self._reading() as connection:
@@ -622,6 +640,7 @@ class Ledger:
         with self._reading() as connection:
             return bool(connection.execute(_epoch_query()).scalar_one() == self.epoch)
 
+    @remembered
     def activity(self, at: datetime) -> Activity:
         """Return what was sent, cancelled and rejected lately, counted back from an instant."""
         with self._reading() as connection:
@@ -1383,6 +1402,23 @@ def _movements_query() -> "Query":
         .where(_MOVEMENTS.c.booked_at >= bindparam("since"))
         .order_by(_MOVEMENTS.c.booked_at, _MOVEMENTS.c.movement_id)
     )
+
+
+@cache
+def _cash_queries() -> tuple["Query", ...]:
+    fills = current_fills().with_only_columns(func.sum(_FILLS.c.cash_flow_usd))
+    others = current_external_fills().with_only_columns(func.sum(_EXTERNAL.c.cash_flow_usd))
+    return fills, others, select(func.sum(_MOVEMENTS.c.amount_usd))
+
+
+@cache
+def _newest_query(column: "Instant") -> "Query":
+    return select(func.max(column))
+
+
+@lru_cache(maxsize=8)
+def _memory(text: str) -> Memory:
+    return from_json(Memory, text)
 
 
 @cache

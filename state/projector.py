@@ -89,6 +89,7 @@ def current_external_fills(*columns: str) -> "Query":
     return _latest(_EXTERNAL, *columns)
 
 
+@cache
 def _latest(table: Table, *columns: str) -> "Query":
     newer = table.alias("newer")
     superseded = exists().where(

@@ -48,6 +48,8 @@ _SUPERVISED_AFTER: Final = (  # how long a process stays dead, in turn
     timedelta(seconds=20),
     timedelta(minutes=12),
     timedelta(seconds=5),
+    timedelta(seconds=40),
+    timedelta(minutes=3),
     timedelta(hours=14),
 )
 _OPERATOR_AFTER: Final = (timedelta(minutes=15), timedelta(minutes=90), timedelta(hours=17))

@@ -51,6 +51,11 @@ class AtWork(Protocol):
     has_fired: bool  # it did something
     is_over: bool  # it will not do any more
 
+    @property
+    def is_latent(self) -> bool:
+        """Whether it only waits for its occasion, and disturbs nothing yet."""
+        ...
+
     def begin(self) -> None:
         """Act when its time has come."""
         ...

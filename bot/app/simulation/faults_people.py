@@ -34,7 +34,7 @@ class _Trader(Injector):
         return self.stage.truth.trade(self.who, legs, quantity, self.stage.now())
 
 
-@injects("E1", weight=0.15, lasts_s=(3600.0, 36000.0))
+@injects("E1", weight=0.15, waits=True)
 class HalfClosed(_Trader):
     """The operator closes one side of a condor by hand."""
 
@@ -54,7 +54,7 @@ class HalfClosed(_Trader):
         return self.send(closing, quantity)
 
 
-@injects("E2", weight=0.15, lasts_s=(3600.0, 36000.0))
+@injects("E2", weight=0.15, waits=True)
 class OtherClient(_Trader):
     """Another program buys an option in the same account."""
 
@@ -67,7 +67,7 @@ class OtherClient(_Trader):
         return self.send((Leg(instrument=_call_at(chain, row), ratio=1),), 1)
 
 
-@injects("E3", weight=0.1, lasts_s=(3600.0, 36000.0))
+@injects("E3", weight=0.1, waits=True)
 class Liquidated(_Trader):
     """The broker sells what it likes."""
 
@@ -83,7 +83,7 @@ class Liquidated(_Trader):
         return self.send((Leg(instrument=instrument, ratio=-1),), contracts // 2)
 
 
-@injects("E21", weight=0.5, lasts_s=(600.0, 7200.0))
+@injects("E21", weight=0.5, waits=True)
 class HaltDuringSubmit(Injector):
     """The kill switch is pressed while an order is being sent."""
 

@@ -11,7 +11,7 @@ from state.errors import InstanceRunning, LedgerBusy, StorageFailed
 from state.ledger import Ledger
 
 
-@injects("C1", weight=4.0, kills=True, lasts_s=(3600.0, 36000.0))
+@injects("C1", weight=4.0, kills=True, waits=True)
 class Killed(Injector):
     """SIGKILL at any instruction."""
 

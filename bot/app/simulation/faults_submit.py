@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
 
 import numpy as np
 
@@ -12,9 +11,6 @@ from bot.errors import BrokerUnavailable, OrderRejected, OutcomeUnknown
 from bot.ports import OrderReport
 from state.crash_points import CrashPoint, SimulatedDeath
 from strategies.model.lifecycle import OrderStatus
-
-# A fault of an order waits for one, for hours if need be
-_UNTIL_AN_ORDER: Final = (3600.0, 36000.0)
 
 
 class _AwayAfter(Injector):
@@ -35,7 +31,7 @@ class _AwayAfter(Injector):
             raise BrokerUnavailable("connection lost while an order was being sent")
 
 
-@injects("A1", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
+@injects("A1", weight=1.5, waits=True)
 class HalfAnOrder(_AwayAfter):
     """The connection drops in the middle of an order, and is gone for a while."""
 
@@ -47,7 +43,7 @@ class HalfAnOrder(_AwayAfter):
             raise OutcomeUnknown("the connection dropped after half of the order")
 
 
-@injects("A2", weight=2, lasts_s=_UNTIL_AN_ORDER)
+@injects("A2", weight=2, waits=True)
 class AcknowledgementLost(Injector):
     """The order is live, its acknowledgement never arrives."""
 
@@ -59,7 +55,7 @@ class AcknowledgementLost(Injector):
         return answer
 
 
-@injects("A3", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
+@injects("A3", weight=1.5, waits=True)
 class FilledWhileAway(_AwayAfter):
     """The acknowledgement is lost, and the broker is away while the order fills."""
 
@@ -71,7 +67,7 @@ class FilledWhileAway(_AwayAfter):
         return answer
 
 
-@injects("A4", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
+@injects("A4", weight=1.5, waits=True)
 class NeverArrived(Injector):
     """The order never reaches the broker, and nobody says so."""
 
@@ -94,28 +90,28 @@ class _DeathAt(Injector):
             raise SimulatedDeath(point)
 
 
-@injects("A5", kills=True, lasts_s=_UNTIL_AN_ORDER)
+@injects("A5", kills=True, waits=True)
 class DeathBeforeTheWire(_DeathAt):
     """Between the commit of SENDING and the first byte."""
 
     points = (CrashPoint.ORDER_AFTER_SENDING, CrashPoint.SUBMIT_BEFORE_WIRE)
 
 
-@injects("A6", kills=True, lasts_s=_UNTIL_AN_ORDER)
+@injects("A6", kills=True, waits=True)
 class DeathBeforeTheAcknowledgement(_DeathAt):
     """Between the last byte and the acknowledgement."""
 
     points = (CrashPoint.SUBMIT_AFTER_WIRE, CrashPoint.SUBMIT_BEFORE_ACK)
 
 
-@injects("A7", kills=True, lasts_s=_UNTIL_AN_ORDER)
+@injects("A7", kills=True, waits=True)
 class DeathBeforeTheCommit(_DeathAt):
     """Between the acknowledgement and its commit."""
 
     points = (CrashPoint.ORDER_AFTER_SUBMIT, CrashPoint.ORDER_AFTER_CANCEL)
 
 
-@injects("A8", kills=True, lasts_s=_UNTIL_AN_ORDER)
+@injects("A8", kills=True, waits=True)
 class DeathBeforeAFillIsBooked(_DeathAt):
     """Between being told of a fill and its commit."""
 
@@ -170,7 +166,7 @@ class LateFill(Injector):
         self.stage.truth.end_pretence()
 
 
-@injects("A15", weight=2, lasts_s=_UNTIL_AN_ORDER)
+@injects("A15", weight=2, waits=True)
 class CancelInDoubt(Injector):
     """A cancel crosses a fill; the broker says that it does not find the order."""
 
@@ -194,7 +190,7 @@ class InformationAsError(Injector):
         return answer
 
 
-@injects("A17", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
+@injects("A17", weight=1.5, waits=True)
 class Rejected(Injector):
     """The broker refuses an order."""
 
@@ -205,7 +201,7 @@ class Rejected(Injector):
             raise OrderRejected("201: order rejected: insufficient margin")
 
 
-@injects("A18", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
+@injects("A18", weight=1.5, waits=True)
 class Inactive(Injector):
     """The broker parks an order: it may come back."""
 
@@ -217,7 +213,7 @@ class Inactive(Injector):
         return answer
 
 
-@injects("A19", weight=1.5, lasts_s=_UNTIL_AN_ORDER)
+@injects("A19", weight=1.5, waits=True)
 class RejectedAfterAPart(Injector):
     """The broker ends an order that is filled in part."""
 
@@ -255,7 +251,7 @@ class CommissionLate(Injector):
         return answer
 
 
-@injects("A28", weight=2, lasts_s=_UNTIL_AN_ORDER)
+@injects("A28", weight=2, waits=True)
 class FilledInPart(Injector):
     """Of a package order some packages fill, and the rest never does."""
 

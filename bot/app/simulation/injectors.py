@@ -23,6 +23,7 @@ class Injector:
     weight: ClassVar[float]  # how often it is drawn
     lasts_s: ClassVar[tuple[float, float]]  # least and most
     kills: ClassVar[bool]  # the process dies of it
+    waits: ClassVar[bool]  # for its occasion, for days if need be
 
     def __init__(self, fault: Fault, stage: Stage) -> None:
         self.fault = fault
@@ -30,6 +31,11 @@ class Injector:
         self.has_fired = False
         self.is_over = False
         self.fired_at: datetime | None = None  # first
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether it only waits for its occasion, and disturbs nothing yet."""
+        return self.waits and not self.has_fired
 
     @classmethod
     def draw_arguments(cls, dice: np.random.Generator) -> dict[str, Argument]:
@@ -58,10 +64,12 @@ class Injector:
         """Count it as injected; with ``ends`` it happens only once."""
         if not self.has_fired:
             self.has_fired, self.fired_at = True, self.stage.now()
-        self.stage.effects += 1
+        self.stage.note_effect()
         self.is_over = self.is_over or ends
 
 
+_LASTS_S: Final = (30.0, 300.0)
+_WAITS_S: Final = (86400.0, 12 * 86400.0)
 INJECTORS: Final[dict[str, type[Injector]]] = {}
 _Class = TypeVar("_Class", bound=type[Injector])
 
@@ -70,8 +78,9 @@ def injects(
     fault_id: str,
     *,
     weight: float = 1.0,
-    lasts_s: tuple[float, float] = (30.0, 300.0),
+    lasts_s: tuple[float, float] | None = None,
     kills: bool = False,
+    waits: bool = False,
 ) -> Callable[[_Class], _Class]:
     """Register a class of faults.
 
@@ -80,12 +89,14 @@ def injects(
         weight: How often it is drawn, others being 1.
         lasts_s: How long it lasts, least and most; also how long it waits for its occasion.
         kills: Whether the process dies of it.
+        waits: Whether it waits for its occasion, for days if need be, and disturbs nothing before.
     """
 
     def register(injector: _Class) -> _Class:
         assert fault_id not in INJECTORS, f"fault {fault_id} has two injectors"
-        injector.fault_id, injector.weight, injector.lasts_s = fault_id, weight, lasts_s
-        injector.kills = kills
+        injector.fault_id, injector.weight = fault_id, weight
+        injector.lasts_s = lasts_s or (_WAITS_S if waits else _LASTS_S)
+        injector.kills, injector.waits = kills, waits
         INJECTORS[fault_id] = injector
         return injector
 

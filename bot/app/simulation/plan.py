@@ -15,12 +15,12 @@ from strategies.model.calendars import at_exchange
 from strategies.model.encoding import from_json, to_json
 
 # When the bot is at work; what goes wrong at other times is seldom noticed
-_BUSY: Final = (time(10, 0), time(12, 30), time(15, 0), time(16, 20))
-_BUSY_SHARES: Final = (0.35, 0.25, 0.25, 0.15)
+_BUSY: Final = (time(10, 0), time(15, 0), time(16, 20))
+_BUSY_SHARES: Final = (0.45, 0.4, 0.15)
 _BEFORE_SHARE: Final = 0.6  # of the faults begin before the bot looks, the others while it works
 _BEFORE_S: Final = 20.0
 _AFTER_S: Final = 60.0
-_FAULTS_A_SESSION: Final = (2.0, 6.0, 11.0)  # quiet, usual, stormy
+_FAULTS_A_SESSION: Final = (3.0, 7.0, 13.0)  # quiet, usual, stormy
 _KILLS_A_SESSION: Final = 0.7
 _SWIZZLES_A_MONTH: Final = 1.5
 _SWIZZLED: Final = ("B1", "B14", "B4", "C6")  # gateway, data, socket, database

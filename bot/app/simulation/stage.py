@@ -95,8 +95,8 @@ class Stage:
 
     @property
     def is_calm(self) -> bool:
-        """Whether no fault is at work."""
-        return not self._at_work
+        """Whether no fault is at work; one that waits for its occasion is not."""
+        return all(each.is_latent for each in self._at_work)
 
     def violate(self, invariant: str, detail: str) -> None:
         """Put on record that an invariant does not hold."""
@@ -126,8 +126,13 @@ class Stage:
                 injector = self._inject(fault, self)
                 self._at_work.append(injector)
                 injector.begin()
-        if self._at_work:
+        if not self.is_calm:
             self.disturbed_at = now
+
+    def note_effect(self) -> None:
+        """Count a call or a point at which a fault took effect."""
+        self.effects += 1
+        self.disturbed_at = self.now()
 
     def end_faults(self) -> None:
         """End everything that is under way: the operator has seen to it."""

@@ -35,10 +35,10 @@ broker:
   market: {{kind: {kind}, from: {first}, to: {last}}}
   fill_model: {{spx_option_packages: {packages}}}
 limits: limits.yaml
-execution: {{walk_seconds: 60, walk_step_seconds: 30}}
+execution: {{walk_seconds: 60, walk_step_seconds: 60}}
 schedule:
   entries: "mon,tue,wed,thu,fri 10:00"
-  interval_minutes: 150
+  interval_minutes: 300
   first_interval: "10:00"
   last_interval: "15:00"
 """
