@@ -134,6 +134,9 @@ class Books:
     def fills_since(self, at):
         return ()
 
+    def external_fills_since(self, at):
+        return ()
+
     def cash_movements_since(self, at):
         return ()
 
