@@ -54,7 +54,7 @@ class HalfClosed(_Trader):
         return self.send(closing, quantity)
 
 
-@injects("E2", weight=0.15, waits=True)
+@injects("E2", weight=0.07, waits=True)
 class OtherClient(_Trader):
     """Another program buys an option in the same account."""
 

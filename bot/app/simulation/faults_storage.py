@@ -18,7 +18,7 @@ class Killed(Injector):
     @classmethod
     def draw_arguments(cls, dice: np.random.Generator) -> dict[str, Argument]:
         """Return how many crash points it lets pass."""
-        return {"after": int(np.exp(dice.uniform(0, np.log(200)))) - 1}
+        return {"after": int(np.exp(dice.uniform(0, np.log(150)))) - 1}
 
     def __init__(self, fault: Fault, stage: Stage) -> None:
         super().__init__(fault, stage)

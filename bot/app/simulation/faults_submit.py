@@ -118,7 +118,7 @@ class DeathBeforeAFillIsBooked(_DeathAt):
     points = (CrashPoint.FILLS_BEFORE_COMMIT,)
 
 
-@injects("A10", weight=1.5, lasts_s=(60.0, 3600.0))
+@injects("A10", weight=3, lasts_s=(60.0, 3600.0))
 class ExecutionsTwice(Injector):
     """Each execution is told twice."""
 
@@ -130,7 +130,7 @@ class ExecutionsTwice(Injector):
         return answer
 
 
-@injects("A11", weight=1.5, lasts_s=(60.0, 3600.0))
+@injects("A11", weight=3, lasts_s=(60.0, 3600.0))
 class ExecutionsAgain(Injector):
     """Executions that were told long ago are told again."""
 
@@ -178,7 +178,7 @@ class CancelInDoubt(Injector):
         return answer
 
 
-@injects("A16", weight=1.5, lasts_s=(60.0, 3600.0))
+@injects("A16", weight=2.5, lasts_s=(60.0, 36000.0))
 class InformationAsError(Injector):
     """What is only information arrives like an error."""
 
@@ -225,7 +225,7 @@ class RejectedAfterAPart(Injector):
             self.fire(ends=True)
 
 
-@injects("A20", weight=1, lasts_s=(30.0, 200.0))
+@injects("A20", weight=2, lasts_s=(30.0, 200.0))
 class FilledWithoutExecutions(Injector):
     """Orders are said to be filled, their executions come later."""
 
@@ -239,7 +239,7 @@ class FilledWithoutExecutions(Injector):
         return known
 
 
-@injects("A22", weight=1.5, lasts_s=(30.0, 300.0))
+@injects("A22", weight=3, lasts_s=(30.0, 600.0))
 class CommissionLate(Injector):
     """Commission reports come late; an execution is not told before its commission is known."""
 

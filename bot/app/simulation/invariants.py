@@ -38,6 +38,7 @@ _CALM_FOR: Final = timedelta(minutes=10)
 _IN_DOUBT_FOR: Final = timedelta(hours=50)  # a reconcile and a night; a weekend has two
 _IN_DOUBT = (OrderStatus.SENDING, OrderStatus.UNKNOWN)
 _LOOKED_AT_AGAIN: Final = timedelta(days=2)
+_CENT: Final = Decimal("0.01")
 _LONG_AGO = datetime.min.replace(tzinfo=EXCHANGE_ZONE)
 
 
@@ -293,9 +294,12 @@ class Auditor:
                 continue
             instrument = parse_symbol(movement.symbol or "")
             if isinstance(instrument, OptionContract):
-                value = _intrinsic(instrument, movement.price) * instrument.multiplier
-                if movement.amount_usd != -movement.quantity * value:
-                    yield f"{movement.symbol} settled at {movement.price}: {movement.amount_usd}"
+                points = self._stage.exchange.market.settlement_value(instrument)
+                value = _intrinsic(instrument, Decimal(repr(float(points))).quantize(_CENT))
+                amount = -movement.quantity * value * instrument.multiplier
+                if (movement.price, movement.amount_usd) != (value, amount):
+                    told = f"{movement.price} and {movement.amount_usd} USD"
+                    yield f"{movement.symbol} settled at {told}, it was {value} and {amount} USD"
 
     def watched(self, decide: Decide) -> Decide:
         """Return ``decide``, with what it is shown checked first (I14)."""

@@ -20,8 +20,10 @@ _BUSY_SHARES: Final = (0.45, 0.4, 0.15)
 _BEFORE_SHARE: Final = 0.6  # of the faults begin before the bot looks, the others while it works
 _BEFORE_S: Final = 20.0
 _AFTER_S: Final = 60.0
-_FAULTS_A_SESSION: Final = (3.0, 7.0, 13.0)  # quiet, usual, stormy
-_KILLS_A_SESSION: Final = 0.7
+_FAULTS_A_SESSION: Final = (5.0, 9.0, 14.0)  # quiet, usual, stormy
+_WEATHER: Final = "BD"  # connection and market data: while they fail nothing is traded
+_WEATHER_SHARE: Final = 0.4  # of the sessions
+_KILLS_A_SESSION: Final = 0.9
 _SWIZZLES_A_MONTH: Final = 1.5
 _SWIZZLED: Final = ("B1", "B14", "B4", "C6")  # gateway, data, socket, database
 
@@ -48,10 +50,12 @@ def draw_plan(seed: int) -> EpisodePlan:
     sessions = calendar.sessions_between(world.first, world.last)
     rate = float(dice.choice(_FAULTS_A_SESSION))
     lively = [name for name in sorted(INJECTORS) if not INJECTORS[name].kills]
+    trading = [name for name in lively if name[0] not in _WEATHER]
     deadly = [name for name in sorted(INJECTORS) if INJECTORS[name].kills]
     faults: list[Fault] = []
     for session in sessions:
-        drawn = _draw_ids(dice, lively, int(dice.poisson(rate)))
+        among = lively if dice.random() < _WEATHER_SHARE else trading
+        drawn = _draw_ids(dice, among, int(dice.poisson(rate)))
         drawn += _draw_ids(dice, deadly, int(dice.poisson(_KILLS_A_SESSION)))
         faults += [draw_fault(dice, name, _draw_instant(dice, session)) for name in drawn]
     for _ in range(int(dice.poisson(_SWIZZLES_A_MONTH))):
