@@ -156,6 +156,7 @@ def paper_access(
             is_trading=broker.is_trading,
             requests_per_second=broker.requests_per_second,
             answer_s=broker.answer_seconds,
+            restarts_at=broker.restarts_at,
         ),
         data=IbDataSettings(
             lines=broker.market_data_lines, allows_delayed=broker.delayed_data == "accept"

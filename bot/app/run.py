@@ -236,6 +236,7 @@ class _Life:
                 protections=config.bot.protections.policy(
                     interval_minutes=config.bot.schedule.interval_minutes,
                     in_real_time=wiring.in_real_time,
+                    broker_answer_s=config.bot.broker.answer_seconds,
                 ),
                 in_real_time=wiring.in_real_time,
                 reconcile=config.reconcile_policy,

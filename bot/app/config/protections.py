@@ -12,6 +12,8 @@ _SHIPPED = ProtectionPolicy()
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 # Fewer minutes than a few looks would lock at every look
 _LOOKS = 3
+# An adapter connects anew before it answers, and says better than a deadline what it lacks
+_RECONNECT = timedelta(seconds=45)
 
 
 class ProtectionsSection(Section):
@@ -38,8 +40,16 @@ class ProtectionsSection(Section):
     reset_to: ClockTime = time(0, 45)
     operator_silence_hours: Annotated[Whole, within(1, 8760)] | None = None
 
-    def policy(self, *, interval_minutes: int, in_real_time: bool) -> ProtectionPolicy:
-        """Return it in the engine's words; nobody can be silent in simulated time."""
+    def policy(
+        self, *, interval_minutes: int, in_real_time: bool, broker_answer_s: float
+    ) -> ProtectionPolicy:
+        """Return it in the engine's words; nobody can be silent in simulated time.
+
+        Args:
+            interval_minutes: Between two looks.
+            in_real_time: Whether time passes by itself.
+            broker_answer_s: How long the broker's adapter waits for an answer.
+        """
         silence = self.operator_silence_hours if in_real_time else None
         return ProtectionPolicy(
             daily_loss=_exact(self.daily_loss_fraction),
@@ -55,7 +65,10 @@ class ProtectionsSection(Section):
             clock_skew=timedelta(seconds=self.clock_skew_seconds),
             margin_floor=_exact(self.margin_floor_fraction),
             operator_silence=None if silence is None else silence * _HOUR,
-            answer=timedelta(seconds=self.answer_seconds),
+            answer=max(
+                timedelta(seconds=self.answer_seconds),
+                timedelta(seconds=broker_answer_s) + _RECONNECT,
+            ),
             page_again=self.page_again_minutes * _MINUTE,
         )
 

@@ -61,6 +61,9 @@ _IB_BROKER = {
     "market_data_lines": _Words("quotes your subscriptions allow at once ([ib.md](ib.md))"),
     "requests_per_second": _Words("the bot asks no faster; IB allows 50 and cuts off who does not"),
     "answer_seconds": _Words("how long an answer may take before the connection counts as lost"),
+    "restarts_at": _Words(
+        "when the gateway restarts at night: 5 minutes about it nothing is sent; empty: never"
+    ),
     "delayed_data": _Words("what to do where IB offers delayed quotes only"),
 }
 _PAPER_PORT = _Words(
@@ -259,7 +262,9 @@ _MEANINGS: Mapping[type[Section], Mapping[str, _Words]] = {
             "excess liquidity below this part of net liquidation: REDUCE_ONLY; 0 = off"
         ),
         "heartbeat_seconds": _Words("how often broker and heartbeat file are attended to"),
-        "answer_seconds": _Words("how long a sign of life from the broker may take"),
+        "answer_seconds": _Words(
+            "how long a sign of life may take; at least `broker.answer_seconds` and 45 more"
+        ),
         "hung_minutes": _Words("a job that takes longer hangs: nothing opens, orders withdrawn"),
         "blind_minutes": _Words("minutes without a broker before somebody is called"),
         "page_again_minutes": _Words("how often somebody is called while a trouble lasts"),

@@ -90,6 +90,7 @@ MarketSection = Annotated[ReplayMarketSection | SyntheticMarketSection, Field(di
 class SimulatedBrokerSection(Section):
     """The embedded exchange: no network, no account, no money."""
 
+    answer_seconds: ClassVar[float] = 10.0  # the adapter's own patience, where there is a wire
     kind: Literal["simulated"]
     transport: Literal["wire", "in_process"] = "wire"
     market_data_lines: Annotated[Whole, within(40, 10_000)] | None = None
@@ -115,6 +116,7 @@ class _IbBrokerSection(Section):
     market_data_lines: Annotated[Whole, within(40, 10_000)] = 100
     requests_per_second: Annotated[Whole, within(1, 1000)] = 45
     answer_seconds: Annotated[Number, within(1, 120)] = 10.0
+    restarts_at: ClockTime | None = time(23, 45)
     delayed_data: Literal["refuse", "accept"] = "refuse"
 
 
