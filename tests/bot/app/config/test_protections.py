@@ -14,7 +14,7 @@ from bot.app.wiring import PaperWorld, build_world
 ROOT = Path(__file__).parents[4]
 CONFIG = """\
 name: paper
-broker: {{kind: ib_paper, account: DU1234567{more}}}
+broker: {{kind: ib_paper, client_id: 7, account: DU1234567{more}}}
 limits: limits.yaml
 """
 
