@@ -89,7 +89,7 @@ class HaltDuringSubmit(Injector):
 
     async def before(self, call: Call) -> None:
         """Press it."""
-        if call.name == "submit":
+        if call.name == "submit" and self.is_its_turn():
             self.fire(ends=True)
             command = Command(
                 state=SystemState.HALTED,

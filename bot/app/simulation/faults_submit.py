@@ -38,7 +38,7 @@ class HalfAnOrder(_AwayAfter):
     async def before(self, call: Call) -> None:
         """Lose the order; from then on nobody answers."""
         await super().before(call)
-        if call.name == "submit" and not self.has_fired:
+        if call.name == "submit" and not self.has_fired and self.is_its_turn():
             self.fire()
             raise OutcomeUnknown("the connection dropped after half of the order")
 
@@ -49,7 +49,7 @@ class AcknowledgementLost(Injector):
 
     def after(self, call: Call, answer: Answer) -> Answer:
         """Lose the answer to one order."""
-        if call.name == "submit":
+        if call.name == "submit" and self.is_its_turn():
             self.fire(ends=True)
             raise OutcomeUnknown("no acknowledgement within the deadline")
         return answer
@@ -61,7 +61,7 @@ class FilledWhileAway(_AwayAfter):
 
     def after(self, call: Call, answer: Answer) -> Answer:
         """Lose the answer to one order."""
-        if call.name == "submit" and not self.has_fired:
+        if call.name == "submit" and not self.has_fired and self.is_its_turn():
             self.fire()
             raise OutcomeUnknown("the connection was lost with the acknowledgement")
         return answer
@@ -73,7 +73,7 @@ class NeverArrived(Injector):
 
     async def before(self, call: Call) -> None:
         """Swallow one order."""
-        if call.name == "submit":
+        if call.name == "submit" and self.is_its_turn():
             self.fire(ends=True)
             raise OutcomeUnknown("no acknowledgement within the deadline")
 
@@ -85,7 +85,7 @@ class _DeathAt(Injector):
 
     def at_point(self, point: CrashPoint) -> None:
         """Die there."""
-        if point in self.points:
+        if point in self.points and self.is_its_turn():
             self.fire(ends=True)
             raise SimulatedDeath(point)
 
@@ -172,7 +172,7 @@ class CancelInDoubt(Injector):
 
     def after(self, call: Call, answer: Answer) -> Answer:
         """Lose the confirmation."""
-        if call.name == "cancel":
+        if call.name == "cancel" and self.is_its_turn():
             self.fire(ends=True)
             raise OutcomeUnknown("10147: order to cancel is not found")
         return answer
@@ -196,7 +196,7 @@ class Rejected(Injector):
 
     async def before(self, call: Call) -> None:
         """Refuse it."""
-        if call.name == "submit":
+        if call.name == "submit" and self.is_its_turn():
             self.fire(ends=True)
             raise OrderRejected("201: order rejected: insufficient margin")
 
@@ -207,7 +207,7 @@ class Inactive(Injector):
 
     def after(self, call: Call, answer: Answer) -> Answer:
         """Say that it is inactive, while it works."""
-        if call.name == "submit":
+        if call.name == "submit" and self.is_its_turn():
             self.fire(ends=True)
             raise OutcomeUnknown("parked by the broker (Inactive), may come back")
         return answer

@@ -31,6 +31,7 @@ class Injector:
         self.has_fired = False
         self.is_over = False
         self.fired_at: datetime | None = None  # first
+        self._lets_pass = int(fault.arguments.get("lets_pass", 0))
 
     @property
     def is_latent(self) -> bool:
@@ -60,6 +61,11 @@ class Injector:
     def at_point(self, point: CrashPoint) -> None:
         """Raise to let the process die there, or to let its storage fail."""
 
+    def is_its_turn(self) -> bool:
+        """Count an occasion, and return whether it is the one this fault waits for."""
+        self._lets_pass -= 1
+        return self._lets_pass < 0
+
     def fire(self, *, ends: bool = False) -> None:
         """Count it as injected; with ``ends`` it happens only once."""
         if not self.has_fired:
@@ -69,6 +75,7 @@ class Injector:
 
 
 _LASTS_S: Final = (30.0, 300.0)
+_LETS_PASS: Final = 6.0  # occasions, on average
 _WAITS_S: Final = (86400.0, 12 * 86400.0)
 INJECTORS: Final[dict[str, type[Injector]]] = {}
 _Class = TypeVar("_Class", bound=type[Injector])
@@ -113,9 +120,12 @@ def draw_fault(dice: np.random.Generator, fault_id: str, at: datetime) -> Fault:
     injector = INJECTORS[fault_id]
     least, most = injector.lasts_s
     lasts = least * (most / least) ** dice.random() if least > 0 else 0.0
+    arguments = injector.draw_arguments(dice)
+    if injector.waits:  # else the first orders of a month would all be lost
+        arguments["lets_pass"] = int(dice.exponential(_LETS_PASS))
     return Fault(
         fault_id=fault_id,
         at=at,
         until=at + timedelta(seconds=round(lasts)),
-        arguments=injector.draw_arguments(dice),
+        arguments=arguments,
     )
