@@ -3,12 +3,14 @@
 import gc
 import logging
 import multiprocessing
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +21,6 @@ from bot.app.simulation.evidence import Evidence
 from bot.app.simulation.plan import EpisodePlan, draw_plan
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 a file system in memory, where there is one
-_EPISODES_A_PROCESS: Final = 500
 
 
 def simulate(
@@ -48,7 +49,6 @@ def simulate(
             jobs,
             mp_context=context,
             initializer=be_quiet,
-            max_tasks_per_child=_EPISODES_A_PROCESS,
         ) as pool,
     ):
         for seed in _first(waiting, 2 * jobs):
@@ -77,11 +77,21 @@ def live_plan(plan: EpisodePlan, limits: Path, folder: Path) -> EpisodeResult:
     own = folder / f"{plan.seed}"
     gc.disable()  # a seventh of the time; what an episode leaves is collected after it
     try:
-        return run_episode(plan, limits, own)
+        result = run_episode(plan, limits, own)
     finally:
         gc.enable()
         gc.collect()
         shutil.rmtree(own, ignore_errors=True)
+    return replace(result, process=os.getpid(), rss_mb=_resident_mb())
+
+
+def _resident_mb() -> float:
+    """Return how much memory this process has; 0 where the system does not say."""
+    pages = Path("/proc/self/statm")
+    if not pages.exists():
+        return 0.0
+    resident = int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return round(resident / 1_000_000, 1)
 
 
 @contextmanager

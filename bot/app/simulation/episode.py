@@ -75,6 +75,8 @@ class EpisodeResult:
     fills: int
     ledger_hash: str  # the end of its chain of events
     seconds: float
+    process: int = 0  # where it was lived
+    rss_mb: float = 0.0  # the memory of that process afterwards
 
 
 def run_episode(

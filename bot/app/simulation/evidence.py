@@ -10,6 +10,11 @@ from typing import Any, Final
 from bot.app.simulation.episode import EpisodeResult
 
 SESSIONS_A_YEAR: Final = 252
+FAULTS_ARE: Final = (
+    "faults: calls of the broker or of market data, and crash points, at which an injected fault "
+    "took effect; fault_activations: injected faults that took effect at least once, as per_fault "
+    "counts them by class; one that found no occasion is in neither"
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +36,7 @@ class Evidence:
     points: Counter[str] = field(default_factory=Counter)
     hashes: dict[int, str] = field(default_factory=dict)  # of the ledger, by seed
     violations: list[dict[str, Any]] = field(default_factory=list)
+    rss_mb: dict[int, list[float]] = field(default_factory=dict)  # by process: first, last
 
     def add(self, result: EpisodeResult) -> None:
         """Count an episode."""
@@ -47,6 +53,8 @@ class Evidence:
         self.deaths += Counter({str(point): n for point, n in result.deaths.items()})
         self.points += Counter({str(point): n for point, n in result.points.items()})
         self.hashes[result.seed] = result.ledger_hash
+        rss = self.rss_mb.setdefault(result.process, [])
+        rss[1:] = [result.rss_mb]
         self.violations += [
             {
                 "seed": result.seed,
@@ -78,8 +86,9 @@ class Evidence:
             "bot_years": round(self.bot_years, 2),
             "sessions": self.sessions,
             "crashes": self.crashes,
-            "faults": self.faults.total(),
-            "fault_effects": self.effects,
+            "faults": self.effects,
+            "fault_activations": self.faults.total(),
+            "faults_are": FAULTS_ARE,
             "lives": self.lives,
             "halts": self.halts,
             "decisions": self.decisions,
@@ -90,6 +99,8 @@ class Evidence:
             "per_invariant": _sorted(self.checks),
             "per_crash_point": _sorted(self.deaths),
             "crash_points_passed": _sorted(self.points),
+            "rss_mb_first": max((first for first, *_ in self.rss_mb.values()), default=0.0),
+            "rss_mb_last": max((rss[-1] for rss in self.rss_mb.values()), default=0.0),
             "wall_seconds": round(wall_seconds, 1),
             "cpu_seconds": round(self.cpu_seconds, 1),
             "ledgers": {str(seed): self.hashes[seed] for seed in sorted(self.hashes)},

@@ -1,6 +1,7 @@
 """Simulated months: what they find, that they repeat, and that they can be made small."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.app.simulation.campaign import be_quiet
+from bot.app.simulation.campaign import be_quiet, simulate
 from bot.app.simulation.catalogue import catalogued_faults, invariants
 from bot.app.simulation.episode import EpisodeResult, run_episode
 from bot.app.simulation.evidence import Evidence, write_evidence
@@ -73,6 +74,17 @@ def test_deaths_and_faults_are_survived_and_the_same_seed_leaves_the_same_ledger
     assert once.ledger_hash == again.ledger_hash  # I23
 
 
+def test_twenty_months_that_nobody_chose_break_nothing():
+    sums = Evidence(commit="")
+    simulate(range(20), LIMITS, jobs=os.cpu_count() or 1, evidence=sums)
+    assert sums.violations == []
+    assert len(sums.hashes) == 20
+    assert sums.crashes >= 100
+    assert sums.effects >= 1000
+    assert len(sums.faults) >= 30
+    assert sums.fills >= 200
+
+
 def test_a_ledger_that_books_what_was_not_executed_is_found_out(tmp_path, monkeypatch):
     honest = Truth.fills
     monkeypatch.setattr(Truth, "fills", lambda truth, *since: honest(truth, *since)[:-1])
@@ -128,6 +140,7 @@ def test_evidence_counts_and_keeps_what_others_wrote(tmp_path):
     assert written["museum_caught"] == 16
     assert written["sigkills"] == 0
     assert written["per_fault"] == {"B1": 2}
+    assert written["faults"] >= written["fault_activations"] == 2
     assert written["bot_years"] == round(2 * result.sessions / 252, 2)
     assert set(written["per_invariant"]) <= {each.invariant_id for each in invariants()}
     assert [each["seed"] for each in written["violations"]] == [3]
