@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,13 @@ from bot.engine.reconcile_policy import ReconcilePolicy
 from bot.engine.repairs import carry_out_repairs
 from bot.engine.synchronise import find_differences, synchronise
 from bot.engine.waking import WakingClock
-from bot.errors import BooksDisagree, BrokerUnavailable, RetryLater, SkipInterval
+from bot.errors import (
+    BooksDisagree,
+    BrokerUnavailable,
+    MarketDataMissing,
+    RetryLater,
+    SkipInterval,
+)
 from bot.ports import Alerts, Broker, Clock, MarketData
 from state.crash_points import CrashPoint, crash_point
 from state.ledger import DailyPnl, LastDecision, Ledger
@@ -176,12 +183,14 @@ class Engine:
             await self.beat()
             if self._is_behind(last):
                 await self._catch_up(last)
-            snapshot, account = await self._look(
-                session,
-                entry_due=entry_due,
-                decided_on=None if last is None else last.at,
-            )
+            decided_on = None if last is None else last.at
+            look = partial(self._look, session, entry_due=entry_due, decided_on=decided_on)
+            snapshot, account = await look()
             await self._books.check_books()
+            if self._is_old(snapshot):  # the broker took its time over the books
+                snapshot, account = await look()
+            if self._is_old(snapshot):
+                raise MarketDataMissing(f"the market of {snapshot.at.isoformat()} is old by now")
         except RetryLater as cause:
             return self._skip(cause)
         except SkipInterval as cause:
@@ -386,6 +395,11 @@ class Engine:
             return market.result(), account.result()
         await synchronise(self._ledger, self._broker, self._clock.now())
         return market.result(), await self._broker.fetch_account()
+
+    def _is_old(self, snapshot: MarketSnapshot) -> bool:
+        """Whether quotes are older than anything may be decided on (I14)."""
+        age = self._clock.now() - snapshot.market.at
+        return age > self._settings.limits.quote_age_max
 
     def _skip(self, cause: Exception) -> str:
         """Return the outcome of an interval that cannot be, and remember a lost connection."""

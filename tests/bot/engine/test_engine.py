@@ -186,6 +186,23 @@ def test_what_was_asked_beside_a_slow_look_is_asked_again(desk):
     assert {("fetch_fills", seen_at), ("fetch_account", seen_at)} <= set(questions.answered)
 
 
+def test_i14_a_market_that_got_old_while_the_books_were_compared_is_looked_at_again(desk):
+    """Invariant I14: the broker takes its time over orders, and quotes do not wait for it."""
+    desk.broker.hook = SlowQuestions(desk, fetch_foreign_orders=121)
+    noon = instant("2020-02-03 12:00")
+    assert desk.run(noon) == ["ran"]
+    assert decided(desk) == [noon + timedelta(seconds=121)]
+
+
+def test_i14_nothing_is_decided_on_a_market_that_got_old_beside_the_account(desk):
+    """Invariant I14: whatever the broker took its time over."""
+    desk.broker.hook = SlowQuestions(desk, fetch_account=121)
+    noon = instant("2020-02-03 12:00")
+    (outcome,) = desk.run(noon)
+    assert outcome.startswith("skipped: the market of 2020-02-03T17:0")
+    assert decided(desk) == []
+
+
 def test_of_several_failures_the_one_that_halts_counts(desk):
     desk.market_data = Feed(desk, MarketDataMissing("no SPX chain"))
     desk.broker.hook = Faults(
