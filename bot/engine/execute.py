@@ -53,7 +53,7 @@ from strategies.model.calendars import TradingCalendar
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.limits import Limits, MarginFacts, Readiness
-from strategies.model.orders import ApprovedOrder
+from strategies.model.orders import ApprovedOrder, PositionEffect
 from strategies.risk.gate import wants_preview
 
 log = structlog.get_logger(__name__)
@@ -128,8 +128,10 @@ class Executor:
                 if not errands:
                     return
                 await self._work(plan_id, errands, (due - decided_at).total_seconds())
-            except (RetryLater, SkipInterval) as cause:
+            except RetryLater as cause:
                 log.warning("step left out", plan_id=plan_id, due=str(due), reason=str(cause))
+            except SkipInterval as cause:
+                await self._wait_for_a_market(plan_id, str(cause))
         await self._reach(times[-1], None)
         await self._stop([errand.order for errand in await self._ask(plan_id)])
 
@@ -161,6 +163,23 @@ class Executor:
                         OrderStatus.CANCELLED,
                         note="its time was over before it was sent",
                     )
+
+    async def _wait_for_a_market(self, plan_id: str, reason: str) -> None:
+        """Withdraw what would open while nobody can say what it is worth (faults B14, D9).
+
+        What reduces may go on resting at the price it was given.
+        """
+        log.warning("no market", plan_id=plan_id, reason=reason)
+        opening = [
+            errand.order
+            for errand in self._errands(plan_id)
+            if errand.order.status in OPEN_STATUSES
+            and errand.order.intent.effect is PositionEffect.OPEN
+        ]
+        try:
+            await self._cancel(opening)
+        except RetryLater as cause:
+            log.warning("opening orders may rest still", plan_id=plan_id, reason=str(cause))
 
     def _times(self, plan_id: str, decided_at: datetime) -> Sequence[datetime]:
         """Return when each step of a plan is due, and last when all of its time is over."""

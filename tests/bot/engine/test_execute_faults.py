@@ -9,7 +9,7 @@ import pytest
 from bot.engine.execute import ExecutionRules
 from bot.engine.prices import OrderClass, WalkPolicy
 from bot.engine.synchronise import synchronise
-from bot.errors import BooksDisagree
+from bot.errors import BooksDisagree, MarketDataMissing
 from bot.exchange.orders import WORKING
 from state.crash_points import CrashPoint, SimulatedDeath, crashing
 from strategies.model.breaks import BreakKind
@@ -169,6 +169,48 @@ def test_a_fill_after_a_refusal_is_kept(bench):
     assert bench.ledger.fills_since(AT) == fills_of(bench.exchange)
     assert bench.ledger.positions() == {instrument(CALL).symbol: 10}
     assert len(bench.exchange.orders()) == 1, "a refusal is not argued with"
+
+
+class Blind:
+    """Market data that is gone between two steps of a walk."""
+
+    def __init__(self, inner, clock, gone_s):
+        self._inner, self._clock = inner, clock
+        self._from, self._to = (AT + timedelta(seconds=each) for each in gone_s)
+
+    async def fetch_quotes(self, instruments):
+        if self._from <= self._clock.now() < self._to:
+            raise MarketDataMissing("no quotes")
+        return await self._inner.fetch_quotes(instruments)
+
+
+def test_what_would_open_does_not_rest_while_there_is_no_market(bench):
+    """Faults B14 and D9: withdrawn at the first step without quotes, sent again once they are back.
+
+    The order farm works, or trading is halted everywhere: cancels pass in both.
+    """
+    bench.market_data = Blind(bench.market_data, bench.clock, (30, 90))
+    bench.decide(hedge(CALL, 10, "0.48", "0.53"))
+    bench.carry_out()
+    first, last = bench.ledger.orders_of_plan("plan-1")
+    assert first.status is OrderStatus.CANCELLED
+    assert first.updated_at == AT + timedelta(seconds=30)
+    assert last.status is OrderStatus.FILLED
+    assert last.planned_at == AT + timedelta(seconds=90)
+
+
+def test_what_reduces_goes_on_resting_while_there_is_no_market(bench):
+    """Fault B14: a reduction stands at the price it was given, until its time is over."""
+    bench.decide(hedge(CALL, 10, "0.53"))
+    bench.carry_out()
+    bench.market_data = Blind(bench.market_data, bench.clock, (150, 10**6))
+    sale = hedge(f"-1 {CALL}", 10, "-0.52", plan_id="plan-2", urgency=Urgency.PASSIVE)
+    bench.decide(sale, plan_id="plan-2")
+    began = bench.at
+    bench.carry_out("plan-2", decided_at=began)
+    (order,) = bench.ledger.orders_of_plan("plan-2")
+    assert order.status is OrderStatus.CANCELLED
+    assert order.updated_at == began + timedelta(seconds=120)
 
 
 # --- halts and loops ------------------------------------------------------------------------------

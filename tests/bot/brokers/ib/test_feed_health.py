@@ -30,6 +30,7 @@ async def same(bench: DataBench) -> None:
 
 
 async def test_a_farm_that_is_down_ends_the_interval_until_it_is_back():
+    """Fault B14: no quotes, and what is decided on them waits."""
     faults = plan(FaultKind.MARKET_FARM_DOWN, seconds=60)
     async with data_bench(faults=faults) as bench:
         await same(bench)
