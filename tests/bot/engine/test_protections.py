@@ -232,7 +232,7 @@ def test_a_clock_that_differs_locks_openings_until_it_agrees(desk):
 
 
 def test_intervals_without_a_market_lock_openings_until_a_look_has_gone_well(desk):
-    """Faults B2, B14 and D9: the first usable look decides under the lock, the next one is free again."""
+    """Faults B2, B14, D9: the first usable look decides under the lock, the next one is free."""
     inner = desk.market_data
 
     class Gone:
