@@ -102,8 +102,9 @@ class Schedule:
             await self._run(job)
 
         self._jobs[job.name] = job
-        grace = {"misfire_grace_time": None} if job.however_late else {}
-        self._scheduler.add_job(run, job.trigger, id=job.name, name=job.name, **grace)
+        # What may come however late may also be asked for again while it is under way
+        patient = {"misfire_grace_time": None, "max_instances": 2} if job.however_late else {}
+        self._scheduler.add_job(run, job.trigger, id=job.name, name=job.name, **patient)
 
     async def run_until_stopped(self) -> None:
         """Start the scheduler and return when ``stop`` is called; the job at work is finished.

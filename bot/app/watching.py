@@ -72,6 +72,7 @@ class Watch:
         self._ask_again_at: datetime | None = None
         self._failures = 0
         self._obeying = False
+        self._asked: frozenset[Path] = frozenset()  # requests that a job has been asked to answer
         self._frozen_job: datetime | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -112,9 +113,14 @@ class Watch:
     # --- commands -----------------------------------------------------------------------------
 
     async def _look_for_commands(self) -> None:
-        if not self._engine.controls.take():
+        waiting = self._engine.requests_waiting()
+        # What a job could not answer, the next look does
+        is_asked = bool(waiting - self._asked)
+        self._asked = waiting
+        if self._engine.controls.take():
+            self._engine.wake()
+        elif not is_asked:
             return
-        self._engine.wake()
         if not self._obeying:
             self._obeying = True
             trigger = DateTrigger(run_date=self._clock.now())

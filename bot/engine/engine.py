@@ -32,6 +32,7 @@ from bot.engine.protections import Protections
 from bot.engine.reconcile import Reconciler
 from bot.engine.reconcile_policy import ReconcilePolicy
 from bot.engine.repairs import carry_out_repairs
+from bot.engine.requests import waiting_requests
 from bot.engine.synchronise import find_differences, synchronise
 from bot.engine.waking import WakingClock
 from bot.errors import (
@@ -252,6 +253,10 @@ class Engine:
         if self.controls.is_flattening:
             return await self.run_interval(at, entry_due=False)
         return "ran"
+
+    def requests_waiting(self) -> frozenset[Path]:
+        """Return what operators have asked for about breaks and locks; ``obey`` answers it."""
+        return frozenset(waiting_requests(self._settings.control_dir))
 
     async def _mend(self) -> None:
         """Send what makes broken condors even again, where the configuration says so."""

@@ -22,6 +22,7 @@ from bot.engine.control import (
     refuses_resume,
     submit_command,
 )
+from bot.engine.requests import waiting_requests
 from state.audit import AuditReader, Cell, Coverage, Table
 from state.errors import InstanceRunning, NoLedger
 from state.ledger import Ledger
@@ -60,7 +61,8 @@ def status_command(
         acknowledge(paths.control_dir, SystemClock().now())
     status["process"] = process_of(paths.database)
     newest = Table(jobs.columns, jobs.rows[-_JOBS_SHOWN:])
-    waiting = len(list(paths.control_dir.glob("*.json")))
+    commands = list(paths.control_dir.glob("*.json"))
+    waiting = len(commands) + len(waiting_requests(paths.control_dir))
     if output == "json":
         answer = {
             "status": status,

@@ -11,10 +11,11 @@ from bot.app.schedule import Schedule, ScheduledJob
 from bot.app.watching import Watch
 from bot.engine.control import Command, submit_command
 from bot.engine.heartbeat import read_heartbeat
+from bot.engine.requests import Request, RequestKind, submit_request, waiting_requests
 from bot.errors import BrokerUnavailable, HaltTrading
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.orders import Urgency
-from tests.bot.engine.fakes import EngineBench, Faults, hedge
+from tests.bot.engine.fakes import EngineBench, Faults, committed, hedge
 from tests.bot.exchange.venue.fakes import CALL
 from tests.builders import AT, instant
 
@@ -196,6 +197,76 @@ def test_a_command_is_obeyed_within_seconds_also_in_the_middle_of_a_walk(desk):
     live(desk, look, minutes=5)
     submitted, cancelled = times[:2]
     assert cancelled - submitted <= timedelta(seconds=3)
+
+
+def request(desk, **parts):
+    made = Request(by="ops", reason="test", at=desk.clock.now(), **parts)
+    return submit_request(desk.control_dir, made)
+
+
+def test_what_operators_ask_for_about_breaks_is_answered_between_looks(desk):
+    taken, files = [], []
+
+    async def ask(engine, at):
+        files.append(request(desk, kind=RequestKind.COMPARE))
+        files.append(request(desk, kind=RequestKind.IGNORE, break_id="X1"))
+        asked = desk.clock.now()
+
+        def note(call, phase, argument):
+            if (call, phase) == ("fetch_positions", "after"):
+                taken.append(desk.clock.now() - asked)
+
+        desk.broker.hook = note
+        return "ran"
+
+    live(desk, ask, minutes=5)
+    left, refused = files
+    assert not left.exists()
+    assert refused.with_suffix(".refused").exists()
+    assert taken[0] <= timedelta(seconds=3)
+    rows = committed(desk.database, "SELECT outcome FROM job_runs WHERE job = 'command'")
+    assert rows == [("ran",)]
+
+
+def test_what_cannot_be_answered_now_is_not_asked_for_every_second(desk):
+    """The next look answers it; a broker that is away is asked more and more seldom."""
+    away = BrokerUnavailable("1100")
+
+    async def ask(engine, at):
+        request(desk, kind=RequestKind.COMPARE)
+        desk.broker.hook = Faults({(each, "before", 0): away for each in ("fetch_orders",)})
+        return "ran"
+
+    live(desk, ask, minutes=5)
+    rows = committed(desk.database, "SELECT outcome FROM job_runs WHERE job = 'command'")
+    assert rows == [("skipped",)]
+    assert len(waiting_requests(desk.control_dir)) == 1
+
+
+def test_a_command_that_comes_while_one_is_obeyed_is_obeyed_after_it(desk):
+    """It is no run that was missed."""
+    seen = []
+
+    def hold(call, phase, argument):
+        if (call, phase) == ("fetch_positions", "before") and desk.made_request:
+            seen.append(call)
+            if len(seen) == 1:
+                request(desk, kind=RequestKind.COMPARE)
+                return desk.clock.sleep(10)
+        return None
+
+    async def ask(engine, at):
+        desk.made_request = True
+        request(desk, kind=RequestKind.COMPARE)
+        return "ran"
+
+    desk.made_request = False
+    desk.broker.hook = hold
+    live(desk, ask, minutes=5)
+    rows = committed(desk.database, "SELECT outcome FROM job_runs WHERE job = 'command'")
+    assert {outcome for (outcome,) in rows} <= {"ran", "late"}
+    assert len(rows) == 2
+    assert waiting_requests(desk.control_dir) == []
 
 
 def test_a_stop_ends_the_tasks_quietly(desk):
