@@ -267,14 +267,14 @@ def chosen(count: int, seed: int, targets: Sequence[str]) -> list[Mutant]:
 # --- running --------------------------------------------------------------------------------------
 
 
-def tests_for(target: str, path: str) -> list[str]:
-    """Return the tests of a target, those first that are named after the changed module."""
+def tests_for(target: str, path: str, copy: Path) -> list[str]:
+    """Return a copy's tests of a target, those first that are named after the changed module."""
     stem = Path(path).stem
     found: list[str] = []
     for each in TARGETS[target].tests:
-        place = ROOT / each
+        place = copy / each
         found += (
-            sorted(one.relative_to(ROOT).as_posix() for one in place.rglob("test_*.py"))
+            sorted(one.relative_to(copy).as_posix() for one in place.rglob("test_*.py"))
             if place.is_dir()
             else [each] * place.exists()
         )
@@ -322,7 +322,7 @@ def is_killed(mutant: Mutant, copy: Path, limit_s: float) -> bool:
     path = copy / mutant.path
     original = path.read_text()
     path.write_text(mutant.text)
-    tests = tests_for(mutant.target, mutant.path)
+    tests = tests_for(mutant.target, mutant.path, copy)
     try:
         return is_failing(tests, copy, limit_s, keep_bytecode=False)
     finally:
@@ -333,7 +333,7 @@ def prepare(copy: Path, targets: Sequence[str]) -> float:
     """Run the tests unchanged, so that what they load is compiled; return the time limit of one."""
     began = time.perf_counter()
     for target in targets:
-        if is_failing(tests_for(target, ""), copy, 10 * _TIME_LIMIT_S, keep_bytecode=True):
+        if is_failing(tests_for(target, "", copy), copy, 10 * _TIME_LIMIT_S, keep_bytecode=True):
             said = (copy / _OUTPUT).read_text()[-2000:]
             sys.exit(f"the tests of {target} fail without any change:\n{said}")
     for target in targets:  # what is changed is compiled anew each time
