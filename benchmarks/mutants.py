@@ -81,6 +81,9 @@ TARGETS: Mapping[str, Target] = {
         tests=(
             "tests/state/test_ledger.py",
             "tests/state/test_projections.py",
+            "tests/state/test_activity.py",
+            "tests/state/test_anchors.py",
+            "tests/state/test_chain.py",
             "tests/state/test_rolls.py",
             "tests/state/test_external_fills.py",
             "tests/state/test_governance.py",
