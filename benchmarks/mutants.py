@@ -109,6 +109,7 @@ TARGETS: Mapping[str, Target] = {
             "tests/bot/engine/test_reconcile.py",
             "tests/bot/engine/test_doubts.py",
             "tests/bot/engine/test_repairs.py",
+            "tests/bot/engine/test_requests.py",
             "tests/bot/engine/test_reconcile_model.py",
         ),
     ),

@@ -74,6 +74,13 @@ def test_a_second_negative_pass_a_minute_later_says_that_it_is_nowhere(doubtful)
     assert doubtful.ledger.book(AT).working == ()
 
 
+def test_an_order_that_was_withdrawn_was_not_lost(bench):
+    bench.decide(ORDER)
+    with bench.ledger.transaction() as tx:
+        tx.record_order_event(ID, AT, OrderStatus.CANCELLED, note="withdrawn")
+    assert not was_not_found(bench.ledger.order(ID))
+
+
 def test_the_first_pass_is_remembered_by_the_next_process(doubtful):
     """Fault C1, fault B5: a restart between the passes does not begin again."""
     look(doubtful)

@@ -6,12 +6,15 @@ from decimal import Decimal
 
 import pytest
 
+from bot.engine.breaks import LEGS_ARRIVE_WITHIN
+from bot.engine.reconcile import structures_to_mend
 from bot.engine.requests import RequestKind
 from bot.errors import BooksDisagree, BrokerUnavailable
 from bot.ports import OrderReport
 from strategies.model.breaks import BreakKind
 from strategies.model.fills import Side
 from strategies.model.lifecycle import OrderStatus
+from strategies.model.limits import SystemState
 from strategies.model.locks import LockKind
 from strategies.model.orders import Urgency
 from tests.bot.engine.books import (
@@ -155,8 +158,14 @@ def test_what_the_bot_cannot_trade_halts(books):
     (found,) = books.bench.ledger.open_breaks()
     assert found.kind is BreakKind.ASSIGNMENT
     assert books.locked == {"*"}
+    books.bench.halt(SystemState.HALTED)
+    books.reconciler.may_go_on()  # it has stopped already
+    books.bench.halt(SystemState.RUNNING)
+    with pytest.raises(BooksDisagree, match="SPY: ledger has 0, broker has 100"):
+        books.reconciler.may_go_on()
     books.tell_the_truth()
     books.start()
+    books.reconciler.may_go_on()
 
 
 @pytest.mark.parametrize(("more", "tolerance", "broken"), [("0.01", "0", True), ("3", "3", False)])
@@ -409,7 +418,31 @@ def test_legs_that_are_still_arriving_are_no_broken_structure(books):
     _without_a_leg(books, SHORT_CALL)
     books.reconciler._compared_at = books.bench.at  # as after a whole comparison
     books.bench.at = max(fill.executed_at for fill in books.bench.ledger.fills_since(AT))
-    assert books.look(whole=False, after=timedelta(seconds=59)) == []
+    assert books.look(whole=False, after=LEGS_ARRIVE_WITHIN - timedelta(microseconds=1)) == []
+    assert kinds(books.look(whole=False, after=timedelta(microseconds=1))) == [BreakKind.STRUCTURE]
+    assert timedelta(minutes=1) == LEGS_ARRIVE_WITHIN
+
+
+def test_a_condor_that_others_made_owns_what_is_loose_in_its_legs(books):
+    """No order of the bot says whose the leg is: every execution of the condor was adopted."""
+    bench = books.bench
+    legs = condor_legs(LEGS)
+    order = records.condor_intent("plan-1", "C0001", legs, 1, limit="-4.60")
+    bench.decide(order, opens=[records.condor_open("C0001", legs, 1)])
+    with bench.ledger.transaction() as tx:
+        for number, (contract, ratio) in enumerate(legs.signed()):
+            root = f"x{number}"
+            tx.record_external_fill(records.external_fill(contract.symbol, ratio, root=root))
+            tx.adopt_external_fill(root, AT, condor_id="C0001", layer=None, by="ops", reason="ours")
+        tx.record_external_fill(records.external_fill(SHORT_CALL, 1, root="y"))
+    assert structures_to_mend(bench.ledger, AT) == ()  # it has just traded
+    (found,) = structures_to_mend(bench.ledger, AT + LEGS_ARRIVE_WITHIN)
+    assert found.condor_id == "C0001"
+    assert {leg.symbol: n for leg, n in found.uneven.items()} == {
+        LONG_PUT: 1,
+        SHORT_PUT: -1,
+        LONG_CALL: 1,
+    }
 
 
 def test_three_of_four_condors_are_three_whole_condors(books):
