@@ -14,7 +14,7 @@ from bot.ports import OrderReport
 from strategies.model.breaks import BreakKind
 from strategies.model.fills import Side
 from strategies.model.lifecycle import OrderStatus
-from strategies.model.limits import SystemState
+from strategies.model.limits import HaltScope, SystemState
 from strategies.model.locks import LockKind
 from strategies.model.orders import Urgency
 from tests.bot.engine.books import (
@@ -158,7 +158,7 @@ def test_what_the_bot_cannot_trade_halts(books):
     (found,) = books.bench.ledger.open_breaks()
     assert found.kind is BreakKind.ASSIGNMENT
     assert books.locked == {"*"}
-    books.bench.halt(SystemState.HALTED)
+    books.bench.halt(SystemState.HALTED, HaltScope.ALL)
     books.reconciler.may_go_on()  # it has stopped already
     books.bench.halt(SystemState.RUNNING)
     with pytest.raises(BooksDisagree, match="SPY: ledger has 0, broker has 100"):
