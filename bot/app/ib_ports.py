@@ -77,7 +77,8 @@ class IbEnd:
         self.bars = DailyBars(self.data)
         book = OrderBook(self.qualifier.instrument)
         self.trading = IbSession(access.settings, clock, log=self._events, orders=book)
-        prove = SelfTest(self.trading, self.qualifier).run if access.proves else None
+        self_test = SelfTest(self.trading, self.qualifier, access.calendar)
+        prove = self_test.run if access.proves else None
         self._prices = IbSettlementPrices(self.bars, self.qualifier, clock)
         self.ports = Ports(
             broker=IbBroker(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.brokers.ib.broker_hours import surprising_days
 from bot.brokers.ib.contracts import ContractAmbiguous, ContractUnknown
 from bot.brokers.ib.library import Contract, ContractDetails
 from bot.calendars.build import build_calendar
@@ -145,6 +146,11 @@ def the_market_closes_early(seed: int, folder: Path) -> None:
     calendar = build_calendar(date(year, 1, 1), date(year, 12, 31), told)
     if calendar.is_session(day):
         assert calendar.closes_at(day) == at_exchange(day, time(13, 15))
+    ends = f"{dice.whole(9, 14):02d}{dice.whole(0, 59):02d}"  # Chicago, and we think 15:15
+    if ends <= "1415":
+        hours = f"20200210:0830-20200210:1515;20200211:0830-20200211:{ends}"
+        (words,) = surprising_days(hours, "America/Chicago", CALENDAR)
+        assert words.startswith("2020-02-11 closes at ")
 
 
 @drill("D12")
@@ -172,6 +178,9 @@ def the_exchange_closes_at_short_notice(seed: int, folder: Path) -> None:
     assert _vix_call_at(at, closed) is _R.MARKET_CLOSED
     beyond = at_exchange(date(2021, 2, 1) + timedelta(days=dice.whole(0, 900)), time(12))
     assert _vix_call_at(beyond, closed) is _R.NO_CALENDAR
+    (words,) = surprising_days(f"{day:%Y%m%d}:CLOSED", "America/Chicago", calendar)
+    assert words == f"{day} is closed"
+    assert surprising_days(f"{day:%Y%m%d}:CLOSED", "America/Chicago", closed) == []
     known = dice.pick([date(2012, 10, 29), date(2018, 12, 5), date(2025, 1, 9)])
     assert not _long_calendar().is_session(known)
 

@@ -102,6 +102,14 @@ class Qualifier:
             self._indices[name] = contract
         return self._indices[name]
 
+    async def hours(self, name: str) -> tuple[str, str]:
+        """Return an index's hours in IB's words, and its time zone; empty if IB has none.
+
+        Raises: BrokerUnavailable.
+        """
+        found = await self._details(index_contract(name), f"the hours of {name}")
+        return (found[0].liquidHours, found[0].timeZoneId) if found else ("", "")
+
     def known(self, symbol: str) -> Contract | None:
         """Return the contract of a symbol if it has been asked for before."""
         return self._contracts.get(symbol)

@@ -2,19 +2,22 @@
 
 One series of each class that is traded is read as the bot will read it: a gateway or a library of
 another version that spells contracts otherwise is found out here, and not by an order (fault B16).
-A what-if tells whether the API takes orders at all (fault B9).
+A what-if tells whether the API takes orders at all (fault B9). IB's hours of the coming week are
+compared with the calendar (faults D11, D13).
 """
 
 from typing import Final
 
 import structlog
 
+from bot.brokers.ib.broker_hours import surprising_days
 from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.library import Order, RequestError
 from bot.brokers.ib.margin import ask_margin
 from bot.brokers.ib.orders import ORDER_TYPE, TIME_IN_FORCE
 from bot.brokers.ib.qualifier import Qualifier
 from bot.errors import BrokerUnavailable, HaltTrading, MarketDataMissing
+from strategies.model.calendars import TradingCalendar
 from strategies.model.instruments import Instrument, parse_symbol
 
 log = structlog.get_logger(__name__)
@@ -30,11 +33,13 @@ class SelfTest:
     Args:
         session: The connection that trades.
         qualifier: Reads contracts.
+        calendar: Sessions and early closes the bot goes by.
     """
 
-    def __init__(self, session: IbSession, qualifier: Qualifier) -> None:
+    def __init__(self, session: IbSession, qualifier: Qualifier, calendar: TradingCalendar) -> None:
         self._session = session
         self._qualifier = qualifier
+        self._calendar = calendar
 
     async def run(self) -> None:
         """Return if the bot can read what it trades, and may trade it.
@@ -47,6 +52,7 @@ class SelfTest:
                 read += [await self._option(underlying, root) for root in roots]
         except MarketDataMissing as cause:
             raise HaltTrading(f"start-up test: {cause}. Nothing was sent") from cause
+        await self._knows_the_days()
         await self._may_trade(read[-1])
         log.info("start-up test passed", contracts=[each.symbol for each in read])
 
@@ -67,6 +73,15 @@ class SelfTest:
                 if series.root == root and series.symbols:
                     return parse_symbol(series.symbols[len(series.symbols) // 2])
         raise MarketDataMissing(f"of IB's {root} options none can be read")
+
+    async def _knows_the_days(self) -> None:
+        """Find days that IB ends early, or does not open, and nobody has told the bot about."""
+        hours, zone_name = await self._qualifier.hours("SPX")
+        if days := surprising_days(hours, zone_name, self._calendar):
+            raise HaltTrading(
+                f"start-up test: by IB's hours {', '.join(days)}; write that into the file of "
+                "calendar_overrides, or find out why. Nothing was sent"
+            )
 
     async def _may_trade(self, instrument: Instrument) -> None:
         """Ask what one contract would do to margin; an answer of any kind but one will do."""

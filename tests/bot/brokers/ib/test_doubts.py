@@ -296,10 +296,11 @@ def test_a_clock_that_is_off_can_be_seen(tmp_path, ahead_s):
 # --- the start-up test ----------------------------------------------------------------------------
 
 
-async def proven(**changes) -> None:
+async def proven(calendar=None, *, at=AT, **changes) -> None:
     """Run the start-up test against a gateway with settings of its own."""
-    async with data_bench(gateway=limited(**changes)) as bench:
-        await SelfTest(bench.trading, bench.qualifier).run()
+    async with data_bench(at=at, gateway=limited(**changes)) as bench:
+        known = calendar or bench.running.exchange.market.calendar
+        await SelfTest(bench.trading, bench.qualifier, known).run()
         assert bench.running.exchange.orders() == ()
 
 
