@@ -66,6 +66,27 @@ def test_a_condor_half_closed_by_hand_is_closed_step_by_step(make_bench):
     assert bench.ledger.book(bench.at).condors == ()
 
 
+class Unquoted:
+    """A market in which nobody quotes anything."""
+
+    async def fetch_quotes(self, instruments):
+        return {}
+
+
+def test_a_repair_waits_for_quotes(bench):
+    books = Books(bench)
+    books.open_condor()
+    books.trade("manual-1", CLOSE_CALLS, 2, "20.00")
+    for found in books.look():
+        if found.kind is BreakKind.FOREIGN_FILL:
+            books.decide(RequestKind.ADOPT, found, condor_id="C0001")
+    assert kinds(books.look()) == [BreakKind.STRUCTURE]
+    with bench.ledger.transaction() as tx:
+        tx.complete_interval("plan-1", bench.at)
+    assert mend(books, Unquoted()) == []
+    assert len(bench.ledger.orders_of_plan("plan-1")) == 1
+
+
 def test_a_repair_that_is_refused_is_tried_again_as_another_attempt(bench):
     books = Books(bench)
     books.open_condor()
@@ -95,15 +116,16 @@ def test_a_repair_that_is_refused_is_tried_again_as_another_attempt(bench):
     assert len(attempts) > 1
 
 
-def mend(books):
+def mend(books, market_data=None):
     """Carry out what is proposed; return the purposes."""
     bench, sent = books.bench, []
+    market_data = market_data or bench.market_data
 
     async def act():
         await bench.broker.connect()
         executor = bench.executor
         orders = await carry_out_repairs(
-            bench.ledger, bench.market_data, executor.carry_out, bench.clock.now()
+            bench.ledger, market_data, executor.carry_out, bench.clock.now()
         )
         sent.extend(order.purpose for order in orders)
 
