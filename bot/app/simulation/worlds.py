@@ -79,7 +79,7 @@ def draw_world(dice: np.random.Generator) -> WorldPlan:
             last=date(year, month, months.monthrange(year, month)[1]),
             seed=int(dice.integers(1, 1_000_000)),
             cash_usd=int(dice.choice(_CASH_USD)),
-            packages_most=int(dice.choice([4, 20, 50])),
+            packages_most=int(dice.choice([12, 40, 80])),
         )
         try:
             build_scenery(world)
