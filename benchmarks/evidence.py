@@ -20,30 +20,53 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 EVIDENCE = ROOT / "docs" / "evidence.json"
 
+_MONTHS_AT_A_TIME = 48
+_OTHERS = {"sigkills", "museum_caught"}  # of other parts
+_DETAILS = {"violations", "per_fault", "per_invariant", "per_crash_point", "crash_points_passed"}
+
 Part = Callable[[argparse.Namespace], dict[str, Any]]
 
 
 def simulation(asked: argparse.Namespace) -> dict[str, Any]:
-    """Live bot-months full of faults and deaths."""
+    """Live bot-months full of faults and deaths, some at a time: a campaign may be stopped."""
+    before = json.loads(asked.out.read_text()) if asked.out.exists() else {}
+    campaigns: dict[str, Any] = before.get("campaigns", {})
+    first, last = asked.first, asked.first + asked.months
+    while first < last:
+        months = min(_MONTHS_AT_A_TIME, last - first)
+        found = _months(first, months, asked.jobs)
+        commit = found.pop("commit")
+        campaigns[commit] = _added(campaigns.get(commit, {}), found | {"months": months})
+        first += months
+        document = joined(before | {"campaigns": campaigns})
+        asked.out.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    return {"campaigns": campaigns}
+
+
+def _months(first: int, count: int, jobs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "simulation.json"
-        command = ["-m", "bot.app", "simulate", "--seeds", str(asked.months)]
-        command += ["--first", str(asked.first), "--jobs", str(asked.jobs)]
-        command += ["--evidence", str(path), "--no-shrink"]
-        _run(command, may_fail=True)
+        command = ["-m", "bot.app", "simulate", "--seeds", str(count), "--first", str(first)]
+        _run([*command, "--jobs", str(jobs), "--evidence", str(path), "--no-shrink"], may_fail=True)
         found: dict[str, Any] = json.loads(path.read_text())
     found.pop("ledgers")  # a hash a seed: thousands of lines that `--seed` tells again
-    for other in ("sigkills", "museum_caught"):
-        found.pop(other)
-    violations = found.pop("violations")
-    return {
-        **{name: value for name, value in found.items() if not name.startswith("per_")},
-        "simulation_commit": found.pop("commit"),
-        "simulated_per_fault": found["per_fault"],
-        "per_invariant": found["per_invariant"],
-        "per_crash_point": found["per_crash_point"],
-        "simulation_violations": violations,
-    }
+    found.pop("faults_are", None)
+    return {name: value for name, value in found.items() if name not in _OTHERS}
+
+
+def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two documents as one: numbers and tables added up, lists joined."""
+    both: dict[str, Any] = dict(one)
+    for name, value in other.items():
+        if name.startswith("rss_mb"):  # what a process held at first, and at last
+            both[name] = value if name.endswith("last") else one.get(name, value)
+        elif isinstance(value, dict):
+            both[name] = _added(one.get(name, {}), value)
+        elif isinstance(value, list):
+            both[name] = [*one.get(name, []), *value]
+        else:
+            both[name] = round(one.get(name, 0) + value, 2)
+    return both
 
 
 def kills(asked: argparse.Namespace) -> dict[str, Any]:
@@ -101,16 +124,27 @@ PARTS: Mapping[str, Part] = {
 
 def joined(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the document with what follows from all parts together."""
-    per_fault = dict(parts.get("simulated_per_fault", {}))
+    simulated: dict[str, Any] = {}
+    for campaign in parts.get("campaigns", {}).values():
+        simulated = _added(simulated, campaign)
+    per_fault: dict[str, int] = dict(simulated.get("per_fault", {}))
     for fault_id, count in parts.get("drilled_per_fault", {}).items():
         per_fault[fault_id] = per_fault.get(fault_id, 0) + count
-    lists = ("simulation_violations", "sigkill_failures", "drill_violations")
+    found = [
+        *simulated.get("violations", ()),
+        *parts.get("sigkill_failures", ()),
+        *parts.get("drill_violations", ()),
+    ]
     return {
         **parts,
+        **{name: value for name, value in simulated.items() if name not in _DETAILS},
+        "faults_are": "calls and crash points at which an injected fault took effect",
+        "per_invariant": simulated.get("per_invariant", {}),
+        "per_crash_point": simulated.get("per_crash_point", {}),
         "per_fault": {each: per_fault[each] for each in sorted(per_fault, key=_natural)},
         "fault_classes": len(per_fault),
         "fewest_injections_of_a_class": min(per_fault.values(), default=0),
-        "violations": sum(len(parts.get(name, ())) for name in lists),
+        "violations": len(found),
     }
 
 
