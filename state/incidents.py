@@ -143,6 +143,17 @@ def locks(connection: Connection, at: datetime) -> tuple[Lock, ...]:
     )
 
 
+def released_by_hand(connection: Connection, lock_id: str, bot: str) -> datetime | None:
+    """Return when somebody other than the bot last took a lock away; None if nobody did."""
+    query = (
+        select(func.max(_RELEASES.c.at))
+        .join(_LOCKS, _LOCKS.c.sequence == _RELEASES.c.lock_sequence)
+        .where(_LOCKS.c.lock_id == lock_id, _RELEASES.c.set_by != bot)
+    )
+    released: datetime | None = connection.execute(query).scalar()
+    return released
+
+
 def _values(found: Break) -> tuple[object, ...]:
     return found.ledger_value, found.broker_value, found.locks
 

@@ -617,6 +617,12 @@ class Ledger:
         with self._reading() as connection:
             return incidents.locks(connection, at)
 
+    @remembered
+    def lock_released_by_hand(self, lock_id: str, *, bot: str) -> datetime | None:
+        """Return when somebody other than ``bot`` last released a lock; None if nobody did."""
+        with self._reading() as connection:
+            return incidents.released_by_hand(connection, lock_id, bot)
+
     # --- the program itself -----------------------------------------------------------------
 
     @remembered

@@ -464,6 +464,31 @@ def ignore(
     )
 
 
+@app.command(
+    cls=_Guarded,
+    rich_help_panel="Operate",
+    epilog='Example: alvh unlock K1a2b3c4d --reason "the drawdown is understood"',
+)
+def unlock(
+    lock_id: Annotated[
+        str, typer.Argument(metavar="LOCK", help="Its id in `alvh status`; may be shortened.")
+    ],
+    reason: BreakReason,
+    config: ConfigPath = PAPER_CONFIG,
+    set_: Settings = None,
+    state_dir: StateDir = STATE_DIR,
+    output: Format = Output.TABLE,
+) -> None:
+    """Take a lock away before its time; it comes back if its cause is still there."""
+    from bot.app.commands.breaks import unlock_command
+
+    raise typer.Exit(
+        unlock_command(
+            config, lock_id, reason=reason, flags=set_ or [], state_dir=state_dir, output=output
+        )
+    )
+
+
 class CashBooking(StrEnum):
     """What an operator books cash as."""
 

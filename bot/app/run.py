@@ -63,6 +63,7 @@ _LAST_DAY_ENDS = clock_time(18, 0)
 _NEXT_SIGN = timedelta(minutes=5)  # of real time: in simulated time each look leaves a sign
 _BOOK_AGAIN_AFTER = timedelta(minutes=10)
 _KIB_PER_MIB = 1024
+_DECIDING = frozenset({"entry", "interval"})  # jobs that leave decisions
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -256,6 +257,8 @@ class _Life:
         self._obey_signals(schedule)
         owns_orders = True
         watch = self._build_watch(schedule)
+        last = self._ledger.last_decision()
+        decided_at = None if last is None else last.at
         self._note("connecting and comparing the books")
         try:
             await self._engine.start()
@@ -264,7 +267,7 @@ class _Life:
             if self._ends_at is None or start < self._ends_at:
                 if watch is not None:
                     watch.start()
-                await schedule.run_until_stopped()
+                await schedule.run_until_stopped(decided_at=decided_at)
         except (BotError, StateError, DomainError) as failure:
             owns_orders = not isinstance(failure, LeaseLost)  # else another process has them now
             if self._outcome.halted is None:  # at start-up; the schedule halts by itself
@@ -335,7 +338,9 @@ class _Life:
             "housekeeping": housekeeping,
         }
         for name, trigger in scheduled_triggers(plan).items():
-            schedule.add(ScheduledJob(name=name, trigger=trigger, run=duties[name]))
+            decides = name in _DECIDING
+            job = ScheduledJob(name=name, trigger=trigger, run=duties[name], decides=decides)
+            schedule.add(job)
         if self._ends_at is not None:
             # A start may find its end gone by, after finishing what was under way
             end = DateTrigger(run_date=self._ends_at)

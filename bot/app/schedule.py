@@ -41,6 +41,7 @@ _TICK = timedelta(microseconds=1)
 # A bot that was away for longer begins its record anew
 _AWAY_MAX = timedelta(days=370)
 NOT_RUNNING = "the bot was not running"
+CUT_OFF = "cut off with its process, and finished at the next start"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class ScheduledJob:
     trigger: BaseTrigger
     run: JobFunction  # takes the scheduled instant; returns "ran" or "skipped", ": why" after it
     however_late: bool = False  # the grace time does not apply
+    decides: bool = False  # it leaves a decision, which a start finishes
 
 
 class Schedule:
@@ -106,12 +108,16 @@ class Schedule:
         patient = {"misfire_grace_time": None, "max_instances": 2} if job.however_late else {}
         self._scheduler.add_job(run, job.trigger, id=job.name, name=job.name, **patient)
 
-    async def run_until_stopped(self) -> None:
+    async def run_until_stopped(self, *, decided_at: datetime | None = None) -> None:
         """Start the scheduler and return when ``stop`` is called; the job at work is finished.
+
+        Args:
+            decided_at: When an earlier process decided last. If its job left no row, that process
+                was ended in the midst of it.
 
         Raises: whatever a job raised.
         """
-        self._record_absence(self._clock.now())
+        self._record_absence(self._clock.now(), decided_at)
         self._scheduler.start()
         try:
             await self._stopped.wait()
@@ -198,25 +204,49 @@ class Schedule:
             )
         crash_point(CrashPoint.JOB_RECORDED)
 
-    def _record_absence(self, now: datetime) -> None:
+    def _record_absence(self, now: datetime, decided_at: datetime | None) -> None:
         """Leave a row for every instant that was due while no bot was running (C15, C16)."""
         known = self._ledger.last_due_times()
         # A job without a row was not due while a bot ran, which was up to then at least
         began = min(known.values(), default=None)
+        told = {known[job.name] for job in self._jobs.values() if job.decides and job.name in known}
         for job in self._jobs.values():
             if isinstance(job.trigger, DateTrigger):  # due once, and never in another life
                 continue
             last = known.get(job.name, began)
             if last is not None:
-                self._note_absence(job, max(last, now - _AWAY_MAX), now)
+                since = max(last, now - _AWAY_MAX)
+                self._note_absence(job, since, now, decided_at=decided_at, told=told)
             # From here on nothing is lost, whenever the scheduler first looks at its triggers
             self._settled[job.name] = now - _TICK
 
-    def _note_absence(self, job: ScheduledJob, since: datetime, now: datetime) -> None:
-        at = since
-        while (due := _after(job.trigger, at)) is not None and due < now:
-            self._record(job.name, due, None, f"missed: {NOT_RUNNING}")
-            at = due
+    def _note_absence(
+        self,
+        job: ScheduledJob,
+        since: datetime,
+        now: datetime,
+        *,
+        decided_at: datetime | None,
+        told: set[datetime],
+    ) -> None:
+        """Record every instant of a job in which no bot ran; ``told``: those with a decider."""
+        due = _after(job.trigger, since)
+        while due is not None and due < now:
+            following = _after(job.trigger, due)
+            is_of_decision = (
+                job.decides
+                and decided_at is not None
+                and due <= decided_at
+                and (following is None or decided_at < following)
+            )
+            if not is_of_decision:
+                self._record(job.name, due, None, f"missed: {NOT_RUNNING}")
+            elif due in told:
+                self._record(job.name, due, None, "skipped: decided before")
+            else:
+                told.add(due)
+                self._record(job.name, due, decided_at, f"late: {CUT_OFF}")
+            due = following
 
     # --- what APScheduler says, outside of any job ---------------------------------------------
 

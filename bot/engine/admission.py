@@ -45,6 +45,7 @@ class Admission:
     limits: Limits
     readiness: Callable[[], Readiness]
     book: Callable[[], Book]
+    on_refusal: Callable[[Refusal], None]  # called once the refusal is on record
 
     def admit(
         self,
@@ -63,6 +64,7 @@ class Admission:
         readiness = self.readiness()
         seen = set(self.ledger.sent_order_ids())
         approved: list[ApprovedOrder] = []
+        refused: list[Refusal] = []
         book = self.book()  # read once; what is approved is put to work in it as the ledger would
         with self.ledger.transaction() as tx:
             for step in steps:
@@ -94,6 +96,7 @@ class Admission:
                         intent.client_order_id, now, OrderStatus.REJECTED, note=note
                     )
                     tx.record_denial(intent, now, reason=verdict.reason, detail=verdict.detail)
+                    refused.append(verdict)
                     continue
                 assert step.quote is not None, "what has no quote has no price"
                 record_step(tx, step, now)
@@ -109,6 +112,8 @@ class Admission:
                 book = _with_at_work(book, intent)
             crash_point(CrashPoint.ORDER_BEFORE_SENDING)
         crash_point(CrashPoint.ORDER_AFTER_SENDING)
+        for refusal in refused:
+            self.on_refusal(refusal)
         return approved
 
 

@@ -80,7 +80,12 @@ def _drawdown(policy: ProtectionPolicy, facts: Facts) -> Lock | None:
     reason = (
         f"{lost:.1%} below the highest of {policy.drawdown_days} days, limit {policy.drawdown:.1%}"
     )
-    return _lock(LockKind.DRAWDOWN, _CONDORS, reason, facts)
+    return drawdown_lock(at=facts.at, reason=reason)
+
+
+def drawdown_lock(*, at: datetime, reason: str) -> Lock:
+    """Return the lock of a drawdown."""
+    return Lock(kind=LockKind.DRAWDOWN, key=_CONDORS, reason=reason, set_at=at, until=None)
 
 
 def _order_rate(policy: ProtectionPolicy, facts: Facts) -> Lock | None:
@@ -92,8 +97,13 @@ def _order_rate(policy: ProtectionPolicy, facts: Facts) -> Lock | None:
         reason = f"{activity.cancels_today} cancels today, limit {policy.cancels_per_day}"
     else:
         return None
-    tomorrow = at_exchange(facts.session + timedelta(days=1), time())
-    return _lock(LockKind.ORDER_RATE, WHOLE_BOOK, reason, facts, until=tomorrow)
+    return order_rate_lock(at=facts.at, session=facts.session, reason=reason)
+
+
+def order_rate_lock(*, at: datetime, session: date, reason: str) -> Lock:
+    """Return the lock of too many orders, until the session's midnight."""
+    tomorrow = at_exchange(session + timedelta(days=1), time())
+    return Lock(kind=LockKind.ORDER_RATE, key=WHOLE_BOOK, reason=reason, set_at=at, until=tomorrow)
 
 
 def _reject_streak(policy: ProtectionPolicy, facts: Facts) -> Lock | None:

@@ -47,6 +47,7 @@ from state.crash_points import CrashPoint, crash_point
 from state.ledger import DailyPnl, LastDecision, Ledger
 from strategies.decide import decide
 from strategies.model.book import Account, Book
+from strategies.model.breaks import BreakKind
 from strategies.model.calendars import EXCHANGE_ZONE, TradingCalendar, at_exchange
 from strategies.model.instruments import parse_symbol
 from strategies.model.lifecycle import OPEN_STATUSES
@@ -148,6 +149,7 @@ class Engine:
             walker=settings.execution.walker(settings.walk, settings.limits, settings.calendar),
             readiness=self._readiness,
             book=self._book,
+            on_refusal=self.protections.note_refusal,
         )
 
     async def start(self) -> None:
@@ -486,6 +488,7 @@ class Engine:
             lease_held=self._ledger.holds_lease(),  # and again by every transaction
             orders_today=self._ledger.orders_sent_on(_session_of(now)),
             locks=self.protections.locks(),
+            unqualified=self._unqualified(),
             calendar=self._settings.calendar,
             throughput=Throughput(
                 orders_last_minute=activity.orders_last_minute,
@@ -494,6 +497,11 @@ class Engine:
                 turnover_usd_today=self._turnover_usd(now),
             ),
         )
+
+    def _unqualified(self) -> frozenset[str]:
+        """Return the symbols whose terms at the broker are not what they were (fault D20)."""
+        breaks = self._ledger.open_breaks()
+        return frozenset(each.key for each in breaks if each.kind is BreakKind.CONTRACT_CHANGED)
 
     def _turnover_usd(self, now: datetime) -> Decimal:
         """Return what was traded today: price x multiplier x contracts of every fill (I16)."""

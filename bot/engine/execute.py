@@ -54,7 +54,7 @@ from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.limits import Limits, MarginFacts, Readiness
 from strategies.model.orders import ApprovedOrder, PositionEffect
-from strategies.risk.gate import wants_preview
+from strategies.risk.gate import Refusal, wants_preview
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +109,7 @@ class Executor:
     walker: Walker
     readiness: Callable[[], Readiness]
     book: Callable[[], Book]
+    on_refusal: Callable[[Refusal], None]  # of the gate
 
     async def carry_out(self, plan_id: str, decided_at: datetime) -> None:
         """Work every order of a plan until it is done or its time is over, then cancel the rest.
@@ -273,6 +274,7 @@ class Executor:
             limits=self.walker.limits,
             readiness=self.readiness,
             book=self.book,
+            on_refusal=self.on_refusal,
         )
         steps, margins = await self._with_margins(steps)
         approved = admission.admit(steps, moment, margins)

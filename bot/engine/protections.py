@@ -9,7 +9,14 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from bot.engine.breakers import NO_OPERATOR, Facts, ProtectionPolicy, tripped
+from bot.engine.breakers import (
+    NO_OPERATOR,
+    Facts,
+    ProtectionPolicy,
+    drawdown_lock,
+    order_rate_lock,
+    tripped,
+)
 from bot.engine.control import Controls
 from bot.engine.pages import Pages
 from bot.ports import Clock
@@ -19,6 +26,7 @@ from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.locks import WHOLE_BOOK, Lock, LockKind
 from strategies.pricing.plausibility import MarketDoubt
+from strategies.risk.gate import Refusal, RefusalReason
 
 _BY = "bot"
 _MARGIN = "margin: "  # begins the reason of a REDUCE_ONLY that margin brought about
@@ -96,6 +104,14 @@ class Protections:
             text = f"{underlying} does not open ({lock.kind}): {lock.reason}"
             self._pages.page(f"{lock.kind} {underlying}", text)
 
+    def note_refusal(self, refusal: Refusal) -> None:
+        """Latch what the gate refused because of too many orders: a runaway (I16, fault A33)."""
+        if refusal.reason is RefusalReason.ORDER_RATE:
+            at = self._clock.now()
+            lock = order_rate_lock(at=at, session=_day(at), reason=refusal.detail)
+            self._record(lock)
+            self._latch({lock.kind: lock})
+
     def note_lost(self, reason: str) -> None:
         """Lock every opening order until books and broker have been compared (faults B1, B2)."""
         self._set(LockKind.CONNECTION, f"the broker could not be reached: {reason}")
@@ -128,12 +144,12 @@ class Protections:
         return self._ledger.locks(self._clock.now())
 
     def _facts(self, account: Account, session: date) -> Facts:
-        now, policy = self._clock.now(), self.policy
+        now = self._clock.now()
         booked = self._ledger.last_daily_pnl(session)
         if self._opening is None or self._opening[0] != session:
             began = account.net_liquidation_usd if booked is None else booked.net_liquidation_usd
             self._opening = session, began
-        peak = self._ledger.peak_net_liquidation_usd(session - timedelta(days=policy.drawdown_days))
+        peak = self._ledger.peak_net_liquidation_usd(self._peak_since(session))
         is_today = self._data_at is not None and _day(self._data_at) == session
         return Facts(
             at=now,
@@ -148,6 +164,13 @@ class Protections:
             skew=self._skew,
             silent_since=self._controls.acknowledged_at() or self._began_at,
         )
+
+    def _peak_since(self, session: date) -> date:
+        """Return from when on the peak of a drawdown counts: an operator's unlock begins anew."""
+        since = session - timedelta(days=self.policy.drawdown_days)
+        lock_id = drawdown_lock(at=self._clock.now(), reason="").lock_id
+        released = self._ledger.lock_released_by_hand(lock_id, bot=_BY)
+        return since if released is None else max(since, _day(released))
 
     def _latch(self, asked: dict[LockKind, Lock]) -> None:
         """A runaway stays stopped until an operator has looked (I16)."""

@@ -1,4 +1,6 @@
-"""What an operator decides about breaks: compare now, adopt, ignore, balance; each with a reason.
+"""What an operator decides about breaks and locks: compare, adopt, ignore, balance, unlock.
+
+Each decision is on record with who and why.
 
 While the bot runs only it writes the ledger, so another process leaves a file in the control
 folder, as it does with a halt. The same functions carry a request out when no bot runs.
@@ -24,6 +26,7 @@ from strategies.model.breaks import Break, BreakKind, Resolution
 from strategies.model.errors import DomainError
 from strategies.model.fills import CashKind, CashMovement
 from strategies.model.ids import digest
+from strategies.model.locks import LockKind
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +41,7 @@ class RequestKind(StrEnum):
     ADOPT = "adopt"
     IGNORE = "ignore"
     BALANCE = "balance"
+    UNLOCK = "unlock"
 
 
 class CashReason(StrEnum):
@@ -65,6 +69,7 @@ class Request:
     layer: str | None = None  # ... the hedge layer
     amount_usd: Decimal = Decimal(0)  # balance: cash in > 0
     cash_reason: CashReason = CashReason.OTHER
+    lock_id: str = ""  # unlock
 
 
 def submit_request(control_dir: Path, request: Request) -> Path:
@@ -116,6 +121,8 @@ def carry_out(request: Request, ledger: Ledger, at: datetime) -> str:
             return _ignore(request, ledger, at)
         case RequestKind.BALANCE:
             return _balance(request, ledger, at)
+        case RequestKind.UNLOCK:
+            return _unlock(request, ledger, at)
         case RequestKind.COMPARE:
             raise AssertionError("a comparison needs a broker")
 
@@ -183,6 +190,24 @@ def _balance(request: Request, ledger: Ledger, at: datetime) -> str:
     return f"booked {reason}"
 
 
+def _unlock(request: Request, ledger: Ledger, at: datetime) -> str:
+    """Take a lock away; what measures from a peak measures from here on, the rest looks again."""
+    held = ledger.locks(at)
+    named = [each for each in held if each.lock_id.startswith(request.lock_id)]
+    if len(named) != 1 or not request.lock_id:
+        ids = ", ".join(each.lock_id for each in named or held) or "none"
+        raise RequestRefused(f"no one lock is called {request.lock_id!r}; there are: {ids}")
+    lock = named[0]
+    if lock.kind in (LockKind.BREAK, LockKind.FOREIGN_ACTIVITY):
+        raise RequestRefused(
+            f"{lock.lock_id} stands for what ledger and broker do not agree on: {lock.reason}; "
+            "`alvh reconcile` says what ends it"
+        )
+    with ledger.transaction() as tx:
+        tx.release_lock(lock.lock_id, at, by=request.by, reason=request.reason)
+    return f"{lock.lock_id} is released: {lock.kind}; it comes back if its cause is still there"
+
+
 def _standing(request: Request, ledger: Ledger) -> Break:
     """Return the break that a request names, open or ignored; its id may be shortened."""
     known = (*ledger.open_breaks(), *ledger.ignored_breaks())
@@ -207,6 +232,7 @@ def _read(path: Path) -> Request:
             layer=None if body["layer"] is None else str(body["layer"]),
             amount_usd=Decimal(str(body["amount_usd"])),
             cash_reason=CashReason(body["cash_reason"]),
+            lock_id=str(body["lock_id"]),
         )
     except (ValueError, KeyError, TypeError, InvalidOperation) as cause:
         raise RequestRefused(f"{path.name} is no request") from cause

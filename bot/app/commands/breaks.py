@@ -1,4 +1,4 @@
-"""`alvh reconcile`, `adopt`, `ignore` and `balance`: what ledger and broker do not agree on."""
+"""`alvh reconcile`, `adopt`, `ignore`, `balance`, `unlock`: what keeps the bot from opening."""
 
 import asyncio
 import getpass
@@ -172,6 +172,20 @@ def balance_command(
     return _hand_in(request, read_config(config_path, flags), state_dir, output)
 
 
+def unlock_command(
+    config_path: Path,
+    lock_id: str,
+    *,
+    reason: str,
+    flags: Sequence[str],
+    state_dir: Path,
+    output: str,
+) -> ExitCode:
+    """Take a lock away that no break holds."""
+    request = _request(RequestKind.UNLOCK, reason, lock_id=lock_id)
+    return _hand_in(request, read_config(config_path, flags), state_dir, output)
+
+
 def _hand_in(request: Request, config: LoadedConfig, state_dir: Path, output: str) -> ExitCode:
     paths = _paths(config, state_dir)
     try:
@@ -181,7 +195,8 @@ def _hand_in(request: Request, config: LoadedConfig, state_dir: Path, output: st
     except InstanceRunning as running:
         submit_request(paths.control_dir, request)
         outcome = "submitted"
-        words = f"left for the running bot (process {running.pid}); `alvh reconcile` shows it done"
+        shows = "status" if request.kind is RequestKind.UNLOCK else "reconcile"
+        words = f"left for the running bot (process {running.pid}); `alvh {shows}` shows it done"
     else:
         with ledger:
             outcome = "recorded"
@@ -194,6 +209,7 @@ def _hand_in(request: Request, config: LoadedConfig, state_dir: Path, output: st
             "command": request.kind,
             "outcome": outcome,
             "break_id": request.break_id or None,
+            "lock_id": request.lock_id or None,
             "reason": request.reason,
             "by": request.by,
             "at": request.at.isoformat(),

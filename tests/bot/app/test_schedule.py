@@ -49,7 +49,7 @@ class Desk:
 
         return ScheduledJob(name=name, trigger=trigger, run=run)
 
-    def live(self, *jobs, until, start=AT):
+    def live(self, *jobs, until, start=AT, decided_at=None):
         """Run jobs from ``start`` to ``until`` in virtual time."""
 
         async def finish():
@@ -62,7 +62,7 @@ class Desk:
             end = self.job("~finish", DateTrigger(run_date=until), finish)
             for job in (*jobs, replace(end, however_late=True)):
                 self.schedule.add(job)
-            await self.schedule.run_until_stopped()
+            await self.schedule.run_until_stopped(decided_at=decided_at)
 
         with virtual_time(start) as loop:
             loop.run_until_complete(main())
@@ -457,6 +457,28 @@ def test_what_was_due_while_no_bot_ran_leaves_a_row_at_the_next_start(desk):
         ("a", 45, "missed", "the bot was not running"),
         ("a", 60, "ran", ""),
     ]
+
+
+def test_a_job_that_was_cut_off_and_finished_by_the_start_is_none_that_was_missed(desk):
+    """Fault C1: killed in the midst of a job that had decided; its row says so."""
+    desk.live(desk.job("a", every(15)), desk.job("b", every(15)), until=later(20))
+    made = [replace(desk.job(name, every(15)), decides=True) for name in ("a", "b")]
+    decided_at = later(30) + timedelta(seconds=2)
+    desk.live(*made, start=later(50), until=later(61), decided_at=decided_at)
+    assert [row for row in desk.rows() if row[1] in (30, 45)] == [
+        ("a", 30, "late", "cut off with its process, and finished at the next start"),
+        ("a", 45, "missed", "the bot was not running"),
+        ("b", 30, "skipped", "decided before"),
+        ("b", 45, "missed", "the bot was not running"),
+    ]
+
+
+def test_a_decision_whose_job_has_its_row_was_not_cut_off(desk):
+    made = [replace(desk.job(name, every(15)), decides=True) for name in ("a", "b")]
+    desk.live(*made, until=later(20))
+    decided_at = later(15) + timedelta(seconds=2)
+    desk.live(*made, start=later(50), until=later(61), decided_at=decided_at)
+    assert {row[2] for row in desk.rows() if row[1] in (30, 45)} == {"missed"}
 
 
 def test_a_start_at_the_very_instant_misses_nothing(desk):

@@ -250,6 +250,7 @@ class Bench:
             walker=self.execution.walker(WALK, self.limits, self.market.calendar),
             readiness=self._readiness,
             book=lambda: self.ledger.book(self.clock.now()),
+            on_refusal=lambda refusal: None,
         )
 
     def halt(self, state: SystemState, scope: HaltScope | None = None) -> None:

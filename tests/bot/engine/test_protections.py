@@ -7,14 +7,16 @@ from decimal import Decimal
 import pytest
 
 from bot.engine.breakers import Facts, ProtectionPolicy, tripped
+from bot.engine.requests import Request, RequestKind, carry_out
 from bot.errors import BrokerUnavailable, MarketDataMissing, OrderRejected
 from state.activity import Activity
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.locks import WHOLE_BOOK, LockKind
 from strategies.risk.gate import RefusalReason
-from tests.bot.engine.fakes import Faults, hedge
+from tests.bot.engine.fakes import Faults, committed, hedge
 from tests.bot.exchange.venue.fakes import CALL
 from tests.builders import AT, instrument
+from tests.state.test_ledger import daily
 
 POLICY = ProtectionPolicy()
 QUIET = Activity(
@@ -285,6 +287,46 @@ def test_a_runaway_is_halted_until_an_operator_has_looked(desk):
     stored = desk.ledger.system_state()
     assert (stored.state, stored.scope) == (SystemState.HALTED, HaltScope.REDUCE_ONLY)
     assert held(desk) == [LockKind.ORDER_RATE]
+
+
+def test_what_the_gate_refuses_for_its_rate_latches_as_a_runaway_does(desk):
+    """Invariant I16, fault A33: the gate's own limit is the nearer one."""
+    desk.limits = replace(desk.limits, orders_per_minute_max=0)
+    desk.plan(AT, hedge(CALL, 2, "0.60"))
+    desk.run(AT)
+    assert statuses_of(desk) == {"REJECTED"}
+    assert {lock.kind for lock in desk.ledger.locks(desk.at)} == {LockKind.ORDER_RATE}
+    stored = desk.ledger.system_state()
+    assert (stored.state, stored.scope) == (SystemState.HALTED, HaltScope.REDUCE_ONLY)
+    desk.run(NEXT)  # it outlives a restart
+    assert desk.ledger.system_state().scope is HaltScope.REDUCE_ONLY
+
+
+def statuses_of(desk):
+    plan_id = desk.ledger.last_decision().plan_id
+    return {order.status.value for order in desk.ledger.orders_of_plan(plan_id)}
+
+
+def test_an_operator_ends_a_drawdown_and_its_peak_counts_from_then_on(desk):
+    """It would end by itself only once the loss is made up for, or after 90 days."""
+    desk.protections = replace(POLICY, daily_loss=usd(0))
+    desk.run(AT)
+    session = AT.date() - timedelta(days=3)
+    profit = daily(session=session, net_liquidation_usd=Decimal(2_000_000))
+    with desk.ledger.transaction() as tx:
+        tx.record_daily_pnl(profit)
+    desk.run(NEXT, start=True)
+    (lock,) = desk.ledger.locks(desk.at)
+    assert lock.kind is LockKind.DRAWDOWN
+    request = Request(
+        kind=RequestKind.UNLOCK, by="ops", reason="understood", at=desk.at, lock_id=lock.lock_id[:4]
+    )
+    assert "is released: drawdown" in carry_out(request, desk.ledger, desk.at)
+    desk.run(THIRD)
+    assert desk.ledger.locks(desk.at) == ()
+    assert committed(desk.database, "SELECT set_by, reason FROM lock_releases") == [
+        ("ops", "understood")
+    ]
 
 
 def test_a_takeover_is_seen_before_the_next_order(desk):

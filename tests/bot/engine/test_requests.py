@@ -67,6 +67,17 @@ def test_an_adopted_fill_is_its_layers(books):
         books.decide(RequestKind.ADOPT, found, layer="L1")
 
 
+def test_the_lock_of_a_break_is_not_taken_away_by_hand(books):
+    (lock,) = books.bench.ledger.locks(books.bench.at)
+    with pytest.raises(RequestRefused, match="`alvh reconcile` says what ends it"):
+        books.decide(RequestKind.UNLOCK, lock_id=lock.lock_id)
+    with pytest.raises(RequestRefused, match=f"there are: {lock.lock_id}"):
+        books.decide(RequestKind.UNLOCK, lock_id="K0000")
+    with pytest.raises(RequestRefused, match=f"there are: {lock.lock_id}"):
+        books.decide(RequestKind.UNLOCK)
+    assert books.bench.ledger.locks(books.bench.at) == (lock,)
+
+
 def test_what_does_not_belong_to_a_condor_is_not_adopted_for_it(bench):
     books = Books(bench)
     books.open_condor()
