@@ -382,6 +382,12 @@ def test_a_price_beyond_the_limit_halts_and_a_better_one_is_taken(traded, price,
         return
     with pytest.raises(BooksDisagree, match="its limit was"):
         traded.look()
+    assert traded.locked == {"*"}
+    corrected = replace(fill, revision=3)
+    traded.tell_fills(lambda fill: (fill, told, corrected))
+    traded.tell_cash("0")
+    assert traded.look() == []
+    assert traded.locked == set()
 
 
 # --- structures ---------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Taking over what the broker knows: once, in any order, and never mistaking silence for flat."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -17,6 +17,7 @@ from strategies.model.orders import Urgency
 from tests.bot.engine.fakes import Faults, committed, hedge, statuses
 from tests.bot.exchange.venue.fakes import CALL, VX
 from tests.builders import AT, instrument
+from tests.state import records
 
 SYMBOL = instrument(CALL).symbol
 TABLES = ("fills", "cash_movements", "order_events", "positions")
@@ -183,3 +184,38 @@ def test_an_order_that_works_although_it_was_over_is_taken_over_at_the_whole_loo
     assert statuses(bench.database, order.client_order_id)[-1] == OrderStatus.LIVE
     bench.live(bench.executor.withdraw)
     assert statuses(bench.database, order.client_order_id)[-1] == OrderStatus.CANCELLED
+
+
+def test_executions_and_cash_are_asked_for_an_hour_back_and_at_the_start_from_the_beginning(traded):
+    asked = {}
+    traded.broker.hook = lambda call, phase, since: asked.__setitem__(call, since)
+    with traded.ledger.transaction() as tx:
+        tx.record_cash_movement(records.deposit(at=AT))
+    ask(traded, synchronise, AT)
+    hour = timedelta(hours=1)
+    assert asked["fetch_fills"] == traded.ledger.last_fill_at() - hour
+    assert asked["fetch_cash_movements"] == traded.ledger.last_cash_movement_at() - hour
+    assert "fetch_foreign_fills" not in asked
+    ask(traded, synchronise, AT, from_the_beginning=True)
+    beginning = datetime(1970, 1, 1, tzinfo=UTC)
+    questions = ("fetch_fills", "fetch_cash_movements", "fetch_foreign_fills")
+    assert [asked[question] for question in questions] == [beginning] * 3
+
+
+def test_what_is_restated_of_a_cancelled_order_does_not_fill_it_again(bench):
+    """A later commission is no late fill (fault A14)."""
+    order = hedge(CALL, 10, "0.53")
+    part = records.fill(order.client_order_id, SYMBOL, 2, "0.53", root="e1")
+    bench.decide(order)
+    with bench.ledger.transaction() as tx:
+        for status in (OrderStatus.SENDING, OrderStatus.LIVE):
+            tx.record_order_event(order.client_order_id, AT, status)
+        tx.record_fill(part)
+        cancelled = OrderStatus.CANCELLED
+        tx.record_order_event(order.client_order_id, AT, cancelled, filled=2, note="withdrawn")
+    dearer = replace(part, revision=2, commission_usd=Decimal(2))
+    bench.broker.change["fetch_fills"] = lambda fills: (dearer,)
+    bench.broker.change["fetch_orders"] = lambda reports: ()
+    bench.synchronise()
+    assert bench.ledger.fills_since(AT) == (dearer,)
+    assert bench.notes() == ["withdrawn"]
