@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ _UNREADABLE = (
     ValueError,
 )
 _FILLS = frozenset({"record_fill", "record_external_fill"})
+_MOVING = _FILLS | {"record_cash_movement", "open_break"}
 # What says that a short without its long was known
 _KNOWN = frozenset(
     {
@@ -265,12 +267,14 @@ def _sums(connection: sqlite3.Connection) -> Iterator[Finding]:
 def _cover(events: tuple[Event, ...]) -> Iterator[Finding]:
     """Check that no short option was without its long at the end of any instant, unless known.
 
-    What is known is on record as a break before all is covered again.
+    What counts is when it happened: the legs of one match may be told hours apart (faults A20,
+    A22). What is known is on record as a break before all is covered again.
     """
+    moves = sorted((event for event in events if event.kind in _MOVING), key=lambda each: each.at)
     fills: dict[str, tuple[str, int]] = {}
     net: Counter[str] = Counter()
     naked: Finding | None = None
-    for place, event in enumerate(events):
+    for event, following in zip_longest(moves, moves[1:]):
         if event.kind in _FILLS:
             fill = chain.body_of(event)["fill"]
             symbol, before = fills.get(fill["exec_root"], (fill["symbol"], 0))
@@ -286,9 +290,6 @@ def _cover(events: tuple[Event, ...]) -> Iterator[Finding]:
             if chain.body_of(event)["found"]["kind"] in _KNOWN:
                 naked = None
             continue
-        else:
-            continue
-        following = events[place + 1] if place + 1 < len(events) else None
         if following is not None and (following.at, following.kind) == (event.at, event.kind):
             continue  # the legs of one match, or settlements of one instant
         short = uncovered(net)

@@ -244,6 +244,18 @@ def test_a_short_without_its_long_is_named_unless_it_was_known(ledger, sent):
     assert wrong(ledger.path)[0] == set()
 
 
+def test_legs_that_are_told_one_after_the_other_were_never_apart(ledger, sent):
+    *first, last = records.condor_fills(sent, 3, root="e")
+    with ledger.transaction() as tx:
+        records.sent(tx, sent)
+        for fill in first:
+            tx.record_fill(fill)
+    with ledger.transaction() as tx:
+        tx.record_job_run("interval", AT, AT, AT, "ran")
+        tx.record_fill(last)  # of the same instant
+    assert wrong(ledger.path)[0] == set()
+
+
 @pytest.mark.parametrize(
     ("held", "short"),
     [
