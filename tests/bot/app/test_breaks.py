@@ -81,6 +81,7 @@ def test_a_running_bot_is_left_a_request(account):
         (("adopt", "X1", "--reason", "r"), "give one of --condor and --layer"),
         (("ignore", "X1", "--reason", " "), "--reason: expected 1 to 500 characters"),
         (("ignore", "X1", "--reason", "r"), "no one break is called 'X1'; there are: none"),
+        (("unlock", "K1", "--reason", "r"), "no one lock is called 'K1'; there are: none"),
         (("balance", "--amount", "x", "--kind", "fee", "--reason", "r"), "--amount: expected USD"),
         (("balance", "--amount", "0", "--kind", "fee", "--reason", "r"), "not zero"),
         (("balance", "--amount", "1", "--kind", "fee", "--reason", "r"), "no comparison has found"),
