@@ -7,12 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, StaticPool, create_engine
+from sqlalchemy.exc import DBAPIError
 
 from state import chain
 from state.amounts import instant_of
 from state.baselines import begin_with, copy_baseline
 from state.chain import Event
 from state.decisions import DecisionTexts, sha256, unpack_inputs, unpack_plan, unpack_text
+from state.errors import StateError
 from state.ledger import LedgerTransaction, SentOrders
 from state.snapshots import Daily, UnreadableSnapshot, decompress, read_daily, read_snapshot
 from state.tables import EventRow, LedgerRow, table_of
@@ -22,6 +24,16 @@ from strategies.model.memory import Memory
 
 _EVENTS_AT_ONCE = 2_000  # between two refreshes of the projections
 _YEARS_KEPT = 256
+# What an event may fail with: it cannot be read, or what it builds on could not be replayed either
+_UNREPLAYABLE = (
+    UndecodableValue,
+    UnreadableSnapshot,
+    DomainError,
+    StateError,
+    DBAPIError,
+    KeyError,
+    TypeError,
+)
 # Columns of compressed bytes are compared by what they unpack to: zlib has versions
 _COMPRESSED = {"blobs": ("data",), "decisions": ("inputs", "plan")}
 
@@ -66,8 +78,9 @@ class Rebuilding:
                 self._apply(tx, target, event)
             except _Broken as cause:
                 self.mismatches.append(Mismatch(event, str(cause)))
-            except (UndecodableValue, UnreadableSnapshot, DomainError, KeyError) as cause:
-                self.mismatches.append(Mismatch(event, f"cannot be replayed: {cause}"))
+            except _UNREPLAYABLE as cause:
+                why = str(cause).splitlines()[0]
+                self.mismatches.append(Mismatch(event, f"cannot be replayed: {why}"))
             if event.seq % _EVENTS_AT_ONCE == 0:
                 tx.refresh_projections()
         tx.refresh_projections()
@@ -88,7 +101,8 @@ class Rebuilding:
             body["at"] = instant_of(body["at"])
             tx.start_run(**body)
         else:
-            getattr(tx, event.kind)(**chain.arguments_of(event.kind, body))
+            given = chain.arguments_of(event.kind, body)  # only of kinds there are
+            getattr(tx, event.kind)(**given)
 
     def _decide(self, tx: LedgerTransaction, body: Mapping[str, Any]) -> None:
         columns = ("inputs", "plan", "memory_json")
