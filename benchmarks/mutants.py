@@ -66,6 +66,27 @@ TARGETS: Mapping[str, Target] = {
         ),
         tests=("tests/strategies/risk",),
     ),
+    "reconciler": Target(
+        sources=(
+            "bot/engine/synchronise.py",
+            "bot/engine/reconcile.py",
+            "bot/engine/breaks.py",
+            "bot/engine/structures.py",
+            "bot/engine/break_records.py",
+            "bot/engine/repairs.py",
+            "bot/engine/doubts.py",
+        ),
+        tests=(
+            "tests/bot/engine/test_breaks.py",
+            "tests/bot/engine/test_structures.py",
+            "tests/bot/engine/test_synchronise.py",
+            "tests/bot/engine/test_reconcile.py",
+            "tests/bot/engine/test_doubts.py",
+            "tests/bot/engine/test_repairs.py",
+            "tests/bot/engine/test_requests.py",
+            "tests/bot/engine/test_reconcile_model.py",
+        ),
+    ),
     "ledger": Target(
         sources=(
             "state/ledger.py",
@@ -90,27 +111,6 @@ TARGETS: Mapping[str, Target] = {
             "tests/state/test_incidents.py",
             "tests/state/test_verification.py",
             "tests/state/test_ledger_model.py",
-        ),
-    ),
-    "reconciler": Target(
-        sources=(
-            "bot/engine/synchronise.py",
-            "bot/engine/reconcile.py",
-            "bot/engine/breaks.py",
-            "bot/engine/structures.py",
-            "bot/engine/break_records.py",
-            "bot/engine/repairs.py",
-            "bot/engine/doubts.py",
-        ),
-        tests=(
-            "tests/bot/engine/test_breaks.py",
-            "tests/bot/engine/test_structures.py",
-            "tests/bot/engine/test_synchronise.py",
-            "tests/bot/engine/test_reconcile.py",
-            "tests/bot/engine/test_doubts.py",
-            "tests/bot/engine/test_repairs.py",
-            "tests/bot/engine/test_requests.py",
-            "tests/bot/engine/test_reconcile_model.py",
         ),
     ),
 }
