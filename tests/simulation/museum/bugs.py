@@ -118,7 +118,7 @@ BUGS = (
         episode=Episode(
             gateway=(
                 planned(FaultKind.MODIFY_DOUBLES),
-                planned(FaultKind.CONNECTIVITY_LOST, at=at(10, 0, 40), seconds=600),
+                planned(FaultKind.CONNECTIVITY_LOST, at=at(10, 1, 5), seconds=600),
             )
         ),
         patch=engine_bugs.modified_in_place,

@@ -15,6 +15,8 @@ from bot.brokers.ib import tracked
 from bot.brokers.ib.broker import IbBroker
 from bot.brokers.ib.connection import IbSession
 from bot.brokers.ib.errors_table import CODES, Reaction
+from bot.brokers.ib.library import Contract, Order, OrderState
+from bot.brokers.ib.order_book import OrderBook
 from bot.engine import errands, execute, synchronise
 from bot.engine.errands import Errand, Walker
 from bot.engine.execute import Executor
@@ -41,7 +43,8 @@ def blind(patch: pytest.MonkeyPatch) -> None:
 
 def modified_in_place(patch: pytest.MonkeyPatch) -> None:
     """Move an order by sending it again at another price, instead of cancelling it first."""
-    move, work = Walker._move, Executor._work
+    move, work, open_order = Walker._move, Executor._work, OrderBook.open_order
+    spelled: dict[str, Contract] = {}  # as IB spells a package: it knows no other way
     moved: list[tuple[StoredOrder, Any]] = []
 
     def note_move(walker: Walker, order: StoredOrder, number: int, quote: Any, price: Any) -> Any:
@@ -56,13 +59,20 @@ def modified_in_place(patch: pytest.MonkeyPatch) -> None:
             order, price = moved.pop()
             await executor.broker.modify(order.client_order_id, price)
 
+    def as_spelled(
+        book: OrderBook, number: int, contract: Contract, order: Order, state: OrderState
+    ) -> None:
+        spelled[order.orderRef] = contract
+        open_order(book, number, contract, order, state)
+
     async def modify(broker: IbBroker, reference: str, price: Any) -> None:
         ib = await broker._session.ready()
         for trade in ib.openTrades():
             if trade.order.orderRef == reference:
                 trade.order.lmtPrice = float(price)
-                ib.placeOrder(trade.contract, trade.order)
+                ib.placeOrder(spelled[reference], trade.order)
 
+    patch.setattr(OrderBook, "open_order", as_spelled)
     patch.setattr(Walker, "_move", note_move)
     patch.setattr(Executor, "_work", work_and_modify)
     patch.setattr(IbBroker, "modify", modify, raising=False)

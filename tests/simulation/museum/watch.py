@@ -5,7 +5,7 @@ process or sees only after a job: numbers of orders on the wire, terms of orders
 orders of one purpose that stay, intervals that come to nothing long after the last fault.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from sqlalchemy import text
 from bot.app.simulation.faults import Call
 from bot.app.simulation.stage import Stage
 from bot.engine.engine import DECIDED_BEFORE
-from bot.exchange.orders import WORKING
+from bot.exchange.orders import WORKING, OrderRecord
 from bot.gateway.words import Order
 from state.crash_points import CrashPoint
 from state.errors import UnknownRecord
@@ -34,16 +34,16 @@ class Watch:
         self._stage = stage
         self._numbers: dict[tuple[int, int], str] = {}  # client and number: whose order
         self._highest: Counter[int] = Counter()
-        self._together: dict[str, datetime] = {}  # purposes with two orders at work: since when
+        self._followed: dict[str, datetime] = {}  # since when an order has a successor
         self._told: set[str] = set()
         stage.listeners.append(self._listen)
 
     def _listen(self, what: str, about: Call | CrashPoint) -> None:
         if self._stage.ledger is None:
             return
-        if what == "called":
+        if what == "called" or about is CrashPoint.JOB_RECORDED:
             self._look_for(self._once())
-        elif about is CrashPoint.JOB_RECORDED:
+        if about is CrashPoint.JOB_RECORDED:
             self._look_for(self._alive())
 
     def _look_for(self, wrong: Iterator[tuple[str, str]]) -> None:
@@ -72,11 +72,12 @@ class Watch:
 
     def _new_number(self, client_id: int, order_id: int, order: Order) -> Iterator[tuple[str, str]]:
         """I13: a number is used once, and each is higher than those before."""
-        owner = self._numbers.setdefault((client_id, order_id), order.order_ref)
-        if owner != order.order_ref:
-            yield "I13", f"number {order_id} is that of {owner}, and of {order.order_ref} now"
-        elif order_id < self._highest[client_id]:
+        owner = self._numbers.get((client_id, order_id))
+        self._numbers[client_id, order_id] = order.order_ref
+        if owner is None and order_id < self._highest[client_id]:
             yield "I13", f"number {order_id} comes after {self._highest[client_id]}"
+        elif owner not in (None, order.order_ref):
+            yield "I13", f"number {order_id} is that of {owner}, and of {order.order_ref} now"
         self._highest[client_id] = max(self._highest[client_id], order_id)
 
     def _once(self) -> Iterator[tuple[str, str]]:
@@ -91,20 +92,18 @@ class Watch:
         for stored in ledger.orders_of_plan(last.plan_id):
             purposes[stored.client_order_id] = stored.intent.purpose
             wanted.setdefault(stored.intent.purpose, stored.intent.quantity)
-        filled: Counter[str] = Counter()
-        live: Counter[str] = Counter()
+        sent: defaultdict[str, list[OrderRecord]] = defaultdict(list)  # oldest first
         for record in self._stage.exchange.records():
-            purpose = purposes.get(key_of(record.order.client_order_id))
-            if purpose is not None:
-                filled[purpose] += record.report.filled_quantity
-                live[purpose] += record.report.status in WORKING
-        for purpose, quantity in wanted.items():
-            if filled[purpose] > quantity:
+            if (purpose := purposes.get(key_of(record.order.client_order_id))) is not None:
+                sent[purpose].append(record)
+        for purpose, records in sent.items():
+            quantity = wanted[purpose]
+            if sum(record.report.filled_quantity for record in records) > quantity:
                 yield "I2", f"{purpose}: {quantity} wanted, more filled"
-            if live[purpose] < 2:
-                self._together.pop(purpose, None)
-            elif now - self._together.setdefault(purpose, now) > _TOGETHER:
-                yield "I2", f"{purpose}: two orders at work for more than {_TOGETHER}"
+            for record in records[:-1]:
+                since = self._followed.setdefault(record.order.client_order_id, now)
+                if record.report.status in WORKING and now - since >= _TOGETHER:
+                    yield "I2", f"{purpose}: two orders at work after {_TOGETHER}"
 
     def _alive(self) -> Iterator[tuple[str, str]]:
         """I19: ten minutes after the last fault intervals run, or somebody has halted the bot."""

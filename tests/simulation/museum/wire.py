@@ -10,16 +10,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.app import ib_ports
 from bot.app import wire as inside
 from bot.app.ports import Ports
 from bot.app.simulation.faults import Answer, Call, Fault
 from bot.app.simulation.injectors import Injector
 from bot.app.simulation.stage import Stage
 from bot.app.simulation.truth import Truth
+from bot.brokers.ib.sent_orders import SentOrders
 from bot.errors import BrokerUnavailable, OutcomeUnknown
 from bot.exchange.orders import WORKING, OrderRecord
 from bot.gateway.desk.executions import ExecutionBook
@@ -110,6 +113,7 @@ class Wire:
         stage = self._stage
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(inside, "Gateway", self._gateway)
+            patch.setattr(ib_ports, "SentOrders", self._sent_orders)
             patch.setattr(ExecutionBook, "correct", self._corrected(ExecutionBook.correct))
             rules = stage.config.rules
             async with inside.embedded(stage.exchange, stage.clock, rules, ledger, None) as end:
@@ -140,6 +144,10 @@ class Wire:
 
         self._desk.place = placed
         return gateway
+
+    def _sent_orders(self, _path: Path | None) -> SentOrders:
+        """Remember what was sent in a file, as in front of a gateway that outlives the bot."""
+        return SentOrders(self._stage.paths.database.parent / "sent-orders.jsonl")
 
     def _corrected(self, correct: Callable[..., None]) -> Callable[..., None]:
         def noted(book: ExecutionBook, ticket: Any, line: Any) -> None:
