@@ -111,6 +111,7 @@ TARGETS: Mapping[str, Target] = {
             "tests/state/test_incidents.py",
             "tests/state/test_verification.py",
             "tests/state/test_ledger_model.py",
+            "tests/state/test_storage.py",
         ),
     ),
 }

@@ -7,6 +7,10 @@ import pytest
 from state.anchors import Anchor, AnchorFile, anchor_path, lost, read_anchor
 from state.chain import Head
 from state.errors import LedgerBehindAnchor, StorageFailed
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.limits import SystemState
+from tests.state import records
+from tests.state.records import AT
 
 
 def anchor(seq: int, epoch: int = 1) -> Anchor:
@@ -132,3 +136,57 @@ def test_what_stands_in_its_place_is_named(database):
         AnchorFile.open(database)
     with pytest.raises(StorageFailed, match="Is a directory"):
         read_anchor(database)
+
+
+# --- in a ledger --------------------------------------------------------------------------------
+
+
+def _send(tx, order):
+    tx.record_order_event(order.client_order_id, AT, OrderStatus.SENDING)
+
+
+def _cancel(tx, order):
+    tx.record_order_event(order.client_order_id, AT, OrderStatus.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("write", "waits"),
+    [
+        (_send, True),  # before the first byte leaves
+        (lambda tx, _: tx.complete_interval("plan-1", AT), True),
+        (lambda tx, _: tx.set_system_state(SystemState.RUNNING, AT, None, "", "ops"), True),
+        (_cancel, False),
+        (lambda tx, _: tx.record_job_run("interval", AT, AT, AT, "ran"), False),
+        (lambda tx, _: tx.record_cash_movement(records.deposit()), False),
+    ],
+)
+def test_a_commit_that_something_depends_on_waits_for_the_anchor(ledger, monkeypatch, write, waits):
+    order = records.hedge_intent("plan-1")
+    with ledger.transaction() as tx:
+        records.record(tx, records.plan(orders=[order]))
+    waited = []
+    monkeypatch.setattr(os, "fdatasync", waited.append)
+    before = read_anchor(ledger.path)
+    with ledger.transaction() as tx:
+        write(tx, order)
+    assert len(waited) == waits
+    after = read_anchor(ledger.path)
+    assert (after.head.seq, after.epoch) == (before.head.seq + 1, ledger.epoch)
+
+
+def test_a_commit_that_does_not_wait_for_the_disk_leaves_the_anchor(ledger):
+    before = read_anchor(ledger.path)
+    with ledger.transaction(durable=False) as tx:
+        tx.record_job_run("interval", AT, AT, AT, "ran")
+    assert read_anchor(ledger.path) == before
+    with ledger.transaction() as tx:
+        tx.record_job_run("interval", AT, AT, AT, "ran")
+    assert read_anchor(ledger.path).head.seq == before.head.seq + 2
+
+
+def test_a_transaction_without_a_word_leaves_the_anchor_where_it_is(ledger):
+    before = read_anchor(ledger.path)
+    with ledger.transaction():
+        pass
+    assert read_anchor(ledger.path) == before
+    assert ledger.holds_lease()
