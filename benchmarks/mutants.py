@@ -105,6 +105,7 @@ TARGETS: Mapping[str, Target] = {
             "tests/state/test_activity.py",
             "tests/state/test_anchors.py",
             "tests/state/test_chain.py",
+            "tests/state/test_projector.py",
             "tests/state/test_rolls.py",
             "tests/state/test_external_fills.py",
             "tests/state/test_governance.py",

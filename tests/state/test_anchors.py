@@ -1,6 +1,8 @@
 """The tail anchor: two slots in turn, the newer one counts, and neither is believed blindly."""
 
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -190,3 +192,18 @@ def test_a_transaction_without_a_word_leaves_the_anchor_where_it_is(ledger):
         pass
     assert read_anchor(ledger.path) == before
     assert ledger.holds_lease()
+
+
+def test_an_opening_that_fails_leaves_nothing_open(path, monkeypatch):
+    """Fault C1: the disk is full when the anchor is written."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        with pytest.raises(StorageFailed, match="No space left"):
+            records.open_ledger(path)
+    links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert [name for name in links if name.startswith(str(path))] == []
+    records.open_ledger(path).close()

@@ -165,6 +165,11 @@ def test_what_does_not_belong_there_is_not_adopted(ledger, condor):
     adopt(ledger, layer="L1")
     with pytest.raises(AdoptionConflict, match="belongs to L1 already"):
         adopt(ledger, layer="L2")
+    trade(ledger, records.external_fill(LONG_PUT, 1, root="x2"))
+    assert adopt(ledger, "x2", condor="C0001")
+    assert not adopt(ledger, "x2", condor="C0001")
+    with pytest.raises(AdoptionConflict, match="belongs to C0001 already"):
+        adopt(ledger, "x2", layer="L2")
 
 
 # --- the bot's own, unevenly ------------------------------------------------------------------

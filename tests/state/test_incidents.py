@@ -117,6 +117,22 @@ def test_a_lock_that_has_ended_cannot_be_released_and_can_be_set_again(ledger):
     assert locked(ledger, replace(LOCK, set_at=minutes(2)))
 
 
+def test_who_took_a_lock_away_by_hand_is_known(ledger):
+    assert ledger.lock_released_by_hand(LOCK.lock_id, bot="bot") is None
+    other = replace(LOCK, key="SPX")
+    for lock, minute, by in (
+        (LOCK, 1, "alice"),
+        (LOCK, 3, "carol"),
+        (LOCK, 5, "bot"),
+        (other, 7, "bot"),
+    ):
+        locked(ledger, replace(lock, set_at=minutes(minute)))
+        with ledger.transaction() as tx:
+            tx.release_lock(lock.lock_id, minutes(minute + 1), by=by, reason="fixed")
+    assert ledger.lock_released_by_hand(LOCK.lock_id, bot="bot") == minutes(4)
+    assert ledger.lock_released_by_hand(other.lock_id, bot="bot") is None
+
+
 def test_a_lock_nobody_set_cannot_be_released(ledger):
     with pytest.raises(UnknownRecord, match="no lock 'K0'"), ledger.transaction() as tx:
         tx.release_lock("K0", AT, by="alice", reason="")

@@ -1,0 +1,83 @@
+"""Projections of what was touched: what is asked for comes back, and nothing else is looked at."""
+
+from datetime import timedelta
+
+import pytest
+
+from state import projector
+from tests import builders
+from tests.state import records
+from tests.state.records import AT, SESSION
+from tests.state.test_ledger import CALL, FUTURE, buy_hedge, open_condor
+
+NEXT_DAY = AT + timedelta(days=1)
+
+
+@pytest.fixture
+def traded(ledger):
+    """The connection of a ledger with two condors, and hedges bought on two days."""
+    for number in (1, 2):
+        open_condor(ledger, f"C000{number}", plan_id=f"plan-{number}", filled=30)
+    buy_hedge(ledger)
+    buy_hedge(
+        ledger, instrument="VX 18MAR20", quantity=1, price="17.05", plan_id="hedge-2", at=NEXT_DAY
+    )
+    with ledger.transaction() as tx:
+        tx.record_external_fill(records.external_fill(FUTURE, 1, "17.00", root="x1"))
+        tx.record_external_fill(records.external_fill(CALL, 2, root="x2", at=NEXT_DAY))
+        for root in ("x1", "x2"):
+            tx.adopt_external_fill(root, AT, condor_id=None, layer="L1", by="ops", reason="ours")
+        tx.record_cash_movement(records.settlement(FUTURE, -2, "18", at=NEXT_DAY, multiplier=1000))
+    return ledger._connection
+
+
+def everything(connection):
+    orders = projector.order_states(connection, None)
+    positions, hedges = projector.holdings(connection, None)
+    condors = projector.condor_states(connection, None)
+    return orders, positions, hedges, condors, projector.hedge_cash(connection, None)
+
+
+def test_some_orders_are_asked_for_alone(traded):
+    orders, *_ = everything(traded)
+    assert len(orders) == 4
+    for row in orders:
+        assert projector.order_states(traded, {row["client_order_id"]}) == [row]
+
+
+def test_some_symbols_are_asked_for_alone(traded):
+    _, positions, hedges, *_ = everything(traded)
+    assert {row["symbol"]: row["net_contracts"] for row in hedges} == {CALL: 12, FUTURE: 0}
+    for hedge in hedges:
+        held = [row for row in positions if row["symbol"] == hedge["symbol"]]
+        assert projector.holdings(traded, {hedge["symbol"]}) == (held, [hedge])
+
+
+def test_some_condors_are_asked_for_alone(traded):
+    *_, condors, _ = everything(traded)
+    assert [row["condor_id"] for row in condors] == ["C0001", "C0002"]
+    for row in condors:
+        assert projector.condor_states(traded, {row["condor_id"]}) == [row]
+
+
+def test_some_sessions_are_asked_for_alone(traded):
+    *_, cash = everything(traded)
+    assert {row["session"] for row in cash} == {SESSION, SESSION + timedelta(days=1)}
+    for row in cash:
+        assert projector.hedge_cash(traded, {row["session"]}) == [row]
+
+
+def test_a_condor_has_a_symbol_as_any_of_its_legs(traded):
+    for leg, _ in builders.condor_legs(records.LEGS).signed():
+        assert projector.condors_with_leg(traded, leg.symbol) == {"C0001", "C0002"}
+    assert projector.condors_with_leg(traded, CALL) == set()
+
+
+def test_what_was_touched_is_something_until_it_is_forgotten():
+    for name in ("symbols", "condors", "orders", "hedge_sessions"):
+        touched = projector.Touched()
+        assert not touched
+        getattr(touched, name).add("C0001")
+        assert touched
+        touched.clear()
+        assert not touched
