@@ -15,7 +15,8 @@ _BREAK_KINDS = (
 )
 _LOCK_KINDS = (
     "'daily loss', 'drawdown', 'order rate', 'reject streak', 'stale data', "
-    "'implausible market', 'clock skew', 'connection', 'margin', 'break', 'foreign activity', 'operator'"
+    "'implausible market', 'clock skew', 'connection', 'margin', 'break', 'foreign activity', "
+    "'operator'"
 )
 
 
