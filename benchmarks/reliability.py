@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bot.app.simulation.catalogue import FAMILIES, catalogued_faults, invariants
+from strategies.model.lifecycle import life_cycle_page
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
@@ -121,6 +122,7 @@ def page() -> str:
     """Return the whole page."""
     evidence = json.loads(EVIDENCE.read_text()) if EVIDENCE.exists() else {}
     parts = [_INTRODUCTION.strip() + "\n", *_figures(evidence)]
+    parts += ["## The life of an order\n", life_cycle_page().strip() + "\n"]
     parts += ["## Invariants\n", "| id | what holds | tests that name it |", "|---|---|---|"]
     named = tests_of_invariants()
     for each in invariants():
