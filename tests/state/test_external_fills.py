@@ -154,6 +154,15 @@ def test_half_a_condor_closed_by_others_is_adopted_as_its_close(ledger, condor):
     assert ledger.rebuild_projections_and_compare() == ()
 
 
+def test_a_condor_that_lost_a_leg_whole_is_no_condor_of_the_book(ledger, condor):
+    fill(ledger, *records.condor_fills(condor, 3, root="e"))
+    trade(ledger, records.external_fill(LONG_PUT, -3, "1.00"))
+    adopt(ledger, condor="C0001")
+    assert quantities(ledger) == []
+    assert loose(ledger) == {SHORT_PUT: -3, SHORT_CALL: -3, LONG_CALL: 3}
+    assert ledger.open_condor_ids() == {"C0001"}  # its legs are still its own
+
+
 def test_what_does_not_belong_there_is_not_adopted(ledger, condor):
     trade(ledger, records.external_fill(CALL, 1))
     with pytest.raises(UnknownRecord, match="no external fill 'x9'"):

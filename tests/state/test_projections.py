@@ -200,6 +200,13 @@ def test_an_uneven_fill_counts_as_its_least_filled_leg():
     assert state.quantity == 4
 
 
+def test_a_leg_alone_is_no_condor_and_has_realised_nothing():
+    state = follow(history(*leg_fills(OPEN, (5, 0, 0, 0))))
+    assert (state.quantity, state.whole_quantity, state.loose) == (0, 0, (("LP", 5),))
+    assert (state.entry_credit, state.realised_usd) == (0, 0)
+    assert (state.opened_at, state.ended_at) == (records.minutes(0), None)
+
+
 def test_closing_in_parts_realises_in_parts():
     fills = [
         *leg_fills(OPEN, (4, 4, 4, 4)),
@@ -321,6 +328,15 @@ def test_c10_a_roll_turns_condors_into_condors_and_realises_nothing():
     assert new.entry_credit == Decimal("1.15") + Decimal("0.20")
     assert new.opened_at == records.minutes(0)
     assert new.rolled_on == date(2020, 2, 3)
+
+
+def test_c10_the_roll_of_one_condor_hands_on_all_of_its_cash():
+    states = follow_family(
+        {"C0001": history(*leg_fills(OPEN, (1, 1, 1, 1))), "C0001-1": rolled(*roll_fills(1))}
+    )
+    assert states["C0001"].rolled_cash_usd == Decimal("115.00")
+    assert states["C0001-1"].entry_cash_usd == Decimal("135.00")
+    assert states["C0001"].realised_usd == states["C0001-1"].realised_usd == 0
 
 
 def test_c10_a_roll_that_fills_in_part_leaves_both_and_each_ends_on_its_own():
