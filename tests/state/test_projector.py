@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from state import projector
+from strategies.model.lifecycle import OrderStatus
+from strategies.model.orders import PositionEffect
 from tests import builders
 from tests.state import records
 from tests.state.records import AT, SESSION
@@ -81,3 +83,32 @@ def test_what_was_touched_is_something_until_it_is_forgotten():
         assert touched
         touched.clear()
         assert not touched
+
+
+def test_a_condor_follows_its_own_orders_and_no_others(ledger):
+    legs = builders.condor_legs(records.LEGS)
+    names = ("C0001", "C0002")
+    orders = [records.condor_intent("plan-1", name, legs, 2) for name in names]
+    with ledger.transaction() as tx:
+        opens = [records.condor_open(name, legs, 2) for name in names]
+        records.record(tx, records.plan(opens=opens, orders=orders))
+        records.sent(tx, orders[0])
+        tx.record_order_event(orders[1].client_order_id, AT, OrderStatus.CANCELLED)
+    assert statuses(ledger) == {"C0001": "PENDING", "C0002": "UNFILLED"}
+    close = records.condor_intent(
+        "plan-2", "C0001", legs, 2, effect=PositionEffect.CLOSE, limit="1.00"
+    )
+    with ledger.transaction() as tx:
+        for fill in records.condor_fills(orders[0], 2, root="e"):
+            tx.record_fill(fill)
+        tx.record_order_event(orders[0].client_order_id, AT, OrderStatus.FILLED, filled=2)
+        records.record(tx, records.plan("plan-2", at=NEXT_DAY, orders=[close]))
+    assert statuses(ledger) == {"C0001": "OPEN", "C0002": "UNFILLED"}
+    with ledger.transaction() as tx:
+        records.sent(tx, close, NEXT_DAY)
+    assert statuses(ledger) == {"C0001": "CLOSING", "C0002": "UNFILLED"}
+
+
+def statuses(ledger):
+    rows = projector.condor_states(ledger._connection, None)
+    return {row["condor_id"]: row["status"] for row in rows}
