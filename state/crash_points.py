@@ -35,6 +35,7 @@ class CrashPoint(StrEnum):
     ORDER_AFTER_CANCEL = "order.after_cancel"  # confirmed, not yet committed
     # bot/engine/synchronise.py
     FILLS_BEFORE_COMMIT = "fills.before_commit"  # told of executions, not yet committed
+    FILLS_BOOKED = "fills.booked"  # and committed; nothing is decided on them yet
     # bot/engine/reconcile.py
     RECONCILE_BEGUN = "reconcile.begun"
     RECONCILE_BOOKED = "reconcile.booked"  # all is taken over, nothing is compared

@@ -92,6 +92,8 @@ async def synchronise(
         impossible = record_reports(tx, news.reports, at)
         if found:
             opened = open_breaks(tx, ledger, found, at)
+    if news.fills:
+        crash_point(CrashPoint.FILLS_BOOKED)
     if halts := [*impossible, *(each.detail for each in opened if each.halts)]:
         raise BooksDisagree("; ".join(halts))
 
@@ -105,8 +107,10 @@ async def _ask(
     of_others: bool,
 ) -> _News:
     fills_from = _BEGINNING if from_the_beginning else _with_overlap(ledger.last_fill_at())
-    stored_fills = set(ledger.fills_since(fills_from))
-    fills = [fill for fill in await broker.fetch_fills(fills_from) if fill not in stored_fills]
+    told = await broker.fetch_fills(fills_from)
+    oldest = min((fill.executed_at for fill in told), default=fills_from)  # more than was asked for
+    stored_fills = set(ledger.fills_since(min(oldest, fills_from)))
+    fills = [fill for fill in told if fill not in stored_fills]
     foreign = await broker.fetch_foreign_fills(fills_from) if of_others else ()
     if fills or foreign:  # also of orders with our form that are not on record
         known = {

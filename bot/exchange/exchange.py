@@ -8,7 +8,7 @@ on a fixed grid of instants, so nothing depends on who asks, when, or how often.
 
 from bisect import bisect_left
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -297,6 +297,14 @@ class Exchange:
         """Return the executions at or after an instant, oldest first."""
         first = bisect_left(self._fills, since, key=lambda fill: fill.executed_at)
         return tuple(self._fills[first:])
+
+    def take_back(self, exec_root: str) -> None:
+        """Undo an execution in the account, as if it had not been (a bust); it stays on record."""
+        assert self._journal is None, "a journal knows of no busts"
+        fill = next(each for each in self._fills if each.exec_root == exec_root)
+        side = Side.SELL if fill.side is Side.BUY else Side.BUY
+        commission = -fill.commission_usd
+        self._account.record_fill(replace(fill, side=side, commission_usd=commission))
 
     def cash_movements(self, since: datetime) -> tuple[CashMovement, ...]:
         """Return deposits, settlements and variation booked at or after an instant."""

@@ -6,7 +6,7 @@ every second VIX strike. What the account holds is quoted in either market.
 """
 
 from calendar import FRIDAY
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Final
 
@@ -20,6 +20,7 @@ from strategies.model.quotes import FloatArray, Series
 _ENTRY_DAYS: Final = range(43, 46)
 _ENTRY_STRIKES_MOST: Final = 140
 _OTHER_STRIKES_MOST: Final = 18
+_MINUTE: Final = timedelta(minutes=1)
 _NEAREST_DAYS: Final = 2  # what expires at once or is entered trades too
 
 
@@ -39,6 +40,10 @@ class ThinDay(SessionDay):
     def vix_strikes(self) -> list[tuple[Series, FloatArray]]:
         """Every series with every second strike."""
         return [(series, strikes[::2]) for series, strikes in super().vix_strikes]
+
+    def node_instant(self, at: datetime) -> datetime:
+        """Return the minute: orders that work for hours are matched with few quotes."""
+        return self.opens_at + (at - self.opens_at) // _MINUTE * _MINUTE
 
     def _is_kept(self, root: str, expiry: date) -> bool:
         days = (expiry - self.facts.session).days

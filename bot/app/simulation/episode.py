@@ -52,6 +52,7 @@ _SUPERVISED_AFTER: Final = (  # how long a process stays dead, in turn
     timedelta(minutes=3),
     timedelta(hours=14),
 )
+_PATIENCE, _PATIENCE_MOST = timedelta(minutes=1), timedelta(minutes=30)
 _OPERATOR_AFTER: Final = (timedelta(minutes=15), timedelta(minutes=90), timedelta(hours=17))
 
 
@@ -116,6 +117,7 @@ class _Episode:
         self._operator_is_called = False
         self._lives = 0
         self._halts = 0
+        self._failed = 0  # starts in a row
         self._hash = ""
         self._ends_at = at_exchange(self._scenery.market.last_session, _EVENING)
 
@@ -134,10 +136,13 @@ class _Episode:
             try:
                 outcome = self._live()
             except SimulatedDeath:
+                self._failed = 0
                 self._wait(_in_turn(_SUPERVISED_AFTER, self._stage.deaths.total()))
-            except (BotError, StateError):  # the supervisor starts it again
-                self._wait(timedelta(minutes=1))
+            except (BotError, StateError):  # the supervisor starts it again, ever more patiently
+                self._wait(min(2**self._failed * _PATIENCE, _PATIENCE_MOST))
+                self._failed += 1
             else:
+                self._failed = 0
                 if outcome.halted is None:
                     break
                 self._operate(outcome.halted)

@@ -1,6 +1,7 @@
 """Every module that registers faults: importing this one registers them all."""
 
 from bot.app.simulation import (
+    faults_executions,
     faults_link,
     faults_market,
     faults_people,
@@ -8,4 +9,11 @@ from bot.app.simulation import (
     faults_submit,
 )
 
-REGISTERED = (faults_submit, faults_link, faults_storage, faults_market, faults_people)
+REGISTERED = (
+    faults_submit,
+    faults_executions,
+    faults_link,
+    faults_storage,
+    faults_market,
+    faults_people,
+)

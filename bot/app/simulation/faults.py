@@ -9,8 +9,11 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from state.crash_points import CrashPoint
+from strategies.model.memory import Memory
+from strategies.model.plan import Plan
 
 Argument = str | int | float
+Decided: TypeAlias = tuple[Plan, Memory]
 Answer: TypeAlias = Any  # of any port
 
 
@@ -68,8 +71,16 @@ class AtWork(Protocol):
         """Raise to keep a call from the world; wait to delay it."""
         ...
 
+    def instead(self, call: Call) -> Answer:
+        """Answer instead of the world; None to let the call reach it."""
+        ...
+
     def after(self, call: Call, answer: Answer) -> Answer:
         """Change an answer on its way back, or raise to lose it."""
+        ...
+
+    def decided(self, decided: Decided) -> Decided:
+        """Change what was decided."""
         ...
 
     def at_point(self, point: CrashPoint) -> None:

@@ -32,6 +32,11 @@ class LinkAndStreamsLost(Injector):
         raise MarketDataMissing("1101: no stream has ticked since the link is back")
 
 
+@injects("B3", weight=0.05, lasts_s=(36000.0, 54000.0))
+class StuckAtLogin(LinkLost):
+    """1100 for ten hours and more: the gateway is stuck at its login."""
+
+
 @injects("B4", weight=0.4, lasts_s=(20.0, 600.0))
 class HalfOpenSocket(Injector):
     """Nothing arrives any more and nobody says so."""

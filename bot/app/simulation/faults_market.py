@@ -9,6 +9,7 @@ from bot.app.simulation.faults import Answer, Argument, Call
 from bot.app.simulation.injectors import Injector, injects
 from bot.errors import MarketDataMissing, OrderRejected
 from strategies.model.errors import InvalidQuote
+from strategies.model.fills import CashKind, CashMovement
 from strategies.model.quotes import OptionChain
 from strategies.model.snapshots import MarketQuotes
 
@@ -88,6 +89,36 @@ class ChainHalfLoaded(Injector):
         return answer
 
 
+class _IndexOff(Injector):
+    """One index is told wrongly for a while."""
+
+    index: str
+    off_by: float
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Move it."""
+        if call.name == "fetch_market" and self.index in answer.indices:
+            self.fire()
+            told = answer.indices[self.index]
+            moved = replace(told, value=told.value * self.off_by)
+            return replace(answer, indices={**answer.indices, self.index: moved})
+        return answer
+
+
+@injects("D6", weight=0.4, lasts_s=(60.0, 3600.0))
+class IndexLags(_IndexOff):
+    """The index stands where its options have long left."""
+
+    index, off_by = "SPX", 1.05
+
+
+@injects("D7", weight=0.4, lasts_s=(60.0, 3600.0))
+class VolatilityDiverges(_IndexOff):
+    """VIX and its futures and options tell different stories."""
+
+    index, off_by = "VIX", 1.9
+
+
 @injects("D8", weight=0.7, lasts_s=(1.0, 40.0))
 class Spike(Injector):
     """One print of SPX and VIX is far off."""
@@ -122,6 +153,33 @@ class MarketHalted(Injector):
         if call.name == "submit":
             self.fire()
             raise OrderRejected("trading is halted, market wide")
+
+
+@injects("D18", weight=0.3, lasts_s=(3600.0, 90000.0))
+class SettlementDelayed(Injector):
+    """A settlement value is published late; until then the position stands and nothing is paid."""
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Keep back what was settled since this began, in every answer alike."""
+        late = self._late()
+        if not late:
+            return answer
+        if call.name == "fetch_cash_movements":
+            self.fire()
+            return tuple(each for each in answer if each not in late)
+        if call.name == "fetch_positions":
+            self.fire()
+            standing = {each.symbol: -each.quantity for each in late}
+            return answer | {symbol: net for symbol, net in standing.items() if net}
+        if call.name == "fetch_account":
+            self.fire()
+            unpaid = sum(each.amount_usd for each in late)
+            return replace(answer, cash_usd=answer.cash_usd - unpaid)
+        return answer
+
+    def _late(self) -> tuple[CashMovement, ...]:
+        booked = self.stage.exchange.cash_movements(self.fault.at)
+        return tuple(each for each in booked if each.kind is CashKind.SETTLEMENT)
 
 
 def _with_chains(market: MarketQuotes, change: Any) -> MarketQuotes:  # noqa: ANN401

@@ -1,10 +1,11 @@
 """Faults E: people, other programs, and the broker's own hand in the account."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
 from typing import Final
 
-from bot.app.simulation.faults import Call
+from bot.app.simulation.faults import Answer, Call
 from bot.app.simulation.injectors import Injector, injects
 from bot.engine.control import Command, submit_command
 from strategies.model.instruments import Instrument, OptionContract, Right, parse_symbol
@@ -99,6 +100,18 @@ class HaltDuringSubmit(Injector):
                 at=self.stage.now(),
             )
             submit_command(self.stage.paths.control_dir, command)
+
+
+@injects("E4", weight=0.5, lasts_s=(600.0, 36000.0))
+class HouseMarginRaised(Injector):
+    """The broker asks for more margin than before."""
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Leave nothing over once an order has filled."""
+        if call.name != "preview":
+            return answer
+        self.fire()
+        return replace(answer, excess_liquidity_after_usd=Decimal(-1))
 
 
 def _options(positions: dict[str, int]) -> list[tuple[OptionContract, int]]:

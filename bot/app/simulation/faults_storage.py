@@ -1,8 +1,10 @@
 """Faults C: the process and its disk."""
 
+from datetime import timedelta
+
 import numpy as np
 
-from bot.app.simulation.faults import Argument, Call, Fault
+from bot.app.simulation.faults import Answer, Argument, Call, Fault
 from bot.app.simulation.injectors import Injector, injects
 from bot.app.simulation.stage import Stage
 from bot.clock import SystemClock
@@ -84,3 +86,20 @@ class SecondInstance(Injector):
             return
         second.close()
         self.stage.violate("I12", f"a second instance has the ledger during {call.name}")
+
+
+@injects("C15", weight=0.4, lasts_s=(1.0, 600.0))
+class ClockJumps(Injector):
+    """The bot's clock and the broker's disagree."""
+
+    @classmethod
+    def draw_arguments(cls, dice: np.random.Generator) -> dict[str, Argument]:
+        """Return by how much, seconds."""
+        return {"jump_s": float(dice.choice([-3600, -5, 5, 3600]))}
+
+    def after(self, call: Call, answer: Answer) -> Answer:
+        """Tell another time."""
+        if call.name == "server_time":
+            self.fire()
+            return answer + timedelta(seconds=self.fault.number("jump_s"))
+        return answer

@@ -118,6 +118,13 @@ class DeathBeforeAFillIsBooked(_DeathAt):
     points = (CrashPoint.FILLS_BEFORE_COMMIT,)
 
 
+@injects("A9", kills=True, waits=True)
+class DeathAfterAFillIsBooked(_DeathAt):
+    """Between the commit of a fill and the next decision."""
+
+    points = (CrashPoint.FILLS_BOOKED,)
+
+
 @injects("A10", weight=3, lasts_s=(60.0, 3600.0))
 class ExecutionsTwice(Injector):
     """Each execution is told twice."""
@@ -142,14 +149,14 @@ class ExecutionsAgain(Injector):
         return answer
 
 
-@injects("A12", weight=0.5)
+@injects("A12", weight=0.5, waits=True)
 class Correction(Injector):
     """The exchange corrects the price of its last execution by a tick."""
 
-    def begin(self) -> None:
-        """Correct it, for good."""
-        if self.stage.truth.correct_last_fill():
-            self.fire()
+    async def before(self, call: Call) -> None:
+        """Correct it, for good, as soon as there is one."""
+        if call.is_wire and self.stage.truth.correct_last_fill():
+            self.fire(ends=True)
 
 
 @injects("A14", weight=1.5, lasts_s=(60.0, 3600.0))

@@ -11,7 +11,7 @@ from typing import ClassVar, Final, TypeVar
 
 import numpy as np
 
-from bot.app.simulation.faults import Answer, Argument, Call, Fault
+from bot.app.simulation.faults import Answer, Argument, Call, Decided, Fault
 from bot.app.simulation.stage import Stage
 from state.crash_points import CrashPoint
 
@@ -53,10 +53,19 @@ class Injector:
     async def before(self, call: Call) -> None:
         """Raise to keep a call from the world; wait to delay it."""
 
+    def instead(self, call: Call) -> Answer:
+        """Answer instead of the world; None to let the call reach it."""
+        del call
+        return None
+
     def after(self, call: Call, answer: Answer) -> Answer:
         """Change an answer on its way back, or raise to lose it."""
         del call
         return answer
+
+    def decided(self, decided: Decided) -> Decided:
+        """Change what was decided."""
+        return decided
 
     def at_point(self, point: CrashPoint) -> None:
         """Raise to let the process die there, or to let its storage fail."""

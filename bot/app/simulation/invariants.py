@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from bot.app.simulation.bounds import Pending, beyond_limits
 from bot.app.simulation.faults import Call
 from bot.app.simulation.stage import Stage
 from bot.exchange.settlement import instants_of
@@ -19,10 +20,11 @@ from state.errors import UnknownRecord
 from state.ledger import Ledger
 from state.verification import Check as Verified
 from strategies.model.book import Account, Book
+from strategies.model.breaks import BreakKind
 from strategies.model.calendars import EXCHANGE_ZONE
 from strategies.model.fills import CashKind
 from strategies.model.instruments import OptionContract, parse_symbol
-from strategies.model.lifecycle import OrderStatus
+from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.limits import HaltScope, SystemState
 from strategies.model.memory import Memory
 from strategies.model.orders import ApprovedOrder, OrderIntent, PositionEffect
@@ -33,6 +35,7 @@ from strategies.model.ticks import order_tick
 
 Decide = Callable[[MarketSnapshot, Book, Account, Memory, Rules], tuple[Plan, Memory]]
 
+_SPX_MULTIPLIER: Final = 100
 _ATTEMPTS_MOST: Final = 40
 _CALM_FOR: Final = timedelta(minutes=10)
 _IN_DOUBT_FOR: Final = timedelta(hours=50)  # a reconcile and a night; a weekend has two
@@ -75,11 +78,13 @@ class Auditor:
     def _on_submit(self, order: ApprovedOrder, ledger: Ledger) -> None:
         intent = order.intent
         self._check("I1", self._intent_before_wire(intent, ledger))
+        self._check("I6", self._bounded_risk(intent, ledger))
         self._check("I9", self._halt_is_monotone(intent, ledger))
         self._check("I10", self._reduce_means_reduce(intent, ledger))
         self._check("I15", _price_collar(intent))
         self._check("I16", self._throttle(intent, ledger))
         self._check("I22", self._before_last_trade(intent))
+        self._check("I24", self._leaves_foreign_alone(intent, ledger))
 
     @staticmethod
     def _intent_before_wire(intent: OrderIntent, ledger: Ledger) -> Iterator[str]:
@@ -93,6 +98,40 @@ class Auditor:
         sent = (stored.intent.legs, stored.intent.quantity, stored.intent.limit_price)
         if sent != (intent.legs, intent.quantity, intent.limit_price):
             yield f"{intent.client_order_id} is sent with other terms than are on record"
+
+    def _bounded_risk(self, intent: OrderIntent, ledger: Ledger) -> Iterator[str]:
+        """Whatever of the orders at work fills, and be it all, is within the limits."""
+        if intent.effect is not PositionEffect.OPEN:
+            return
+        positions, at_work = ledger.positions(), ledger.open_intents()
+        pending = [
+            Pending(
+                name=stored.intent.purpose,
+                legs=tuple((leg.instrument.symbol, leg.ratio) for leg in stored.intent.legs),
+                quantity=stored.leaves_quantity,
+                limit_price=stored.intent.limit_price,
+            )
+            for stored in at_work
+            if stored.status in OPEN_STATUSES and stored.leaves_quantity > 0
+        ]
+        held = {symbol for symbol in positions if symbol.startswith("SPX")}
+        brought = (
+            -fill.signed_quantity * fill.price * _SPX_MULTIPLIER
+            for fill in ledger.fills_since(_LONG_AGO)
+            if fill.symbol in held
+        )
+        limits = self._stage.config.limits
+        yield from beyond_limits(positions, sum(brought, Decimal(0)), pending, limits)
+
+    @staticmethod
+    def _leaves_foreign_alone(intent: OrderIntent, ledger: Ledger) -> Iterator[str]:
+        """Nothing opens in an underlying in which others traded, until somebody has looked."""
+        if intent.effect is not PositionEffect.OPEN:
+            return
+        underlyings = {leg.instrument.underlying for leg in intent.legs}
+        for each in ledger.open_breaks():
+            if each.kind is BreakKind.FOREIGN_FILL and (met := underlyings & {*each.locks, "*"}):
+                yield f"{intent.purpose} opens in {met} beside {each.detail}"
 
     @staticmethod
     def _halt_is_monotone(intent: OrderIntent, ledger: Ledger) -> Iterator[str]:
@@ -141,8 +180,8 @@ class Auditor:
         return self._stage.exchange.bookings + len(self._stage.truth.corrections)
 
     def _never_naked(self) -> Iterator[str]:
-        """Every short option has a long of its series and right; somebody else may break that."""
-        if self._stage.truth.foreign_orders:
+        """Every short option has a long of its series and right; others may break that."""
+        if self._stage.truth.foreign_orders or self._stage.truth.busts:
             return
         net: dict[tuple[object, ...], int] = defaultdict(int)
         for symbol, contracts in self._stage.exchange.positions().items():
@@ -196,7 +235,7 @@ class Auditor:
             purpose = stored.intent.purpose
             wanted.setdefault(purpose, stored.intent.quantity)
             record = truth.exchange.record(stored.client_order_id)
-            if record is not None:
+            if record is not None and stored.client_order_id not in truth.legged:
                 filled[purpose] += record.report.filled_quantity
                 live[purpose] += record in truth.working()
             if stored.client_order_id in truth.ever_pretended:
@@ -308,7 +347,9 @@ class Auditor:
             snapshot: MarketSnapshot, book: Book, account: Account, memory: Memory, rules: Rules
         ) -> tuple[Plan, Memory]:
             self._check("I14", self._fresh_and_sane(snapshot))
-            return decide(snapshot, book, account, memory, rules)
+            plan, after = decide(snapshot, book, account, memory, rules)
+            self._check("I8", _hedge_is_coherent(plan))
+            return self._stage.decided((plan, after))
 
         return checked
 
@@ -316,6 +357,17 @@ class Auditor:
         age = self._stage.now() - snapshot.market.at
         if not -timedelta(seconds=2) <= age <= self._stage.config.limits.quote_age_max:
             yield f"a decision looks at a market that is {age} old"
+
+
+def _hedge_is_coherent(plan: Plan) -> Iterator[str]:
+    """A layer that is to change has its order, or a reason why not; the state has a name."""
+    ordered = {intent.layer for intent in plan.orders}
+    if not plan.hedge_state:
+        yield f"{plan.plan_id}: nobody says how well the book is hedged"
+    for layer in plan.layers:
+        reasons = (layer.binding_cap, layer.note, *plan.no_trade_reasons)
+        if layer.change_contracts and layer.layer not in ordered and not any(reasons):
+            yield f"{plan.plan_id}: {layer.layer} is to change, with no order and no reason"
 
 
 def _price_collar(intent: OrderIntent) -> Iterator[str]:

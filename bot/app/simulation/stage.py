@@ -15,7 +15,7 @@ from typing import Any, cast
 from bot.app.config.loader import LoadedConfig
 from bot.app.paths import RunPaths
 from bot.app.ports import Connect, Ports
-from bot.app.simulation.faults import Answer, AtWork, Call, Fault
+from bot.app.simulation.faults import Answer, AtWork, Call, Decided, Fault
 from bot.app.simulation.truth import Truth
 from bot.app.simulation.worlds import Scenery
 from bot.brokers.simulated import SimulatedBroker, SimulatedMarketData
@@ -172,16 +172,27 @@ class Stage:
             self._tell("submit", call)
         for injector in injectors:
             await injector.before(call)
-        pretended = None
+        answer = None
         if call.name == "cancel":
-            pretended = self.truth.pretended(call.arguments[0])
-        answer = pretended if pretended is not None else await method(*call.arguments)
+            answer = self.truth.pretended(call.arguments[0])
+        for injector in injectors:
+            if answer is None and not injector.is_over:
+                answer = injector.instead(call)
+        if answer is None:
+            answer = await method(*call.arguments)
         answer = self._as_told(answer)
         self._tell("called", call)
         for injector in injectors:
             if not injector.is_over:
                 answer = injector.after(call, answer)
         return answer
+
+    def decided(self, decided: Decided) -> Decided:
+        """Return what was decided, as faults leave it."""
+        for injector in self._at_work:
+            if not injector.is_over:
+                decided = injector.decided(decided)
+        return decided
 
     def _tell(self, what: str, call: Call) -> None:
         for listener in self.listeners:

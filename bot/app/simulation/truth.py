@@ -4,21 +4,24 @@ Invariants compare the bot's books with this, never with what a faulty wire told
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from bot.exchange.exchange import Exchange
 from bot.exchange.orders import WORKING, NewOrder, OrderRecord
 from bot.ports import OrderReport
+from state.verification import uncovered
 from strategies.model.book import Account
-from strategies.model.fills import Fill
+from strategies.model.fills import Fill, Side
 from strategies.model.ids import ClientOrderId, is_own_id
+from strategies.model.instruments import OptionContract, parse_symbol
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.orders import Leg
 from strategies.model.quotes import to_price
 from strategies.model.ticks import order_tick, round_up
 
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_A_DAY = timedelta(days=1)
 _CORRECTION = Decimal("0.05")
 
 
@@ -32,6 +35,8 @@ class Truth:
     ever_pretended: set[ClientOrderId] = field(default_factory=set)
     ended: dict[ClientOrderId, tuple[OrderStatus, str]] = field(default_factory=dict)
     foreign_orders: int = 0
+    busts: int = 0
+    legged: set[ClientOrderId] = field(default_factory=set)  # of which one leg executed alone
     _added_up: int = 0  # executions
     _filled_usd: Decimal = Decimal(0)  # what they moved
     _executed: dict[str, Fill] = field(default_factory=dict)
@@ -75,6 +80,9 @@ class Truth:
     def told(self, report: OrderReport) -> OrderReport:
         """Return an order's report as the broker tells it."""
         order_id = report.client_order_id
+        if order_id in self.legged:
+            status, note = OrderStatus.CANCELLED, "cancelled by the exchange"
+            return replace(report, status=status, note=note, filled_quantity=0)
         if order_id in self.ended and report.status is OrderStatus.CANCELLED:
             status, note = self.ended[order_id]
             leaves = 0 if status is OrderStatus.REJECTED else report.leaves_quantity
@@ -104,16 +112,35 @@ class Truth:
 
     # --- what faults do to it --------------------------------------------------------------------
 
-    def correct_last_fill(self) -> bool:
-        """Correct the price of the newest execution by a nickel; False if there is none."""
+    def correct_last_fill(self, worse_by: Decimal = _CORRECTION) -> bool:
+        """Correct the price of the newest execution for the worse; False if there is none."""
         newest = self.fills()[-1:]
         if not newest or newest[0].exec_root in self.corrections:
             return False
         fill = newest[0]
+        worse = worse_by if fill.side is Side.BUY else -min(worse_by, fill.price)
         self.corrections[fill.exec_root] = replace(
-            fill, revision=fill.revision + 1, price=fill.price + _CORRECTION
+            fill, revision=fill.revision + 1, price=fill.price + worse
         )
         return True
+
+    def take_back_last_fill(self, at: datetime) -> bool:
+        """Nullify the newest execution of today that leaves no short uncovered; False if none."""
+        held = self.exchange.positions()
+        for fill in reversed(self.fills(at - _A_DAY)):
+            is_option = isinstance(parse_symbol(fill.symbol), OptionContract)
+            if fill.exec_root in self.corrections or not is_option or fill.symbol not in held:
+                continue
+            left = held | {fill.symbol: held[fill.symbol] - fill.signed_quantity}
+            if uncovered(left) is not None:  # the exchange lends nothing without a long
+                continue
+            self.exchange.take_back(fill.exec_root)
+            self.busts += 1
+            self.corrections[fill.exec_root] = replace(
+                fill, revision=fill.revision + 1, quantity=0, commission_usd=_ZERO
+            )
+            return True
+        return False
 
     def pretend_cancelled(self, order_id: ClientOrderId) -> bool:
         """Let an order work on that will be told as cancelled; False if it does not work."""
@@ -151,21 +178,31 @@ class Truth:
             quantity: Packages.
             at: Now.
         """
-        natural = 0.0
-        for leg in legs:
-            quote = self.exchange.market.quote(leg.instrument, at)
-            if quote is None or quote.ask <= 0:
-                return False
-            natural += leg.ratio * (quote.ask if leg.ratio > 0 else quote.bid)
-        tick = order_tick([leg.instrument for leg in legs], to_price(natural))
+        if (price := self.price_that_trades(legs, at)) is None:
+            return False
         self.foreign_orders += 1
         order = NewOrder(
             client_order_id=ClientOrderId(f"{who}-{self.foreign_orders}"),
             legs=legs,
             quantity=quantity,
-            limit_price=round_up(to_price(natural), tick) + 2 * tick,
+            limit_price=price,
         )
         return self.exchange.submit(order, at).status is not OrderStatus.REJECTED
+
+    def price_that_trades(self, legs: tuple[Leg, ...], at: datetime) -> Decimal | None:
+        """Return a limit two ticks through the market; None if a leg is not offered."""
+        natural = 0.0
+        for leg in legs:
+            quote = self.exchange.market.quote(leg.instrument, at)
+            if quote is None or quote.ask <= 0:
+                return None
+            natural += leg.ratio * (quote.ask if leg.ratio > 0 else quote.bid)
+        tick = order_tick([leg.instrument for leg in legs], to_price(natural))
+        return round_up(to_price(natural), tick) + 2 * tick
+
+    def place_other(self, order: NewOrder, at: datetime) -> OrderReport:
+        """Send another order than the bot did, under the bot's id."""
+        return self.exchange.submit(order, at)
 
 
 _ZERO = Decimal(0)

@@ -19,6 +19,7 @@ from bot.app.simulation.plan import EpisodePlan, draw_plan, plan_from_json, plan
 from bot.app.simulation.shrink import shrink
 from bot.app.simulation.truth import Truth
 from bot.app.simulation.worlds import WorldPlan
+from state.crash_points import CrashPoint
 from strategies.model.calendars import at_exchange
 
 LIMITS = Path(__file__).parents[4] / "limits.yaml"
@@ -83,6 +84,17 @@ def test_twenty_months_that_nobody_chose_break_nothing():
     assert sums.effects >= 1000
     assert len(sums.faults) >= 30
     assert sums.fills >= 200
+    assert set(sums.points) == {str(point) for point in CrashPoint}  # each is reached
+
+
+@pytest.mark.parametrize(
+    "fault_id",
+    ["A9", "A13", "A21", "A26", "A27", "A29", "A31", "A32", "A33", "B3", "C15", "D6", "D7", "E4"],
+)
+def test_what_seldom_happens_breaks_nothing(tmp_path, fault_id):
+    result = episode(tmp_path, fault(fault_id, minutes=-1, lasts=5000, jump_s=5.0))
+    assert result.violations == ()
+    assert set(result.faults) == {fault_id}
 
 
 def test_a_ledger_that_books_what_was_not_executed_is_found_out(tmp_path, monkeypatch):
