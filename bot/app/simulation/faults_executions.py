@@ -154,7 +154,7 @@ class TermsChanged(_EchoDiffers):
     difference = "limit price 0.05 instead of what was sent"
 
 
-@injects("A21", weight=1.5, lasts_s=(5.0, 50.0))
+@injects("A21", weight=2.5, lasts_s=(5.0, 50.0))
 class ExecutionsBeforeOrders(Injector):
     """Executions are told of orders that are not listed yet."""
 

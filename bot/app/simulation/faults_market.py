@@ -1,6 +1,7 @@
 """Faults D: market data and the calendar."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -155,14 +156,19 @@ class MarketHalted(Injector):
             raise OrderRejected("trading is halted, market wide")
 
 
-@injects("D18", weight=0.3, lasts_s=(3600.0, 90000.0))
+@injects("D18", weight=0.8, waits=True)
 class SettlementDelayed(Injector):
     """A settlement value is published late; until then the position stands and nothing is paid."""
+
+    @classmethod
+    def draw_arguments(cls, dice: np.random.Generator) -> dict[str, Argument]:
+        """Return by how much."""
+        return {"late_s": round(float(np.exp(dice.uniform(np.log(600), np.log(90_000)))))}
 
     def after(self, call: Call, answer: Answer) -> Answer:
         """Keep back what was settled since this began, in every answer alike."""
         late = self._late()
-        if not late:
+        if not late or self._is_published():
             return answer
         if call.name == "fetch_cash_movements":
             self.fire()
@@ -176,6 +182,11 @@ class SettlementDelayed(Injector):
             unpaid = sum(each.amount_usd for each in late)
             return replace(answer, cash_usd=answer.cash_usd - unpaid)
         return answer
+
+    def _is_published(self) -> bool:
+        late_s = timedelta(seconds=self.fault.number("late_s"))
+        self.is_over = self.fired_at is not None and self.stage.now() >= self.fired_at + late_s
+        return self.is_over
 
     def _late(self) -> tuple[CashMovement, ...]:
         booked = self.stage.exchange.cash_movements(self.fault.at)

@@ -68,7 +68,7 @@ class OtherClient(_Trader):
         return self.send((Leg(instrument=_call_at(chain, row), ratio=1),), 1)
 
 
-@injects("E3", weight=0.1, waits=True)
+@injects("E3", weight=0.25, waits=True)
 class Liquidated(_Trader):
     """The broker sells what it likes."""
 

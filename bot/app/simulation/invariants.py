@@ -38,7 +38,8 @@ Decide = Callable[[MarketSnapshot, Book, Account, Memory, Rules], tuple[Plan, Me
 _SPX_MULTIPLIER: Final = 100
 _ATTEMPTS_MOST: Final = 40
 _CALM_FOR: Final = timedelta(minutes=10)
-_IN_DOUBT_FOR: Final = timedelta(hours=50)  # a reconcile and a night; a weekend has two
+_IN_DOUBT_FOR: Final = timedelta(hours=50)  # after the last fault
+_IN_DOUBT_SESSIONS: Final = 2  # its own and the next, in which it is looked for again
 _IN_DOUBT = (OrderStatus.SENDING, OrderStatus.UNKNOWN)
 _LOOKED_AT_AGAIN: Final = timedelta(days=2)
 _CENT: Final = Decimal("0.01")
@@ -298,8 +299,13 @@ class Auditor:
         if state.state is SystemState.HALTED:
             return
         for stored in ledger.open_intents():
-            age = stage.now() - stored.updated_at
-            if stored.status in _IN_DOUBT and age > _IN_DOUBT_FOR and calm_since > _IN_DOUBT_FOR:
+            if stored.status not in _IN_DOUBT or calm_since <= _IN_DOUBT_FOR:
+                continue
+            since, today = (
+                at.astimezone(EXCHANGE_ZONE).date() for at in (stored.updated_at, stage.now())
+            )
+            if len(stage.scenery.calendar.sessions_between(since, today)) > _IN_DOUBT_SESSIONS:
+                age = stage.now() - stored.updated_at
                 yield f"{stored.client_order_id} is {stored.status} for {age}"
 
     # --- around lives -----------------------------------------------------------------------------

@@ -20,10 +20,10 @@ _BUSY_SHARES: Final = (0.45, 0.4, 0.15)
 _BEFORE_SHARE: Final = 0.6  # of the faults begin before the bot looks, the others while it works
 _BEFORE_S: Final = 20.0
 _AFTER_S: Final = 60.0
-_FAULTS_A_SESSION: Final = (5.0, 9.0, 14.0)  # quiet, usual, stormy
+_FAULTS_A_SESSION: Final = (6.0, 10.0, 15.0)  # quiet, usual, stormy
 _WEATHER: Final = "BD"  # connection and market data: while they fail nothing is traded
 _WEATHER_SHARE: Final = 0.4  # of the sessions
-_KILLS_A_SESSION: Final = 0.75
+_KILLS_A_SESSION: Final = 1.1
 _SWIZZLES_A_MONTH: Final = 1.5
 _SWIZZLED: Final = ("B1", "B14", "B4", "C6")  # gateway, data, socket, database
 
