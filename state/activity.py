@@ -1,21 +1,19 @@
 """How busy the bot is: what its protections count, asked of the newest records only."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from state.amounts import session_of
+from state.statements import Statement
 from state.tables import DailyPnlRow, JobRunRow, OrderEventRow, OrderRow, columns_of, table_of
 from strategies.model.calendars import at_exchange
 from strategies.model.lifecycle import OrderStatus
-
-if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
-    Query: TypeAlias = Select[*tuple[Any, ...]]
 
 _EVENTS = table_of(OrderEventRow)
 _ORDERS = table_of(OrderRow)
@@ -38,10 +36,10 @@ class Activity:
     rejected_in_a_row: int  # of the orders sent last, within the hour
 
 
-def read_activity(connection: Connection, at: datetime) -> Activity:
+def read_activity(connection: sqlite3.Connection, at: datetime) -> Activity:
     """Count the orders sent, cancelled and rejected up to an instant."""
     today = at_exchange(session_of(at), time())
-    rows = connection.execute(_lately_query(), {"since": min(today, at - _HOUR)}).all()
+    rows = _lately_query().tuples(connection, since=min(today, at - _HOUR))
     sent: dict[str, str] = {}  # of each order that was sent, in that order: its last status
     sends: list[datetime] = []
     opened: set[str] = set()
@@ -68,9 +66,9 @@ def read_activity(connection: Connection, at: datetime) -> Activity:
 
 
 @cache
-def _lately_query() -> "Query":
+def _lately_query() -> Statement:
     newest = select(func.max(_EVENTS.c.sequence)).scalar_subquery()
-    return (
+    return Statement(
         select(
             *columns_of(_EVENTS, "client_order_id", "at", "status"),
             *columns_of(_ORDERS, "condor_id", "purpose"),
@@ -92,14 +90,23 @@ def _trailing_rejections(statuses: Sequence[str]) -> int:
     return count
 
 
-def peak_net_liquidation(connection: Connection, since: date) -> Decimal | None:
+def peak_net_liquidation(connection: sqlite3.Connection, since: date) -> Decimal | None:
     """Return the highest net liquidation at the end of a session from a date on."""
-    query = select(func.max(_DAILY.c.net_liquidation_usd)).where(_DAILY.c.session >= since)
-    peak: Decimal | None = connection.execute(query).scalar()
+    peak: Decimal | None = _peak_query().scalar(connection, since=since)
     return peak
 
 
-def last_due_times(connection: Connection) -> dict[str, datetime]:
+def last_due_times(connection: sqlite3.Connection) -> dict[str, datetime]:
     """Return the latest due time on record of each job."""
-    query = select(_JOBS.c.job, func.max(_JOBS.c.scheduled_at)).group_by(_JOBS.c.job)
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return dict(_due_query().tuples(connection))
+
+
+@cache
+def _peak_query() -> Statement:
+    peak = func.max(_DAILY.c.net_liquidation_usd)
+    return Statement(select(peak).where(_DAILY.c.session >= bindparam("since")))
+
+
+@cache
+def _due_query() -> Statement:
+    return Statement(select(_JOBS.c.job, func.max(_JOBS.c.scheduled_at)).group_by(_JOBS.c.job))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from state.errors import InexactAmount
 from strategies.model.calendars import EXCHANGE_ZONE
@@ -32,6 +33,13 @@ def from_micros(micros: int) -> Decimal:
 def instant_text(at: datetime) -> str:
     """Return an aware instant as the text that is stored."""
     assert at.tzinfo is not None, f"{at} has no zone"
+    return _utc_text(at, at.fold)
+
+
+@lru_cache(maxsize=256)  # one transaction says the same instant again and again
+def _utc_text(at: datetime, fold: int) -> str:
+    """Return the text of an instant; ``fold`` tells apart the two that a clock shows alike."""
+    del fold
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 

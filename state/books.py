@@ -1,17 +1,19 @@
 """The book as the projections have it: condors, hedges, orders at work, and what hedging cost."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from state.amounts import from_micros
 from state.columns import among
+from state.decisions import Row
 from state.orders import instrument_of, legs_of
+from state.statements import Statement
 from state.tables import (
     LEG_NAMES,
     CashMovementRow,
@@ -37,9 +39,6 @@ from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import OptionContract
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 
-if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
-    Query: TypeAlias = Select[*tuple[Any, ...]]
-
 HEDGE_COST_DAYS = 365  # G1
 OPEN_CONDORS = ("OPEN", "CLOSING")
 
@@ -54,7 +53,7 @@ _MOVEMENTS = table_of(CashMovementRow)
 
 
 def open_condors(
-    connection: Connection, known_legs: dict[str, CondorLegs]
+    connection: sqlite3.Connection, known_legs: dict[str, CondorLegs]
 ) -> tuple[CondorPosition, ...]:
     """Return the condors that are held; legs, which never change, are kept in ``known_legs``."""
     return tuple(
@@ -70,11 +69,11 @@ def open_condors(
             adjustments=row["adjustments"],
             rolled_on=row["rolled_on"],
         )
-        for row in connection.execute(_condors_query()).mappings()
+        for row in _condors_query().rows(connection)
     )
 
 
-def held_hedges(connection: Connection) -> tuple[HedgePosition, ...]:
+def held_hedges(connection: sqlite3.Connection) -> tuple[HedgePosition, ...]:
     """Return every VIX instrument that is held."""
     return tuple(
         HedgePosition(
@@ -83,12 +82,12 @@ def held_hedges(connection: Connection) -> tuple[HedgePosition, ...]:
             average_cost=row["average_cost"],
             opened_on=row["opened_on"],
         )
-        for row in connection.execute(_hedges_query()).mappings()
+        for row in _hedges_query().rows(connection)
     )
 
 
 def loose_positions(
-    connection: Connection,
+    connection: sqlite3.Connection,
     condors: Sequence[CondorPosition],
     hedges: Sequence[HedgePosition],
     session: date,
@@ -106,7 +105,7 @@ def loose_positions(
     for hedge in hedges:
         loose[hedge.instrument.symbol] -= hedge.net_contracts
     left = sorted(symbol for symbol, count in loose.items() if count)
-    gone = set(connection.execute(_settled_query(), {"ids": left}).scalars()) if left else set()
+    gone = {symbol for (symbol,) in _settled_query().tuples(connection, ids=left)} if left else ()
     return tuple(
         LoosePosition(instrument=instrument_of(symbol), net_contracts=loose[symbol])
         for symbol in left
@@ -114,15 +113,14 @@ def loose_positions(
     )
 
 
-def net_contracts(connection: Connection) -> dict[str, int]:
+def net_contracts(connection: sqlite3.Connection) -> dict[str, int]:
     """Return net contracts of the account by symbol, without zeros."""
-    rows = connection.execute(_positions_query())
-    return {row.symbol: row.net_contracts for row in rows}
+    return dict(_positions_query().tuples(connection))
 
 
-def working_orders(connection: Connection) -> tuple[WorkingOrder, ...]:
+def working_orders(connection: sqlite3.Connection) -> tuple[WorkingOrder, ...]:
     """Return every order that may still trade."""
-    rows = connection.execute(_working_query()).mappings().all()
+    rows = _working_query().rows(connection)
     legs = legs_of(connection, [row["client_order_id"] for row in rows])
     return tuple(
         WorkingOrder(
@@ -139,14 +137,14 @@ def working_orders(connection: Connection) -> tuple[WorkingOrder, ...]:
     )
 
 
-def hedge_cost(connection: Connection, session: date) -> Decimal:
+def hedge_cost(connection: sqlite3.Connection, session: date) -> Decimal:
     """Return what hedging cost on the 365 dates that end with ``session``; a cost is > 0."""
     days = {"after": session - timedelta(days=HEDGE_COST_DAYS), "until": session}
-    received: Decimal | None = connection.execute(_hedge_cash_query(), days).scalar()
+    received: Decimal | None = _hedge_cash_query().scalar(connection, **days)
     return -received if received else from_micros(0)
 
 
-def _legs(row: RowMapping) -> CondorLegs:
+def _legs(row: Row) -> CondorLegs:
     long_put, short_put, short_call, long_call = (_option(row[name]) for name in LEG_NAMES)
     return CondorLegs(
         long_put=long_put,
@@ -165,8 +163,8 @@ def _option(symbol: str) -> OptionContract:
 
 
 @cache
-def _condors_query() -> "Query":
-    return (
+def _condors_query() -> Statement:
+    return Statement(
         select(
             *columns_of(_CONDOR_STATES, "whole_quantity", "entry_credit", "opened_at", "rolled_on"),
             *columns_of(_CONDORS),
@@ -178,25 +176,25 @@ def _condors_query() -> "Query":
 
 
 @cache
-def _positions_query() -> "Query":
-    return select(_POSITIONS.c.symbol, _POSITIONS.c.net_contracts)
+def _positions_query() -> Statement:
+    return Statement(select(_POSITIONS.c.symbol, _POSITIONS.c.net_contracts))
 
 
 @cache
-def _settled_query() -> "Query":
+def _settled_query() -> Statement:
     is_one = _MOVEMENTS.c.kind == CashKind.SETTLEMENT.value
-    return select(_MOVEMENTS.c.symbol).where(is_one, among(_MOVEMENTS.c.symbol, "ids"))
+    return Statement(select(_MOVEMENTS.c.symbol).where(is_one, among(_MOVEMENTS.c.symbol, "ids")))
 
 
 @cache
-def _hedges_query() -> "Query":
+def _hedges_query() -> Statement:
     held = _HEDGES.c.net_contracts != 0
-    return select(*columns_of(_HEDGES)).where(held).order_by(_HEDGES.c.symbol)
+    return Statement(select(*columns_of(_HEDGES)).where(held).order_by(_HEDGES.c.symbol))
 
 
 @cache
-def _working_query() -> "Query":
-    return (
+def _working_query() -> Statement:
+    return Statement(
         select(
             *columns_of(_ORDERS, "client_order_id", "purpose", "layer", "condor_id"),
             *columns_of(_STATES, "status", "leaves", "limit_price"),
@@ -208,7 +206,9 @@ def _working_query() -> "Query":
 
 
 @cache
-def _hedge_cash_query() -> "Query":
-    return select(func.sum(_HEDGE_CASH.c.cash_flow_usd)).where(
-        _HEDGE_CASH.c.session > bindparam("after"), _HEDGE_CASH.c.session <= bindparam("until")
+def _hedge_cash_query() -> Statement:
+    return Statement(
+        select(func.sum(_HEDGE_CASH.c.cash_flow_usd)).where(
+            _HEDGE_CASH.c.session > bindparam("after"), _HEDGE_CASH.c.session <= bindparam("until")
+        )
     )

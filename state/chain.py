@@ -16,9 +16,10 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from inspect import signature
+from json.encoder import encode_basestring_ascii as quoted
 from typing import (
     Any,
     Concatenate,
@@ -32,6 +33,7 @@ from typing import (
 
 from state.amounts import instant_text
 from strategies.model.encoding import UndecodableValue, decode, to_json
+from strategies.model.fills import Fill
 
 GENESIS = hashlib.sha256(b"alvh ledger").digest()  # what the first event has before it
 _APPEND = "INSERT INTO events (seq, at, kind, body, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?)"
@@ -84,10 +86,10 @@ def append(
     head: Head,
     at: datetime,
     kind: str,
-    given: Mapping[str, object],
+    body: str,
 ) -> Head:
-    """Write one event behind ``head`` and return the new end."""
-    seq, text, body = head.seq + 1, instant_text(at), to_json(given)
+    """Write one event behind ``head`` and return the new end; ``body`` is canonical JSON."""
+    seq, text = head.seq + 1, instant_text(at)
     own = event_hash(head.hash, seq, text, kind, body)
     connection.execute(_APPEND, (seq, text, kind, body, head.hash, own))
     return Head(seq, own)
@@ -132,8 +134,8 @@ def first_bad_link(events: Iterator[Event], before: Head | None = START) -> BadL
 class Chained(Protocol):
     """Something whose method calls become events."""
 
-    def append_event(self, kind: str, at: datetime, given: Mapping[str, object]) -> None:
-        """Append one event."""
+    def append_event(self, kind: str, at: datetime, body: str) -> None:
+        """Append one event; its body is canonical JSON."""
         ...
 
 
@@ -145,11 +147,15 @@ Call = Callable[Concatenate[S, P], R]
 _KINDS: dict[str, Callable[..., object]] = {}
 
 
-def event(at: Callable[[Any], datetime] | str = "at") -> Callable[[Call[S, P, R]], Call[S, P, R]]:
+def event(
+    at: Callable[[Any], datetime] | str = "at",
+    body: Callable[[Mapping[str, Any]], str] = to_json,
+) -> Callable[[Call[S, P, R]], Call[S, P, R]]:
     """Make each call of a method one event, unless it returns False: then it changed nothing.
 
     Args:
         at: Which argument is the instant of the event, or how to get it from the first argument.
+        body: How to write the arguments as ``to_json`` would, where that takes too long.
     """
 
     def of(method: Call[S, P, R]) -> Call[S, P, R]:
@@ -165,12 +171,25 @@ def event(at: Callable[[Any], datetime] | str = "at") -> Callable[[Call[S, P, R]
                 given = {**dict(zip(names, args, strict=False)), **kwargs}
                 value: Any = given[names[place]]
                 instant: datetime = value if isinstance(at, str) else at(value)
-                self.append_event(kind, instant, given)
+                self.append_event(kind, instant, body(given))
             return result
 
         return cast("Call[S, P, R]", append_too)
 
     return of
+
+
+def fill_body(given: Mapping[str, Any]) -> str:
+    """Return the canonical JSON of a fill that is recorded, in a fifth of the time."""
+    fill: Fill = given["fill"]
+    return (
+        f'{{"fill":{{"client_order_id":{quoted(fill.client_order_id)}'
+        f',"commission_usd":"{fill.commission_usd}"'
+        f',"exec_root":{quoted(fill.exec_root)}'
+        f',"executed_at":"{fill.executed_at.astimezone(UTC).isoformat()}"'
+        f',"price":"{fill.price}","quantity":{fill.quantity},"revision":{fill.revision}'
+        f',"side":"{fill.side.value}","symbol":{quoted(fill.symbol)}}}}}'
+    )
 
 
 def body_of(event: Event) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Select, and_, bindparam, exists, select
 from sqlalchemy.dialects.sqlite import insert
 
 from state.amounts import session_of
+from state.connections import raw_of
 from state.errors import AdoptionConflict, FillConflict, UnknownRecord
-from state.projector import Touched, condors_with_leg
+from state.projector import condors_with_leg
 from state.tables import (
     LEG_NAMES,
     AdoptionRow,
@@ -20,6 +21,7 @@ from state.tables import (
     columns_of,
     table_of,
 )
+from state.tallies import Touched
 from strategies.model.fills import ExternalFill, ExternalSource, Side
 
 if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
@@ -111,7 +113,7 @@ def _touch(connection: Connection, exec_root: str, touched: Touched) -> None:
     for symbol, session in connection.execute(query).all():
         touched.symbols.add(symbol)
         touched.hedge_sessions.add(session)
-        touched.condors |= condors_with_leg(connection, symbol)
+        touched.condors |= condors_with_leg(raw_of(connection), symbol)
 
 
 def fills_since(connection: Connection, at: datetime) -> tuple[ExternalFill, ...]:

@@ -124,12 +124,14 @@ class OpenFile:
 
     path: Path
     process_id: int
-    inodes: tuple[tuple[int, int], ...]  # of the database and its write-ahead log
+    # Of the database and its write-ahead log; names as text, which takes a third of the time
+    inodes: tuple[tuple[str, tuple[int, int]], ...]
 
     @classmethod
     def now(cls, path: Path) -> "OpenFile":
         """Take down what stands behind a name that this process has just opened."""
-        return cls(path, os.getpid(), tuple(_inode(file) for file in _files_of(path)))
+        names = (str(path), f"{path}-wal")
+        return cls(path, os.getpid(), tuple((name, _inode(name)) for name in names))
 
     def require_same(self) -> None:
         """Check that nothing was put in the place of what is open.
@@ -139,21 +141,17 @@ class OpenFile:
         process_id = os.getpid()
         if process_id != self.process_id:
             raise LedgerForked(self.path, opened_by=self.process_id, used_by=process_id)
-        for file, inode in zip(_files_of(self.path), self.inodes, strict=True):
+        for name, inode in self.inodes:
             try:
-                found = _inode(file)
+                found = _inode(name)
             except FileNotFoundError as cause:
-                raise LedgerReplaced(file, "was deleted") from cause
+                raise LedgerReplaced(Path(name), "was deleted") from cause
             except OSError as cause:
-                raise StorageFailed(file, cause.strerror or str(cause)) from cause
+                raise StorageFailed(Path(name), cause.strerror or str(cause)) from cause
             if found != inode:
-                raise LedgerReplaced(file, "was replaced by another file")
+                raise LedgerReplaced(Path(name), "was replaced by another file")
 
 
-def _files_of(path: Path) -> tuple[Path, ...]:
-    return path, path.with_name(path.name + "-wal")
-
-
-def _inode(file: Path) -> tuple[int, int]:
-    status = file.stat()
+def _inode(name: str) -> tuple[int, int]:
+    status = os.stat(name)
     return status.st_dev, status.st_ino

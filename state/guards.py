@@ -1,10 +1,9 @@
 """What must stay true of an open file: the same one, ours alone, on a disk that works."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from sqlalchemy import Connection
 
 from state.errors import DiskBroken, ForeignWriter, LeaseLost, LedgerReplaced, StateError
 from state.files import OpenFile
@@ -19,7 +18,7 @@ class Guard:
     first failure, the process halts, and the next one recovers from what the disk really has.
     """
 
-    def __init__(self, path: Path, connection: Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
         self._open_file = OpenFile.now(path)
@@ -55,5 +54,5 @@ class Guard:
             raise ForeignWriter(self._path)
 
     def _data_version(self) -> int:
-        version: int = self._connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-        return version
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)

@@ -6,7 +6,7 @@ orders) follow them in the same transaction. What comes back are domain values, 
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Column, Connection, Select, bindparam, func, select
-from sqlalchemy.dialects.sqlite import Insert, insert
 
 from state import chain, external, incidents, projector
 from state.activity import (
@@ -81,12 +80,10 @@ from state.orders import (
 )
 from state.projector import (
     Difference,
-    Touched,
     condors_with_leg,
     current_external_fills,
     current_fills,
-    state_row,
-    upsert_into,
+    order_tallies,
 )
 from state.remembered import remembered
 from state.snapshots import (
@@ -95,6 +92,7 @@ from state.snapshots import (
     daily_payloads,
     market_payload,
 )
+from state.statements import Statement, insertion, new_insertion, replacement
 from state.tables import (
     AdoptionRow,
     BindingRow,
@@ -133,6 +131,7 @@ from state.tables import (
     columns_of,
     table_of,
 )
+from state.tallies import OrderTally, Tallies, Touched, state_row
 from strategies.model.book import (
     Account,
     Book,
@@ -140,7 +139,7 @@ from strategies.model.book import (
     root_id,
 )
 from strategies.model.breaks import Break, Resolution
-from strategies.model.encoding import from_json
+from strategies.model.encoding import from_json, to_json
 from strategies.model.fills import CashKind, CashMovement, ExternalFill, Fill, Side
 from strategies.model.ids import ClientOrderId
 from strategies.model.lifecycle import OrderStatus, advance
@@ -269,12 +268,14 @@ class Ledger:
         self.path = path
         self.epoch = epoch
         self._anchor = anchor
-        self._head = chain.last(raw_of(connection))
+        self._raw = raw_of(connection)
+        self._head = chain.last(self._raw)
         self._connection = connection
         self._lease = lease
-        self._guard = Guard(path, connection)
+        self._guard = Guard(path, self._raw)
         self._transaction: LedgerTransaction | None = None
         self._durable = True  # as the connection was opened
+        self._tallies = Tallies()
         self._legs: dict[str, CondorLegs] = {}  # of condors on record, which never change
         self._sent: SentOrders | None = None
         self._answers: dict[tuple[object, ...], Any] = {}  # since the last transaction
@@ -347,20 +348,25 @@ class Ledger:
         with self._guard.watching(), storage_errors(self.path):
             if durable is not self._durable:
                 level = "FULL" if durable else "NORMAL"
-                self._connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+                self._raw.execute(f"PRAGMA synchronous = {level}")
                 self._durable = durable
             crash_point(CrashPoint.LEDGER_BEFORE_BEGIN)
-            self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._raw.execute("BEGIN IMMEDIATE")
             try:
                 self._check_lease()
                 self._guard.require_alone()
                 self._transaction = LedgerTransaction(
-                    self._connection, self._sent_orders(), self._gate_conditions, self._head
+                    self._connection,
+                    self._sent_orders(),
+                    self._gate_conditions,
+                    self._head,
+                    self._tallies,
                 )
                 yield self._transaction
                 self._transaction.refresh_projections()
+                self._tallies.trim()
                 crash_point(CrashPoint.LEDGER_BEFORE_COMMIT)
-                self._connection.exec_driver_sql("COMMIT")
+                self._raw.execute("COMMIT")
                 crash_point(CrashPoint.LEDGER_AFTER_COMMIT)
                 self._head = self._transaction.head
                 if durable:
@@ -368,6 +374,7 @@ class Ledger:
             except BaseException:
                 roll_back(self._connection)
                 self._legs.clear()
+                self._tallies.clear()
                 self._sent = self._conditions = None
                 raise
             finally:
@@ -379,7 +386,7 @@ class Ledger:
         crash_point(CrashPoint.LEDGER_AFTER_ANCHOR)
 
     def _check_lease(self) -> None:
-        current = self._connection.execute(_epoch_query()).scalar_one()
+        current = _epoch_query().scalar(self._raw)
         if current != self.epoch:
             raise LeaseLost(self.path, own_epoch=self.epoch, current_epoch=current)
 
@@ -399,8 +406,8 @@ class Ledger:
     @remembered
     def last_decision(self) -> LastDecision | None:
         """Return the newest decision; None in a new ledger."""
-        with self._reading() as connection:
-            row = connection.execute(_last_decision_query()).mappings().first()
+        with self._reading():
+            row = _last_decision_query().first(self._raw)
         if row is None:
             return None
         return LastDecision(
@@ -429,20 +436,20 @@ class Ledger:
     @remembered
     def open_intents(self) -> tuple[StoredOrder, ...]:
         """Return every order that may still do something, PLANNED ones included, oldest first."""
-        with self._reading() as connection:
-            return stored_orders(connection, "status", list(UNFINISHED))
+        with self._reading():
+            return stored_orders(self._raw, "status", list(UNFINISHED))
 
     @remembered
     def orders_of_plan(self, plan_id: str) -> tuple[StoredOrder, ...]:
         """Return the orders of a plan, in the order of the plan, later attempts last."""
-        with self._reading() as connection:
-            return stored_orders(connection, "plan_id", plan_id)
+        with self._reading():
+            return stored_orders(self._raw, "plan_id", plan_id)
 
     @remembered
     def order(self, client_order_id: ClientOrderId) -> StoredOrder:
         """Return one order; raises UnknownRecord."""
-        with self._reading() as connection:
-            found = stored_orders(connection, "client_order_id", client_order_id)
+        with self._reading():
+            found = stored_orders(self._raw, "client_order_id", client_order_id)
         if not found:
             raise UnknownRecord("order", client_order_id)
         return found[0]
@@ -469,7 +476,7 @@ class Ledger:
     def _gate_conditions(self) -> dict[Condition, int]:
         """Return the ids of what gates ask, kept from one decision to the next."""
         if self._conditions is None:
-            rows = self._connection.execute(_conditions_query()).all()
+            rows = _conditions_query().tuples(self._raw)
             self._conditions = {(rule, name, least): number for rule, name, least, number in rows}
         return self._conditions
 
@@ -477,15 +484,15 @@ class Ledger:
 
     def book(self, at: datetime) -> Book:
         """Return what is owned and at work, and G1's hedge cost of the 365 days up to ``at``."""
-        with self._reading() as connection:
-            condors = open_condors(connection, self._legs)
-            hedges = held_hedges(connection)
+        with self._reading():
+            condors = open_condors(self._raw, self._legs)
+            hedges = held_hedges(self._raw)
             return Book(
                 condors=condors,
                 hedges=hedges,
-                working=working_orders(connection),
-                hedge_cost_365d_usd=hedge_cost(connection, session_of(at)),
-                loose=loose_positions(connection, condors, hedges, session_of(at)),
+                working=working_orders(self._raw),
+                hedge_cost_365d_usd=hedge_cost(self._raw, session_of(at)),
+                loose=loose_positions(self._raw, condors, hedges, session_of(at)),
             )
 
     def open_condor_ids(self) -> frozenset[str]:
@@ -497,20 +504,20 @@ class Ledger:
 
     def positions(self) -> dict[str, int]:
         """Return net contracts of the whole account by symbol, without zeros."""
-        with self._reading() as connection:
-            return net_contracts(connection)
+        with self._reading():
+            return net_contracts(self._raw)
 
     @remembered
     def cash_usd(self) -> Decimal:
         """Return the cash that fills (anybody's), deposits, settlements and the rest add up to."""
-        with self._reading() as connection:
-            parts = [connection.execute(query).scalar() for query in _cash_queries()]
+        with self._reading():
+            parts = [query.scalar(self._raw) for query in _cash_queries()]
         return sum((part for part in parts if part is not None), _ZERO)
 
     def hedge_cost_365d_usd(self, at: datetime) -> Decimal:
         """Return G1's net hedge cost of the 365 days up to ``at``; a cost is > 0."""
-        with self._reading() as connection:
-            return hedge_cost(connection, session_of(at))
+        with self._reading():
+            return hedge_cost(self._raw, session_of(at))
 
     def realised_pnl(self) -> RealisedPnl:
         """Return realised profit and loss of condors and hedges, fees and deposits."""
@@ -541,9 +548,8 @@ class Ledger:
     @remembered
     def fills_since(self, at: datetime) -> tuple[Fill, ...]:
         """Return fills at or after ``at`` in their latest revision, oldest first."""
-        with self._reading() as connection:
-            rows = connection.execute(_fills_query(), {"since": at}).mappings()
-            return tuple(_to_fill(row) for row in rows)
+        with self._reading():
+            return tuple(_to_fill(row) for row in _fills_query().rows(self._raw, since=at))
 
     @remembered
     def external_fills_since(self, at: datetime) -> tuple[ExternalFill, ...]:
@@ -569,9 +575,8 @@ class Ledger:
     @remembered
     def cash_movements_since(self, at: datetime) -> tuple[CashMovement, ...]:
         """Return cash movements booked at or after ``at``, oldest first."""
-        with self._reading() as connection:
-            rows = connection.execute(_movements_query(), {"since": at}).mappings()
-            return tuple(_to_movement(row) for row in rows)
+        with self._reading():
+            return tuple(_to_movement(row) for row in _movements_query().rows(self._raw, since=at))
 
     def last_event_at(self) -> datetime | None:
         """Return the newest instant of anything on record; None in a new ledger."""
@@ -594,8 +599,8 @@ class Ledger:
         return max((at for at in newest if at is not None), default=None)
 
     def _newest(self, column: "Instant") -> datetime | None:
-        with self._reading() as connection:
-            newest: datetime | None = connection.execute(_newest_query(column)).scalar()
+        with self._reading():
+            newest: datetime | None = _newest_query(column).scalar(self._raw)
         return newest
 
     # --- breaks and locks -------------------------------------------------------------------
@@ -628,8 +633,8 @@ class Ledger:
     @remembered
     def system_state(self) -> StoredSystemState:
         """Return what the bot may do; STARTING in a new ledger."""
-        with self._reading() as connection:
-            row = connection.execute(_system_query()).mappings().first()
+        with self._reading():
+            row = _system_query().first(self._raw)
         if row is None:
             return StoredSystemState(SystemState.STARTING, None, "", "", None)
         scope = row["halt_scope"]
@@ -643,24 +648,24 @@ class Ledger:
 
     def holds_lease(self) -> bool:
         """Return whether no other process has taken the ledger over since it was opened."""
-        with self._reading() as connection:
-            return bool(connection.execute(_epoch_query()).scalar_one() == self.epoch)
+        with self._reading():
+            return bool(_epoch_query().scalar(self._raw) == self.epoch)
 
     @remembered
     def activity(self, at: datetime) -> Activity:
         """Return what was sent, cancelled and rejected lately, counted back from an instant."""
-        with self._reading() as connection:
-            return read_activity(connection, at)
+        with self._reading():
+            return read_activity(self._raw, at)
 
     def peak_net_liquidation_usd(self, since: date) -> Decimal | None:
         """Return the highest net liquidation at a session's end from a date on; None if none is."""
-        with self._reading() as connection:
-            return peak_net_liquidation(connection, since)
+        with self._reading():
+            return peak_net_liquidation(self._raw, since)
 
     def last_due_times(self) -> dict[str, datetime]:
         """Return the latest due time on record of each job."""
-        with self._reading() as connection:
-            return last_due_times(connection)
+        with self._reading():
+            return last_due_times(self._raw)
 
     def overrides_in_force(self, at: datetime) -> tuple[StoredOverride, ...]:
         """Return the overrides on record that hold at an instant, oldest first (D3)."""
@@ -708,7 +713,9 @@ class LedgerTransaction:
         sent: SentOrders,
         conditions: Callable[[], dict[Condition, int]],
         head: chain.Head | None,
+        tallies: Tallies | None = None,
     ) -> None:
+        """Begin; without ``tallies`` everything that is touched is added up again."""
         self.is_depended_on = False  # something outside relies on what it says
         self._connection = connection
         self._raw = raw_of(connection)
@@ -716,6 +723,8 @@ class LedgerTransaction:
         self._sent = sent
         self._conditions = conditions
         self._touched = Touched()
+        self._adds_up = tallies is None
+        self._tallies = Tallies() if tallies is None else tallies
 
     @property
     def head(self) -> chain.Head:
@@ -723,15 +732,15 @@ class LedgerTransaction:
         assert self._head is not None, "it keeps no chain"
         return self._head
 
-    def append_event(self, kind: str, at: datetime, given: Mapping[str, object]) -> None:
+    def append_event(self, kind: str, at: datetime, body: str) -> None:
         """Append an event to the chain, unless the transaction rebuilds what a chain says."""
         if self._head is not None:
-            self._head = chain.append(self._raw, self._head, at, kind, given)
+            self._head = chain.append(self._raw, self._head, at, kind, body)
 
     def refresh_projections(self) -> None:
         """Write what this transaction's records so far add up to."""
-        if self._touched:
-            projector.refresh(self._connection, self._touched)
+        if self._touched or self._tallies.moved:
+            projector.refresh(self._raw, self._touched, self._tallies)
 
     # --- decisions --------------------------------------------------------------------------
 
@@ -751,7 +760,7 @@ class LedgerTransaction:
         rule_book_version: str = RULE_BOOK_VERSION,
     ) -> None:
         """Record a start of the bot with what is in force; secrets must not be among it."""
-        epoch = self._connection.execute(_epoch_query()).scalar_one()
+        epoch = _epoch_query().scalar(self._raw)
         self._insert(
             RunRow,
             run_id=run_id,
@@ -780,7 +789,7 @@ class LedgerTransaction:
             "seed": seed,
             "rule_book_version": rule_book_version,
         }
-        self.append_event("start_run", at, given)
+        self.append_event("start_run", at, to_json(given))
 
     def record_decision(
         self,
@@ -799,8 +808,7 @@ class LedgerTransaction:
 
         Raises: DecisionConflict if the plan's id, or a condor's, is on record with other contents.
         """
-        given = {"plan_id": plan.plan_id}
-        stored = self._connection.execute(_plan_query(), given).scalar()
+        stored = _plan_query().scalar(self._raw, plan_id=plan.plan_id)
         if texts is None:  # else they are read back, to the byte
             inputs = DecisionInputs(book=book, account=account, memory=memory_before)
             texts = DecisionTexts.of(inputs, plan, memory_after)
@@ -831,27 +839,24 @@ class LedgerTransaction:
             "plan": sha256(texts.plan),
             "memory_after": sha256(texts.memory_after),
         }
-        self.append_event("record_decision", plan.at, given)
+        self.append_event("record_decision", plan.at, to_json(given))
         return True
 
     @chain.event()
     def complete_interval(self, plan_id: str, at: datetime) -> bool:
         """Record that the act phase of a decision is done; False if it was on record."""
-        statement = insert(_COMPLETIONS).on_conflict_do_nothing()
-        row = {"decision_id": self._decision_id(plan_id), "at": at}
         self.is_depended_on = True
-        return self._connection.execute(statement, row).rowcount == 1
+        return self._insert_new(CompletionRow, decision_id=self._decision_id(plan_id), at=at)
 
     def _keep_daily(self, snapshot: MarketSnapshot) -> str:
         years, listed = daily_payloads(snapshot.history, snapshot.factors)
-        if self._connection.execute(_blob_query(), {"digest": listed.digest}).first() is None:
+        if _blob_query().scalar(self._raw, digest=listed.digest) is None:
             for year in years:
                 self._keep_blob("history", year, _HISTORY_LEVEL)
         return self._keep_blob("history", listed, _HISTORY_LEVEL)
 
     def _keep_blob(self, kind: str, payload: Payload, level: int) -> str:
-        given = {"digest": payload.digest}
-        if self._connection.execute(_blob_query(), given).first() is None:
+        if _blob_query().scalar(self._raw, digest=payload.digest) is None:
             self._insert(
                 BlobRow,
                 digest=payload.digest,
@@ -886,8 +891,7 @@ class LedgerTransaction:
         self._touched.condors.update(ids)
 
     def _decision_id(self, plan_id: str) -> int:
-        given = {"plan_id": plan_id}
-        decision_id: int | None = self._connection.execute(_decision_query(), given).scalar()
+        decision_id: int | None = _decision_query().scalar(self._raw, plan_id=plan_id)
         if decision_id is None:
             raise UnknownRecord("plan", plan_id)
         return decision_id
@@ -902,7 +906,7 @@ class LedgerTransaction:
             contents.
         """
         decision_id = self._decision_id(intent.plan_id)
-        stored = stored_orders(self._connection, "client_order_id", intent.client_order_id)
+        stored = stored_orders(self._raw, "client_order_id", intent.client_order_id)
         if not stored:
             self._record_intents((intent,), decision_id, at)
         elif stored[0].intent != intent:
@@ -957,12 +961,12 @@ class LedgerTransaction:
 
         Raises: UnknownRecord; ImpossibleMove (``strategies.model.lifecycle``).
         """
-        order = self._order_row(client_order_id)
-        last = self._last_event(client_order_id)
+        order = self._order(client_order_id)
+        last = order.event
         advance(OrderStatus(last["status"]), status)
         filled = last["filled"] if filled is None else filled
         if leaves is None:
-            leaves = max(0, order["quantity"] - filled) if status in UNFINISHED else 0
+            leaves = max(0, last["quantity"] - filled) if status in UNFINISHED else 0
         event: Row = {
             "client_order_id": client_order_id,
             "at": at,
@@ -981,9 +985,10 @@ class LedgerTransaction:
         if status is OrderStatus.SENDING:
             self._sent.add(client_order_id, at)
             self.is_depended_on = True
-        self._touched.orders.add(client_order_id)
-        if order["condor_id"] is not None:
-            self._touched.condors.add(order["condor_id"])
+        order.event = {**last, **event}
+        self._tallies.moved.orders.add(client_order_id)
+        if last["condor_id"] is not None:
+            self._touched.condors.add(last["condor_id"])
         return True
 
     @chain.event()
@@ -1022,34 +1027,31 @@ class LedgerTransaction:
 
         Raises: UnknownRecord; InexactAmount.
         """
-        self._order_row(client_order_id)
-        row = {
-            "client_order_id": client_order_id,
-            "step": step,
-            "at": at,
-            "bid": bid,
-            "mid": mid,
-            "natural": natural,
-            "limit_price": limit_price,
-            "reason": reason,
-        }
-        statement = insert(table_of(WalkStepRow)).on_conflict_do_nothing()
-        return self._connection.execute(statement, row).rowcount == 1
+        self._order(client_order_id)
+        return self._insert_new(
+            WalkStepRow,
+            client_order_id=client_order_id,
+            step=step,
+            at=at,
+            bid=bid,
+            mid=mid,
+            natural=natural,
+            limit_price=limit_price,
+            reason=reason,
+        )
 
-    def _last_event(self, client_order_id: str) -> Row:
-        given = {"client_order_id": client_order_id}
-        return dict(self._connection.execute(_last_event_query(), given).mappings().one())
-
-    def _order_row(self, client_order_id: str) -> Row:
-        given = {"client_order_id": client_order_id}
-        row = self._connection.execute(_order_query(), given).mappings().first()
-        if row is None:
+    def _order(self, client_order_id: str) -> OrderTally:
+        """Return an order as it is now; raises UnknownRecord."""
+        kept = self._tallies.orders
+        if client_order_id not in kept:
+            kept |= order_tallies(self._raw, (client_order_id,))
+        if client_order_id not in kept:
             raise UnknownRecord("order", client_order_id)
-        return dict(row)
+        return kept[client_order_id]
 
     # --- fills and cash ---------------------------------------------------------------------
 
-    @chain.event(at=lambda fill: fill.executed_at)
+    @chain.event(at=lambda fill: fill.executed_at, body=chain.fill_body)
     def record_fill(self, fill: Fill) -> bool:
         """Record an execution; positions, condors, hedges and the order follow it.
 
@@ -1060,43 +1062,48 @@ class LedgerTransaction:
         Raises: FillConflict if its root and revision are on record with other contents;
             UnknownRecord if its order is not; InexactAmount.
         """
-        order = self._order_row(fill.client_order_id)
-        statement = insert(_FILLS).on_conflict_do_nothing()
-        row = {
-            **asdict(fill),
-            "side": fill.side.value,
-            "cash_flow_usd": fill.cash_flow_usd,
-            "session": session_of(fill.executed_at),
-            "layer": order["layer"],
-            "condor_id": order["condor_id"],
-        }
-        if self._connection.execute(statement, row).rowcount == 0:
-            query = select(*columns_of(_FILLS)).where(
-                _FILLS.c.exec_root == fill.exec_root, _FILLS.c.revision == fill.revision
-            )
-            stored = _to_fill(self._connection.execute(query).mappings().one())
+        order = self._order(fill.client_order_id)
+        is_new = self._insert_new(
+            FillRow,
+            exec_root=fill.exec_root,
+            revision=fill.revision,
+            client_order_id=fill.client_order_id,
+            symbol=fill.symbol,
+            side=fill.side.value,
+            quantity=fill.quantity,
+            price=fill.price,
+            commission_usd=fill.commission_usd,
+            cash_flow_usd=fill.cash_flow_usd,
+            executed_at=fill.executed_at,
+            session=session_of(fill.executed_at),
+            layer=order.event["layer"],
+            condor_id=order.event["condor_id"],
+        )
+        if is_new and not self._adds_up and fill.revision == 1 and self._is_alone(fill):
+            self._tallies.add_fill(fill, order, self._touched)
+            return True
+        revisions = _revisions_query().rows(self._raw, exec_root=fill.exec_root)
+        if not is_new:
+            (stored,) = (_to_fill(row) for row in revisions if row["revision"] == fill.revision)
             if stored != fill:
                 raise FillConflict(
                     f"fill {fill.exec_root}.{fill.revision:02d}", stored=stored, got=fill
                 )
             return False
-        self._touch_fill(fill, order)
+        self._touch_fills(revisions)  # what it corrects may have stood elsewhere
         return True
 
-    def _touch_fill(self, fill: Fill, order: Row) -> None:
-        self._touched.symbols.add(fill.symbol)
-        self._touched.orders.add(fill.client_order_id)
-        if order["condor_id"] is not None:
-            self._touched.condors.add(order["condor_id"])
-        if fill.revision > 1:  # what it corrects may have stood elsewhere
-            query = select(_FILLS.c.symbol, _FILLS.c.session).where(
-                _FILLS.c.exec_root == fill.exec_root
-            )
-            for symbol, session in self._connection.execute(query):
-                self._touched.symbols.add(symbol)
-                self._touched.hedge_sessions.add(session)
-        if order["layer"] is not None:
-            self._touched.hedge_sessions.add(session_of(fill.executed_at))
+    def _is_alone(self, fill: Fill) -> bool:
+        return bool(_count_query().scalar(self._raw, exec_root=fill.exec_root) == 1)
+
+    def _touch_fills(self, revisions: Sequence[Row]) -> None:
+        for row in revisions:
+            self._touched.symbols.add(row["symbol"])
+            self._touched.orders.add(row["client_order_id"])
+            self._tallies.orders.pop(row["client_order_id"], None)
+            if row["condor_id"] is not None:
+                self._touched.condors.add(row["condor_id"])
+            self._touched.hedge_sessions.add(row["session"])
 
     @chain.event(at=lambda movement: movement.booked_at)
     def record_cash_movement(self, movement: CashMovement) -> bool:
@@ -1111,8 +1118,7 @@ class LedgerTransaction:
             "kind": movement.kind.value,
             "session": session_of(movement.booked_at),
         }
-        statement = insert(_MOVEMENTS).on_conflict_do_nothing(index_elements=["movement_id"])
-        if self._connection.execute(statement, row).rowcount == 0:
+        if not self._insert_new(CashMovementRow, **row):
             query = select(*columns_of(_MOVEMENTS)).where(
                 _MOVEMENTS.c.movement_id == movement.movement_id
             )
@@ -1127,7 +1133,7 @@ class LedgerTransaction:
                 self._touched.hedge_sessions.add(session_of(movement.booked_at))
             if movement.kind is CashKind.SETTLEMENT:
                 self._touched.symbols.add(movement.symbol)
-                self._touched.condors |= condors_with_leg(self._connection, movement.symbol)
+                self._touched.condors |= condors_with_leg(self._raw, movement.symbol)
         return True
 
     # --- what others do, and what does not agree ----------------------------------------------
@@ -1227,7 +1233,7 @@ class LedgerTransaction:
     @chain.event(at=lambda pnl: pnl.at)
     def record_daily_pnl(self, pnl: DailyPnl) -> None:
         """Record the end of a session; calculated again, it replaces the earlier figures."""
-        self._connection.execute(upsert_into(_DAILY), asdict(pnl))
+        replacement(_DAILY).run(self._raw, asdict(pnl))
 
     @chain.event(at="scheduled_at")
     def record_job_run(
@@ -1283,11 +1289,15 @@ class LedgerTransaction:
         self._insert(LeaseRow, epoch=epoch, process_id=process_id, taken_at=at)
 
     def _insert(self, row_class: type[LedgerRow], **values: object) -> None:
-        self._connection.execute(_insert_into(row_class), values)
+        insertion(row_class, tuple(values)).run(self._raw, values)
+
+    def _insert_new(self, row_class: type[LedgerRow], **values: object) -> bool:
+        """Insert a row unless one with its key is there; return whether there was none."""
+        return new_insertion(row_class).run(self._raw, values).rowcount == 1
 
     def _insert_all(self, row_class: type[LedgerRow], rows: Sequence[Row]) -> None:
         if rows:
-            self._connection.execute(_insert_into(row_class), rows)
+            insertion(row_class, tuple(rows[0])).run_all(self._raw, rows)
 
 
 def _bind(connection: Connection, path: Path, *, mode: str, account: str, now: datetime) -> int:
@@ -1302,9 +1312,8 @@ def _bind(connection: Connection, path: Path, *, mode: str, account: str, now: d
         else:
             _check_binding(path, (bound[0], bound[1]), (mode, account))
             if tx.head is chain.START:
-                tx.append_event(begin_with.__name__, now, begin_with(raw))
-        newest = connection.execute(_epoch_query()).scalar()
-        epoch: int = 1 + (newest or 0)
+                tx.append_event(begin_with.__name__, now, to_json(begin_with(raw)))
+        epoch: int = 1 + (_epoch_query().scalar(raw) or 0)
         tx.take_lease(epoch, os.getpid(), now)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
@@ -1336,34 +1345,29 @@ def _check_binding(path: Path, bound: tuple[str, str], wanted: tuple[str, str]) 
 
 
 @cache
-def _insert_into(row_class: type[LedgerRow]) -> Insert:
-    return insert(table_of(row_class))
+def _epoch_query() -> Statement:
+    return Statement(select(func.max(_LEASES.c.epoch)))
 
 
 @cache
-def _epoch_query() -> "Query":
-    return select(func.max(_LEASES.c.epoch))
+def _blob_query() -> Statement:
+    return Statement(select(_BLOBS.c.size).where(_BLOBS.c.digest == bindparam("digest")))
 
 
 @cache
-def _blob_query() -> "Query":
-    return select(_BLOBS.c.size).where(_BLOBS.c.digest == bindparam("digest"))
-
-
-@cache
-def _conditions_query() -> "Query":
+def _conditions_query() -> Statement:
     columns = _CONDITIONS.c
-    return select(columns.rule, columns.name, columns.threshold, columns.condition_id)
+    return Statement(select(columns.rule, columns.name, columns.threshold, columns.condition_id))
 
 
 @cache
-def _plan_query() -> "Query":
-    return select(_DECISIONS.c.plan).where(_DECISIONS.c.plan_id == bindparam("plan_id"))
+def _plan_query() -> Statement:
+    return Statement(select(_DECISIONS.c.plan).where(_DECISIONS.c.plan_id == bindparam("plan_id")))
 
 
 @cache
-def _last_decision_query() -> "Query":
-    return (
+def _last_decision_query() -> Statement:
+    return Statement(
         select(*columns_of(_DECISIONS), _COMPLETIONS.c.at.label("completed_at"))
         .outerjoin(_COMPLETIONS, _COMPLETIONS.c.decision_id == _DECISIONS.c.decision_id)
         .order_by(_DECISIONS.c.decision_id.desc())
@@ -1372,29 +1376,27 @@ def _last_decision_query() -> "Query":
 
 
 @cache
-def _decision_query() -> "Query":
-    return select(_DECISIONS.c.decision_id).where(_DECISIONS.c.plan_id == bindparam("plan_id"))
-
-
-@cache
-def _order_query() -> "Query":
-    same = _ORDERS.c.client_order_id == bindparam("client_order_id")
-    return select(*columns_of(_ORDERS)).where(same)
-
-
-@cache
-def _last_event_query() -> "Query":
-    return (
-        select(*columns_of(_EVENTS))
-        .where(_EVENTS.c.client_order_id == bindparam("client_order_id"))
-        .order_by(_EVENTS.c.sequence.desc())
-        .limit(1)
+def _decision_query() -> Statement:
+    return Statement(
+        select(_DECISIONS.c.decision_id).where(_DECISIONS.c.plan_id == bindparam("plan_id"))
     )
 
 
 @cache
-def _fills_query() -> "Query":
-    return (
+def _revisions_query() -> Statement:
+    same = _FILLS.c.exec_root == bindparam("exec_root")
+    return Statement(select(*columns_of(_FILLS)).where(same))
+
+
+@cache
+def _count_query() -> Statement:
+    count = select(func.count()).select_from(_FILLS)
+    return Statement(count.where(_FILLS.c.exec_root == bindparam("exec_root")))
+
+
+@cache
+def _fills_query() -> Statement:
+    return Statement(
         current_fills(*_FILLS.c.keys())
         .where(_FILLS.c.executed_at >= bindparam("since"))
         .order_by(_FILLS.c.executed_at, _FILLS.c.exec_root)
@@ -1402,8 +1404,8 @@ def _fills_query() -> "Query":
 
 
 @cache
-def _movements_query() -> "Query":
-    return (
+def _movements_query() -> Statement:
+    return Statement(
         select(*columns_of(_MOVEMENTS))
         .where(_MOVEMENTS.c.booked_at >= bindparam("since"))
         .order_by(_MOVEMENTS.c.booked_at, _MOVEMENTS.c.movement_id)
@@ -1411,15 +1413,16 @@ def _movements_query() -> "Query":
 
 
 @cache
-def _cash_queries() -> tuple["Query", ...]:
+def _cash_queries() -> tuple[Statement, ...]:
     fills = current_fills().with_only_columns(func.sum(_FILLS.c.cash_flow_usd))
     others = current_external_fills().with_only_columns(func.sum(_EXTERNAL.c.cash_flow_usd))
-    return fills, others, select(func.sum(_MOVEMENTS.c.amount_usd))
+    moves = select(func.sum(_MOVEMENTS.c.amount_usd))
+    return Statement(fills), Statement(others), Statement(moves)
 
 
 @cache
-def _newest_query(column: "Instant") -> "Query":
-    return select(func.max(column))
+def _newest_query(column: "Instant") -> Statement:
+    return Statement(select(func.max(column)))
 
 
 @lru_cache(maxsize=8)
@@ -1428,8 +1431,8 @@ def _memory(text: str) -> Memory:
 
 
 @cache
-def _system_query() -> "Query":
-    return select(*columns_of(_SYSTEM)).order_by(_SYSTEM.c.sequence.desc()).limit(1)
+def _system_query() -> Statement:
+    return Statement(select(*columns_of(_SYSTEM)).order_by(_SYSTEM.c.sequence.desc()).limit(1))
 
 
 def _to_fill(row: Any) -> Fill:  # noqa: ANN401 a row mapping

@@ -1,16 +1,17 @@
 """Orders as rows, and back."""
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, select
+from sqlalchemy import bindparam, select
 
 from state.columns import among
 from state.decisions import Row, joined
+from state.statements import Statement
 from state.tables import (
     DecisionRow,
     OrderLegRow,
@@ -23,9 +24,6 @@ from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import parse_symbol
 from strategies.model.lifecycle import OPEN_STATUSES, OrderStatus
 from strategies.model.orders import Leg, OrderIntent, PositionEffect, Urgency
-
-if TYPE_CHECKING:  # SQLAlchemy 2.0, which also works, has other type parameters
-    Query: TypeAlias = Select[*tuple[Any, ...]]
 
 # An order in one of these may still do something; the others are over
 UNFINISHED = OPEN_STATUSES | {OrderStatus.PLANNED, OrderStatus.ARMED}
@@ -98,21 +96,23 @@ def leg_rows(intent: OrderIntent) -> list[Row]:
     ]
 
 
-def legs_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
+def legs_of(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
     """Return symbols and ratios by order id."""
     legs: dict[str, list[tuple[str, int]]] = {order_id: [] for order_id in ids}
     if legs:
-        for order_id, symbol, ratio in connection.execute(_legs_query(), {"ids": list(ids)}):
+        for order_id, symbol, ratio in _legs_query().tuples(connection, ids=ids):
             legs[order_id].append((symbol, ratio))
     return legs
 
 
-def stored_orders(connection: Connection, by: str, value: object) -> tuple[StoredOrder, ...]:
+def stored_orders(
+    connection: sqlite3.Connection, by: str, value: object
+) -> tuple[StoredOrder, ...]:
     """Return orders by ``"status"`` (a list of them), ``"plan_id"`` or ``"client_order_id"``.
 
     Oldest first, in the order of their plan; later attempts after earlier ones.
     """
-    rows = connection.execute(_orders_query(by), {"value": value}).mappings().all()
+    rows = _orders_query(by).rows(connection, value=value)
     legs = legs_of(connection, [row["client_order_id"] for row in rows])
     return tuple(
         StoredOrder(
@@ -131,7 +131,7 @@ def stored_orders(connection: Connection, by: str, value: object) -> tuple[Store
     )
 
 
-def _to_intent(row: RowMapping, legs: Sequence[tuple[str, int]]) -> OrderIntent:
+def _to_intent(row: Row, legs: Sequence[tuple[str, int]]) -> OrderIntent:
     return OrderIntent(
         plan_id=row["plan_id"],
         purpose=row["purpose"],
@@ -149,7 +149,7 @@ def _to_intent(row: RowMapping, legs: Sequence[tuple[str, int]]) -> OrderIntent:
 
 
 @cache
-def _orders_query(by: str) -> "Query":
+def _orders_query(by: str) -> Statement:
     query = (
         select(
             *columns_of(_ORDERS),
@@ -163,14 +163,14 @@ def _orders_query(by: str) -> "Query":
         .order_by(_ORDERS.c.planned_at, _ORDERS.c.sequence)
     )
     if by == "status":
-        return query.where(among(_STATES.c.status, "value"))
+        return Statement(query.where(among(_STATES.c.status, "value")))
     column = _DECISIONS.c.plan_id if by == "plan_id" else _ORDERS.c[by]
-    return query.where(column == bindparam("value"))
+    return Statement(query.where(column == bindparam("value")))
 
 
 @cache
-def _legs_query() -> "Query":
-    return (
+def _legs_query() -> Statement:
+    return Statement(
         select(_LEGS.c.client_order_id, _LEGS.c.symbol, _LEGS.c.ratio)
         .where(among(_LEGS.c.client_order_id, "ids"))
         .order_by(_LEGS.c.client_order_id, _LEGS.c.position)

@@ -117,32 +117,57 @@ def rounded(value: Fraction) -> Decimal:
     return from_micros(round(value * MICROS_PER_UNIT))
 
 
-def hold_hedge(trades: Iterable[Trade], multiplier: int) -> HedgeState:
-    """Return the state of one instrument after its trades, by average cost.
+class HedgeAccount:
+    """One instrument by average cost, trade after trade; amounts are exact until they are told.
 
     A trade that adds to the position moves the average; one that takes away realises the
     difference to it; one that passes through zero does both.
     """
-    net = 0
-    cost: int | Fraction = 0  # of what is held, millionths; whole until a part of it is sold
-    realised: int | Fraction = 0
-    opened_on: date | None = None
-    for trade in sorted(trades, key=lambda each: (each.at, each.key)):
-        price, after = to_micros(trade.price), net + trade.quantity
+
+    __slots__ = ("_cost", "_net", "_opened_on", "_realised", "last")
+
+    def __init__(self) -> None:
+        self.last: tuple[datetime, str] | None = None  # which trade was the last
+        self._net = 0
+        self._cost: int | Fraction = 0  # of what is held, millionths; whole until a part is sold
+        self._realised: int | Fraction = 0
+        self._opened_on: date | None = None
+
+    def follows(self, trade: Trade) -> bool:
+        """Return whether a trade is later than all before: they count in their order."""
+        return self.last is None or self.last < (trade.at, trade.key)
+
+    def add(self, trade: Trade) -> None:
+        """Count one more trade."""
+        assert self.follows(trade), "trades count in their order"
+        net, after = self._net, self._net + trade.quantity
+        price = to_micros(trade.price)
         if net * trade.quantity < 0:
             taken = min(abs(net), abs(trade.quantity)) * (1 if net > 0 else -1)
-            part = cost if taken == net else Fraction(cost) * taken / net
-            realised += taken * price - part
-            cost -= part
+            part = self._cost if taken == net else Fraction(self._cost) * taken / net
+            self._realised += taken * price - part
+            self._cost -= part
         else:
-            cost += trade.quantity * price
+            self._cost += trade.quantity * price
         if after == 0:
-            cost, opened_on = 0, None
+            self._cost, self._opened_on = 0, None
         elif net * after <= 0:  # out of zero, or through it
-            cost, opened_on = after * price, session_of(trade.at)
-        net = after
-    average = from_micros(round(Fraction(cost) / net)) if net else _ZERO
-    return HedgeState(net, average, opened_on, from_micros(round(realised * multiplier)))
+            self._cost, self._opened_on = after * price, session_of(trade.at)
+        self._net, self.last = after, (trade.at, trade.key)
+
+    def state(self, multiplier: int) -> HedgeState:
+        """Return what is held and what was earned so far."""
+        average = from_micros(round(Fraction(self._cost) / self._net)) if self._net else _ZERO
+        realised = from_micros(round(self._realised * multiplier))
+        return HedgeState(self._net, average, self._opened_on, realised)
+
+
+def hold_hedge(trades: Iterable[Trade]) -> HedgeAccount:
+    """Return the account of one instrument after its trades, in whatever order they are given."""
+    account = HedgeAccount()
+    for trade in sorted(trades, key=lambda each: (each.at, each.key)):
+        account.add(trade)
+    return account
 
 
 def packages_filled(ratios: Mapping[str, int], signed: Mapping[str, int]) -> int:

@@ -31,6 +31,7 @@ _UNREPLAYABLE = (
     DomainError,
     StateError,
     DBAPIError,
+    sqlite3.Error,
     KeyError,
     TypeError,
 )

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from strategies.model.ids import ClientOrderId
 from strategies.model.instruments import parse_symbol
+
+# Reading a symbol takes longer than everything else about a fill
+_instrument_of = lru_cache(maxsize=4096)(parse_symbol)
 
 
 class Side(StrEnum):
@@ -81,7 +85,7 @@ class ExternalFill:
 
 
 def _cash_flow_usd(symbol: str, signed: int, price: Decimal, commission_usd: Decimal) -> Decimal:
-    instrument = parse_symbol(symbol)
+    instrument = _instrument_of(symbol)
     if instrument.root in ("VX", "VXM"):
         return -commission_usd
     return -signed * price * instrument.multiplier - commission_usd

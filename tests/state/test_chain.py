@@ -8,7 +8,7 @@ import pytest
 
 from state import chain
 from state.chain import Event, Head
-from strategies.model.encoding import UndecodableValue
+from strategies.model.encoding import UndecodableValue, to_json
 
 AT = datetime(2020, 2, 3, 15, tzinfo=UTC)
 HASH = "71dd0938b66cc3187ad75a1c231603f4cdd085e55b8256fda66647ca12253e94"  # as ever
@@ -24,7 +24,7 @@ def raw():
 def append(raw, count):
     head = chain.last(raw)
     for number in range(count):
-        head = chain.append(raw, head, AT, "note", {"number": number})
+        head = chain.append(raw, head, AT, "note", to_json({"number": number}))
     return head
 
 
@@ -100,8 +100,8 @@ class Diary:
     def __init__(self):
         self.events = []
 
-    def append_event(self, kind, at, given):
-        self.events.append((kind, at, given))
+    def append_event(self, kind, at, body):
+        self.events.append((kind, at, body))
 
     @chain.event()
     def diary_dated(self, words: str, at: datetime, *, urgent: bool = False) -> bool | None:
@@ -118,9 +118,9 @@ def test_a_call_that_changes_something_is_one_event_with_what_was_given():
     assert diary.diary_dated(at=AT, words="b") is None
     assert diary.diary_undated("c") is True
     assert diary.events == [
-        ("diary_dated", AT, {"words": "a", "at": AT, "urgent": True}),
-        ("diary_dated", AT, {"words": "b", "at": AT}),
-        ("diary_undated", AT, {"words": "c"}),
+        ("diary_dated", AT, to_json({"words": "a", "at": AT, "urgent": True})),
+        ("diary_dated", AT, to_json({"words": "b", "at": AT})),
+        ("diary_undated", AT, to_json({"words": "c"})),
     ]
 
 

@@ -209,7 +209,7 @@ def test_a_leg_that_is_taken_back_breaks_its_condor(ledger, condor):
 
 
 def test_a_first_revision_of_nothing_is_refused_by_the_database(ledger, condor):
-    from sqlalchemy.exc import IntegrityError
+    from sqlite3 import IntegrityError
 
     fills = records.condor_fills(condor, 3, root="e")
     with pytest.raises(IntegrityError, match="trades_or_is_taken_back"):

@@ -77,9 +77,8 @@ OPEN, CLOSE = PositionEffect.OPEN, PositionEffect.CLOSE
 
 
 def test_adding_moves_the_average_and_reducing_realises_against_it():
-    state = hold_hedge(
-        [trade(10, "1.00"), trade(30, "2.00", 1), trade(-20, "3.00", 2)], multiplier=100
-    )
+    trades = [trade(10, "1.00"), trade(30, "2.00", 1), trade(-20, "3.00", 2)]
+    state = hold_hedge(trades).state(100)
     assert state.net_contracts == 20
     assert state.average_cost == Decimal("1.75")
     assert state.realised_usd == Decimal(20) * (3 - Decimal("1.75")) * 100
@@ -87,7 +86,7 @@ def test_adding_moves_the_average_and_reducing_realises_against_it():
 
 
 def test_a_position_that_passes_through_zero_starts_again_at_the_new_price():
-    state = hold_hedge([trade(2, "16.50"), trade(-5, "18.00", 60 * 24)], multiplier=1000)
+    state = hold_hedge([trade(2, "16.50"), trade(-5, "18.00", 60 * 24)]).state(1000)
     assert state.net_contracts == -3
     assert state.average_cost == Decimal("18.00")
     assert state.opened_on == date(2020, 2, 4)
@@ -95,7 +94,7 @@ def test_a_position_that_passes_through_zero_starts_again_at_the_new_price():
 
 
 def test_a_position_that_ends_keeps_what_it_earned_and_nothing_else():
-    state = hold_hedge([trade(3, "0.50"), trade(-3, "0.00", 1)], multiplier=100)
+    state = hold_hedge([trade(3, "0.50"), trade(-3, "0.00", 1)]).state(100)
     assert (state.net_contracts, state.average_cost, state.opened_on) == (0, 0, None)
     assert state.realised_usd == Decimal("-150.00")
 
@@ -113,7 +112,7 @@ TRADES = st.lists(
 def test_realised_and_unrealised_always_make_up_the_cash(items):
     """Profit at any mark = what the cash flows say, whatever the order of trades."""
     trades = [trade(quantity, price, minute) for minute, (quantity, price) in enumerate(items)]
-    state = hold_hedge(trades, multiplier=100)
+    state = hold_hedge(trades).state(100)
     mark = Decimal("7.77")
     cash = sum((-each.quantity * each.price * 100 for each in trades), Decimal(0))
     value = state.net_contracts * mark * 100
@@ -127,7 +126,7 @@ def test_trades_count_by_their_time_and_not_by_the_order_they_were_learnt_in(ite
     trades = [trade(quantity, price, minute) for minute, (quantity, price) in enumerate(items)]
     mixed = list(trades)
     shuffler.shuffle(mixed)
-    assert hold_hedge(mixed, 100) == hold_hedge(trades, 100)
+    assert hold_hedge(mixed).state(100) == hold_hedge(trades).state(100)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from state import projector
+from state.connections import raw_of
+from state.tallies import Touched
 from strategies.model.lifecycle import OrderStatus
 from strategies.model.orders import PositionEffect
 from tests import builders
@@ -30,43 +32,38 @@ def traded(ledger):
         for root in ("x1", "x2"):
             tx.adopt_external_fill(root, AT, condor_id=None, layer="L1", by="ops", reason="ours")
         tx.record_cash_movement(records.settlement(FUTURE, -2, "18", at=NEXT_DAY, multiplier=1000))
-    return ledger._connection
-
-
-def everything(connection):
-    orders = projector.order_states(connection, None)
-    positions, hedges = projector.holdings(connection, None)
-    condors = projector.condor_states(connection, None)
-    return orders, positions, hedges, condors, projector.hedge_cash(connection, None)
+    return raw_of(ledger._connection)
 
 
 def test_some_orders_are_asked_for_alone(traded):
-    orders, *_ = everything(traded)
+    orders = projector.order_tallies(traded, None)
     assert len(orders) == 4
-    for row in orders:
-        assert projector.order_states(traded, {row["client_order_id"]}) == [row]
+    for order_id, order in orders.items():
+        assert projector.order_tallies(traded, {order_id}) == {order_id: order}
 
 
 def test_some_symbols_are_asked_for_alone(traded):
-    _, positions, hedges, *_ = everything(traded)
-    assert {row["symbol"]: row["net_contracts"] for row in hedges} == {CALL: 12, FUTURE: 0}
-    for hedge in hedges:
-        held = [row for row in positions if row["symbol"] == hedge["symbol"]]
-        assert projector.holdings(traded, {hedge["symbol"]}) == (held, [hedge])
+    held = projector.holdings(traded, None)
+    hedges = {name: each.hedge_row() for name, each in held.items() if each.is_hedge}
+    assert {name: row["net_contracts"] for name, row in hedges.items()} == {CALL: 12, FUTURE: 0}
+    for symbol, holding in held.items():
+        (alone,) = projector.holdings(traded, {symbol}).values()
+        assert alone.position_row() == holding.position_row()
+        assert alone.hedge_row() == holding.hedge_row()
 
 
 def test_some_condors_are_asked_for_alone(traded):
-    *_, condors, _ = everything(traded)
+    condors = projector.condor_states(traded, None)
     assert [row["condor_id"] for row in condors] == ["C0001", "C0002"]
     for row in condors:
         assert projector.condor_states(traded, {row["condor_id"]}) == [row]
 
 
 def test_some_sessions_are_asked_for_alone(traded):
-    *_, cash = everything(traded)
-    assert {row["session"] for row in cash} == {SESSION, SESSION + timedelta(days=1)}
-    for row in cash:
-        assert projector.hedge_cash(traded, {row["session"]}) == [row]
+    cash = projector.hedge_cash(traded, None)
+    assert set(cash) == {SESSION, SESSION + timedelta(days=1)}
+    for session, total in cash.items():
+        assert projector.hedge_cash(traded, {session}) == {session: total}
 
 
 def test_a_condor_has_a_symbol_as_any_of_its_legs(traded):
@@ -77,7 +74,7 @@ def test_a_condor_has_a_symbol_as_any_of_its_legs(traded):
 
 def test_what_was_touched_is_something_until_it_is_forgotten():
     for name in ("symbols", "condors", "orders", "hedge_sessions"):
-        touched = projector.Touched()
+        touched = Touched()
         assert not touched
         getattr(touched, name).add("C0001")
         assert touched
@@ -110,5 +107,5 @@ def test_a_condor_follows_its_own_orders_and_no_others(ledger):
 
 
 def statuses(ledger):
-    rows = projector.condor_states(ledger._connection, None)
+    rows = projector.condor_states(raw_of(ledger._connection), None)
     return {row["condor_id"]: row["status"] for row in rows}

@@ -427,7 +427,7 @@ def test_a_full_disk_is_said_in_one_line_and_the_ledger_goes_on_afterwards(ledge
             "CREATE TABLE child (parent REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)"
         )
         connection.exec_driver_sql("CREATE TABLE parents (id PRIMARY KEY)")
-        with pytest.raises(IntegrityError, match="FOREIGN KEY"), ledger.transaction():
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"), ledger.transaction():
             connection.exec_driver_sql("INSERT INTO child VALUES (1)")
     else:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
