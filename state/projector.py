@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    update,
 )
 
 from state.columns import among
@@ -151,20 +152,44 @@ def refresh(connection: sqlite3.Connection, touched: Touched, tallies: Tallies) 
 def compare(connection: Connection) -> tuple[Difference, ...]:
     """Rebuild every projection from the records; return each row that is stored otherwise."""
     raw = raw_of(connection)
-    held = holdings(raw, None).values()
-    rebuilt: dict[type[LedgerRow], Iterable[Row | None]] = {
-        OrderStateRow: (tally.state_row() for tally in order_tallies(raw, None).values()),
+    differences: list[Difference] = []
+    for row_class, rows in rebuilt(raw).items():
+        differences += _differences(raw, table_of(row_class), rows)
+    return tuple(differences)
+
+
+def write_all(connection: sqlite3.Connection) -> None:
+    """Write every projection of records that no transaction of ours has written."""
+    for row_class, rows in rebuilt(connection).items():
+        replacement(table_of(row_class)).run_all(connection, rows)
+
+
+def write_columns(connection: sqlite3.Connection, names: Mapping[str, Collection[str]]) -> None:
+    """Fill some columns of projections, by the name of the table: an older schema had no such."""
+    for row_class, rows in rebuilt(connection).items():
+        table = table_of(row_class)
+        (key,) = table.primary_key
+        new = [column for column in table.columns if column.name in names.get(table.name, ())]
+        if new:
+            values: dict[str, Any] = {column.key: bindparam(f"new_{column.key}") for column in new}
+            statement = Statement(update(table).where(key == bindparam("id")).values(values))
+            for row in rows:
+                given = {f"new_{column.key}": row[column.key] for column in new}
+                statement.run(connection, {"id": row[key.key], **given})
+
+
+def rebuilt(connection: sqlite3.Connection) -> dict[type[LedgerRow], list[Row]]:
+    """Return every row of every projection, as the records have it."""
+    held = holdings(connection, None).values()
+    rows: dict[type[LedgerRow], Iterable[Row | None]] = {
+        OrderStateRow: (tally.state_row() for tally in order_tallies(connection, None).values()),
         PositionRow: (holding.position_row() for holding in held),
         HedgeRow: (holding.hedge_row() for holding in held),
-        CondorStateRow: condor_states(raw, None),
-        HedgeCashRow: (_cash_row(*each) for each in hedge_cash(raw, None).items()),
+        CondorStateRow: condor_states(connection, None),
+        HedgeCashRow: (_cash_row(*each) for each in hedge_cash(connection, None).items()),
     }
-    assert set(rebuilt) == set(PROJECTIONS), "every projection can be rebuilt"
-    differences: list[Difference] = []
-    for row_class, rows in rebuilt.items():
-        there = [row for row in rows if row is not None]
-        differences += _differences(raw, table_of(row_class), there)
-    return tuple(differences)
+    assert set(rows) == set(PROJECTIONS), "every projection can be rebuilt"
+    return {kind: [row for row in every if row is not None] for kind, every in rows.items()}
 
 
 def order_tallies(

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from state import chain
+from state import chain, projector
 from state.amounts import instant_of
 from state.baselines import begin_with, copy_baseline
 from state.chain import Event
@@ -76,7 +76,7 @@ class Rebuilding:
         tx = LedgerTransaction(target, SentOrders(), lambda: conditions, None)
         for event in chain.events_from(self._source, 0):
             try:
-                self._apply(tx, target, event)
+                self._apply(tx, target, event, conditions)
             except _Broken as cause:
                 self.mismatches.append(Mismatch(event, str(cause)))
             except _UNREPLAYABLE as cause:
@@ -86,11 +86,21 @@ class Rebuilding:
                 tx.refresh_projections()
         tx.refresh_projections()
 
-    def _apply(self, tx: LedgerTransaction, target: Connection, event: Event) -> None:
+    def _apply(
+        self,
+        tx: LedgerTransaction,
+        target: Connection,
+        event: Event,
+        conditions: dict[Any, int],
+    ) -> None:
         body: dict[str, Any] = chain.body_of(event)
         if event.kind == begin_with.__name__:
             for name in copy_baseline(self._source, _raw(target), body):
                 self.mismatches.append(Mismatch(event, f"{name}: rows are not what they were"))
+            projector.write_all(_raw(target))
+            known = "SELECT rule, name, threshold, condition_id FROM gate_conditions"
+            for rule, name, least, number in _raw(target).execute(known):
+                conditions[rule, name, least] = number
         elif event.kind == "record_decision":
             self._decide(tx, body)
         elif event.kind == "start_run":

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Dialect, Select, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import Insert, insert
-from sqlalchemy.sql.dml import Delete
+from sqlalchemy.sql.dml import Delete, Update
 from sqlalchemy.types import TypeEngine
 
 from state.tables import LedgerRow, table_of
@@ -29,7 +29,7 @@ class Statement:
     """One statement, for any connection; values go in and come out as the domain has them."""
 
     def __init__(
-        self, core: Select[Any] | Insert | Delete, columns: Sequence[str] | None = None
+        self, core: Select[Any] | Insert | Update | Delete, columns: Sequence[str] | None = None
     ) -> None:
         """Compile a statement; ``columns`` are those that an insertion names, all if not given."""
         compiled = core.compile(

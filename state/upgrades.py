@@ -36,8 +36,8 @@ from state.files import (
     reach_disk,
 )
 from state.migrations import HEAD, REVISIONS
-from state.projector import compare
-from state.tables import APPEND_ONLY, table_of
+from state.projector import compare, write_columns
+from state.tables import APPEND_ONLY, PROJECTIONS, table_of
 
 # Of a revision, or of the copy; whatever else happens, the file is as it was
 _FAILURES = (StateError, SQLAlchemyError, sqlite3.Error, OSError, AssertionError, ValueError)
@@ -179,10 +179,24 @@ def _migrate_copy(
 ) -> None:
     with _opened(copy, busy_timeout_ms=0) as connection:
         set_pragmas(connection)
+        before = _projected_columns(connection)
         migrate(connection, head, versions=versions)
+        after = _projected_columns(connection)
+        # What a revision puts there is a default: the records say what belongs there
+        new = {name: columns - before.get(name, columns) for name, columns in after.items()}
+        if any(new.values()):
+            write_columns(raw_of(connection), new)
         check_contents(connection, copy)
         _prove(connection, copy, counts)
         connection.exec_driver_sql("PRAGMA journal_mode = DELETE")
+
+
+def _projected_columns(connection: Connection) -> dict[str, frozenset[str]]:
+    named = "SELECT name FROM pragma_table_info(?)"
+    tables = [table_of(row).name for row in PROJECTIONS]
+    return {
+        table: frozenset(connection.exec_driver_sql(named, (table,)).scalars()) for table in tables
+    }
 
 
 def _prove(connection: Connection, copy: Path, counts: Mapping[str, int]) -> None:

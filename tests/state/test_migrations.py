@@ -1,5 +1,6 @@
 """Migrations: up, down and sideways, on ledgers that hold something."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,7 +12,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateTable
 
 import state.migrations
 from state.database import close, migrate, open_for_writing, stored_revision
@@ -96,6 +99,21 @@ def test_constraints_of_the_migrated_schema_are_those_of_the_tables(connection):
             assert constraint in migrated[name], constraint
         without_rowid = table.dialect_options["sqlite"]["with_rowid"] is False
         assert without_rowid == migrated[name].rstrip().endswith("WITHOUT ROWID"), name
+
+
+def test_check_constraints_of_the_migrated_schema_say_what_those_of_the_tables_say(connection):
+    """A kind that is added to an enum needs a migration: its name alone would not show it."""
+    migrated = {name: sql for kind, name, sql in schema_of(connection) if kind == "table"}
+    for name, table in LedgerRow.metadata.tables.items():
+        wanted = checks_of(str(CreateTable(table).compile(dialect=sqlite.dialect())))
+        assert checks_of(migrated[name]) == wanted, name
+    assert len(checks_of(migrated["fills"])) == 4
+
+
+def checks_of(definition: str) -> dict[str, str]:
+    """Return what each named CHECK of a CREATE TABLE demands."""
+    found = re.findall(r"CONSTRAINT (ck_\w+) CHECK (\(.*?\))(?=,? *\n)", f"{definition}\n")
+    return dict(found)
 
 
 def test_every_record_table_has_its_two_triggers(connection):
