@@ -1,5 +1,6 @@
 """What every test may ask for: Hypothesis profiles, a seeded generator, the reference data."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ def _log_as_before() -> Iterator[None]:
     structlog.configure(**_LOG)
     yield
     structlog.configure(**_LOG)
+    logging.disable(logging.NOTSET)  # a simulated month keeps its process from logging
 
 
 @pytest.fixture
