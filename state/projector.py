@@ -232,11 +232,13 @@ def holdings(connection: sqlite3.Connection, symbols: Collection[str] | None) ->
             trades[symbol].append(Trade(at, f"settlement {movement_id}", part, price))
     for symbol, _, _, quantity, _ in settled:
         net[symbol] += quantity
-    over = {symbol for symbol, *_ in settled}
-    return {
-        symbol: Holding(symbol, count, hold_hedge(trades[symbol]), symbol in over)
-        for symbol, count in net.items()
-    }
+    held = {symbol: Holding(symbol, count) for symbol, count in net.items()}
+    for symbol, holding in held.items():
+        if holding.is_hedge:
+            holding.account = hold_hedge(trades[symbol])
+    for symbol, *_ in settled:
+        held[symbol].has_settled = True
+    return held
 
 
 def condor_states(connection: sqlite3.Connection, condors: Collection[str] | None) -> list[Row]:

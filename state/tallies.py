@@ -39,7 +39,7 @@ class OrderTally:
 
 @dataclass(slots=True)
 class Holding:
-    """A symbol: what the account holds of it, and what the bot's own trades of it come to."""
+    """A symbol: what the account holds of it, and what the bot's own trades of a hedge come to."""
 
     symbol: str
     net_contracts: int = 0
@@ -124,7 +124,8 @@ class Tallies:
             touched.symbols.add(fill.symbol)
         else:
             holding.net_contracts += signed
-            holding.account.add(trade)
+            if holding.is_hedge:
+                holding.account.add(trade)
             self.moved.symbols.add(fill.symbol)
 
         order.signed[fill.symbol] += signed
