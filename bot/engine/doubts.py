@@ -111,11 +111,6 @@ def revived(ledger: Ledger, reports: Iterable[OrderReport]) -> list[OrderReport]
     return [report for report in working if ledger.order(report.client_order_id).status in _OVER]
 
 
-def was_not_found(order: StoredOrder) -> bool:
-    """Whether an order is over because it was nowhere to be found."""
-    return order.status is OrderStatus.CANCELLED and order.note.startswith(NOT_FOUND)
-
-
 def _orders(ledger: Ledger, status: OrderStatus) -> list[StoredOrder]:
     return [order for order in ledger.open_intents() if order.status is status]
 

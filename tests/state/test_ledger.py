@@ -259,6 +259,19 @@ def test_an_order_is_followed_from_plan_to_fill(ledger):
     assert ledger.book(AT).working == ()
 
 
+def test_a_condor_follows_what_is_heard_of_its_order_alone(ledger):
+    intent = records.condor_intent("plan-1", "C0001", LEGS, 2)
+    opened = records.condor_open("C0001", LEGS, 2)
+    with ledger.transaction() as tx:
+        record(tx, records.plan(orders=[intent], opens=[opened]))
+    with ledger.transaction() as tx:
+        tx.record_order_event(intent.client_order_id, minutes(1), OrderStatus.SENDING)
+    with ledger.transaction() as tx:
+        tx.record_order_event(intent.client_order_id, minutes(2), OrderStatus.REJECTED)
+    with Reader.open(ledger.path) as reader:
+        assert reader.sql("SELECT status FROM condor_states").rows == (("UNFILLED",),)
+
+
 def test_fills_count_for_an_order_before_its_status_is_heard(ledger):
     intent = records.hedge_intent("plan-1")
     with ledger.transaction() as tx:

@@ -1,5 +1,6 @@
 """Faults A of executions and of what the broker holds: too much, too little, another order."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -16,7 +17,7 @@ from strategies.model.orders import Leg, OrderIntent
 _WORSE: Final = Decimal(2)  # index points
 
 
-class _OtherOrder(Injector):
+class _OtherOrder(Injector, ABC):
     """The exchange gets another order than was sent."""
 
     def instead(self, call: Call) -> Answer:
@@ -29,9 +30,9 @@ class _OtherOrder(Injector):
         self.fire(ends=True)
         return self.stage.truth.place_other(other, self.stage.now())
 
+    @abstractmethod
     def other(self, intent: OrderIntent) -> NewOrder | None:
         """Return what the exchange gets; None if the order will not do."""
-        raise NotImplementedError
 
 
 @injects("A29", weight=0.4, waits=True)

@@ -1,5 +1,6 @@
 """Faults E: people, other programs, and the broker's own hand in the account."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from decimal import Decimal
 from itertools import groupby
@@ -16,7 +17,7 @@ from strategies.model.quotes import OptionChain
 _A_SPREAD: Final = 2  # legs
 
 
-class _Trader(Injector):
+class _Trader(Injector, ABC):
     """Somebody trades the bot's account, once, when the market next answers."""
 
     who: str
@@ -26,9 +27,9 @@ class _Trader(Injector):
         if call.name == "fetch_market" and self.stage.is_open() and self.trade():
             self.fire(ends=True)
 
+    @abstractmethod
     def trade(self) -> bool:
         """Send the order; False if there is nothing to trade."""
-        raise NotImplementedError
 
     def send(self, legs: tuple[Leg, ...], quantity: int) -> bool:
         """Send it to the exchange."""

@@ -10,7 +10,6 @@ from bot.engine.doubts import (
     doubt_interrupted,
     long_in_doubt,
     look_for_lost,
-    was_not_found,
 )
 from bot.errors import BrokerUnavailable, OutcomeUnknown
 from strategies.model.lifecycle import OrderStatus
@@ -69,16 +68,8 @@ def test_a_second_negative_pass_a_minute_later_says_that_it_is_nowhere(doubtful)
     look(doubtful)
     assert look(doubtful, PASSES_APART)[-1] == "CANCELLED"
     order = doubtful.ledger.order(ID)
-    assert was_not_found(order)
     assert order.note.startswith(NOT_FOUND)
     assert doubtful.ledger.book(AT).working == ()
-
-
-def test_an_order_that_was_withdrawn_was_not_lost(bench):
-    bench.decide(ORDER)
-    with bench.ledger.transaction() as tx:
-        tx.record_order_event(ID, AT, OrderStatus.CANCELLED, note="withdrawn")
-    assert not was_not_found(bench.ledger.order(ID))
 
 
 def test_the_first_pass_is_remembered_by_the_next_process(doubtful):

@@ -186,6 +186,22 @@ def test_an_order_that_works_although_it_was_over_is_taken_over_at_the_whole_loo
     assert statuses(bench.database, order.client_order_id)[-1] == OrderStatus.CANCELLED
 
 
+def test_orders_are_asked_for_while_one_is_at_work_and_at_every_whole_look(bench):
+    asked = []
+    bench.broker.hook = lambda call, phase, argument: asked.append(call)
+    ask(bench, synchronise, AT)
+    assert "fetch_orders" not in asked
+    ask(bench, synchronise, AT, of_others=True)
+    assert "fetch_orders" in asked
+    order = hedge(CALL, 10, "0.48", urgency=Urgency.PASSIVE)
+    bench.decide(order)
+    with bench.ledger.transaction() as tx:
+        tx.record_order_event(order.client_order_id, AT, OrderStatus.SENDING)
+    asked.clear()
+    ask(bench, synchronise, AT)
+    assert "fetch_orders" in asked
+
+
 def test_executions_and_cash_are_asked_for_an_hour_back_and_at_the_start_from_the_beginning(traded):
     asked = {}
     traded.broker.hook = lambda call, phase, since: asked.__setitem__(call, since)
